@@ -1,0 +1,3 @@
+//! Cairn.
+#![cfg_attr(not(test), no_std)]
+pub mod c;
