@@ -1,0 +1,382 @@
+//! What the tests that run whole programs share: the library under test,
+//! compiled C programs, runs that cannot hang, and the two heap modes.
+//!
+//! Each test binary compiles this file for itself and uses a part of it.
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "shared by test binaries that each use a part; a test reports by panicking"
+)]
+
+use std::collections::HashMap;
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Variables for a child, on top of a cleaned environment.
+pub type Env<'a> = &'a [(&'a str, &'a str)];
+
+/// How long a program may take before the watchdog ends it. Far above what
+/// any takes alone: two busy cores stretch the honest ones.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two looks at whether a child has ended.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// With runs and without. Whatever a user is promised holds in both.
+pub const MODES: [Env<'static>; 2] = [&[], &[("CAIRN_RUN_MAX", "0")]];
+
+/// Calls `body` once per heap mode with the variables that select it, and
+/// names the mode when the body fails.
+pub fn for_each_mode(mut body: impl FnMut(Env<'_>)) {
+    for mode in MODES {
+        let _named = Named(mode);
+        body(mode);
+    }
+}
+
+/// `mode` and `more` together, for [`run`].
+pub fn with<'a>(mode: Env<'a>, more: Env<'a>) -> Vec<(&'a str, &'a str)> {
+    [mode, more].concat()
+}
+
+/// Prints the heap mode if the test panics within it.
+struct Named(Env<'static>);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("heap mode: {:?} (empty: with runs)", self.0);
+        }
+    }
+}
+
+/// The repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where the tests may write, below cargo's target directory.
+pub fn scratch() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// `libcairn.so`, built on first use.
+///
+/// The build has a target directory of its own, so it never waits for a lock
+/// that the `cargo test` around it may hold; two test binaries that start at
+/// once are put in order by cargo's lock on that directory.
+pub fn libcairn() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_libcairn).clone()
+}
+
+fn build_libcairn() -> PathBuf {
+    let target = scratch().join("libcairn");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--release", "-p", "cairn-preload"])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(root());
+    // What cargo tells a test about its own package is not meant for another
+    // cargo, and would make it build everything anew.
+    for (name, _) in env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo.env_remove("CARGO_BUILD_TARGET");
+    let built = cargo.output().expect("cargo does not start");
+    assert!(
+        built.status.success(),
+        "libcairn.so does not build:\n{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    target.join("release").join("libcairn.so")
+}
+
+/// Compiles `c-tests/<source>` and returns the program.
+///
+/// Without optimisation and without builtins: a compiler that knows what
+/// `malloc` means removes the very pairs a test is about.
+pub fn compile_c(source: &str, flags: &[&str]) -> PathBuf {
+    compile("CC", "cc", source, flags)
+}
+
+/// Compiles `c-tests/<source>`, which is C++.
+pub fn compile_cxx(source: &str, flags: &[&str]) -> PathBuf {
+    compile("CXX", "c++", source, flags)
+}
+
+type Programs = Mutex<HashMap<u64, Arc<OnceLock<PathBuf>>>>;
+
+fn compile(variable: &str, default: &str, source: &str, flags: &[&str]) -> PathBuf {
+    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+
+    let compiler = env::var_os(variable).unwrap_or_else(|| default.into());
+    let mut key = DefaultHasher::new();
+    (&compiler, source, flags).hash(&mut key);
+    let key = key.finish();
+
+    // One cell per program: the tests of one binary run in parallel and may
+    // ask for the same program, which the first of them compiles.
+    let cell = PROGRAMS
+        .get_or_init(Programs::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(key)
+        .or_default()
+        .clone();
+    cell.get_or_init(|| {
+        let dir = scratch().join("c-tests");
+        fs::create_dir_all(&dir).expect("no directory for the C programs");
+        let name = source.replace(['/', '.'], "-");
+        let program = dir.join(format!("{name}-{key:016x}"));
+        // Another test binary may run the same program now: the new one
+        // takes its name in one step.
+        let fresh = program.with_extension(process::id().to_string());
+        let compiled = Command::new(&compiler)
+            .args(["-O0", "-g", "-fno-builtin", "-Wall", "-Werror", "-pthread"])
+            .arg("-I")
+            .arg(root().join("c-tests"))
+            .args(["-x", if default == "cc" { "c" } else { "c++" }])
+            .arg(root().join("c-tests").join(source))
+            .args(["-x", "none"])
+            .args(flags)
+            .arg("-o")
+            .arg(&fresh)
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", compiler.display()));
+        assert!(
+            compiled.status.success(),
+            "{source} does not compile:\n{}",
+            String::from_utf8_lossy(&compiled.stderr)
+        );
+        fs::rename(&fresh, &program).expect("the program cannot take its name");
+        program
+    })
+    .clone()
+}
+
+/// Runs a program on Cairn. Ends it, and fails, after [`PATIENCE`].
+pub fn run(program: impl AsRef<OsStr>, args: &[&str], env: Env<'_>) -> Output {
+    watch(preloaded(program).args(args).envs(env.iter().copied()))
+}
+
+/// Runs a program on the system's own malloc.
+pub fn run_plain(program: impl AsRef<OsStr>, args: &[&str], env: Env<'_>) -> Output {
+    watch(plain(program).args(args).envs(env.iter().copied()))
+}
+
+/// A command without preload and without any variable that a malloc reads.
+pub fn plain(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CAIRN_") || text.starts_with("MALLOC_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env_remove("LD_PRELOAD")
+        .env_remove("GLIBC_TUNABLES")
+        .env("LC_ALL", "C.UTF-8");
+    command
+}
+
+/// A command with `libcairn.so` preloaded and none of its switches set.
+pub fn preloaded(program: impl AsRef<OsStr>) -> Command {
+    let mut command = plain(program);
+    command.env("LD_PRELOAD", libcairn());
+    command
+}
+
+/// Runs a command to its end, which the watchdog brings after [`PATIENCE`].
+pub fn watch(command: &mut Command) -> Output {
+    watch_for(command, PATIENCE)
+}
+
+/// Runs a command; after `patience` kills it with all that it started, and
+/// fails with what it had written.
+///
+/// Standard input is empty, both outputs are captured.
+pub fn watch_for(command: &mut Command, patience: Duration) -> Output {
+    no_core_files();
+    let shown = format!("{command:?}");
+    let deadline = Instant::now() + patience;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A group of its own, so that a fork bomb of a test dies with it.
+        .process_group(0)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let stdout = drain(child.stdout.take());
+    let stderr = drain(child.stderr.take());
+
+    let status = wait_until(&mut child, deadline);
+    // A grandchild may hold the pipes open after the child has ended.
+    let rest = |pipe: Receiver<Vec<u8>>| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        pipe.recv_timeout(left.max(Duration::from_secs(1)))
+    };
+    let (stdout, stderr) = (rest(stdout), rest(stderr));
+    match (status, stdout, stderr) {
+        (Some(status), Ok(stdout), Ok(stderr)) => Output {
+            status,
+            stdout,
+            stderr,
+        },
+        (status, stdout, stderr) => {
+            kill_group(&child);
+            let _ = child.wait();
+            let text = |bytes: Result<Vec<u8>, _>| match bytes {
+                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                Err(_) => "(still open)".to_owned(),
+            };
+            panic!(
+                "{shown}: not done after {patience:?} (status {status:?})\nstdout: {}\nstderr: {}",
+                text(stdout),
+                text(stderr),
+            );
+        }
+    }
+}
+
+fn wait_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait().expect("cannot wait for the child") {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    if let Some(mut pipe) = pipe {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // Whatever came before a read error is still worth showing.
+            let _ = pipe.read_to_end(&mut bytes);
+            let _ = sender.send(bytes);
+        });
+    }
+    receiver
+}
+
+fn kill_group(child: &Child) {
+    let group = libc::pid_t::try_from(child.id()).expect("a pid beyond pid_t");
+    // SAFETY: no memory is involved; the group is the one the child was
+    // started in, and it lives as long as the child was not waited for.
+    unsafe { libc::kill(-group, libc::SIGKILL) };
+}
+
+/// Tests abort programs by the hundred; none needs a core file.
+fn no_core_files() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let none = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the structure outlives the call, which only reads it.
+        unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    });
+}
+
+/// The program exited with 0 and wrote nothing at all.
+#[track_caller]
+pub fn assert_silent_success(output: &Output) {
+    assert!(
+        output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+        "{}",
+        describe(output)
+    );
+}
+
+/// The program was stopped by SIGABRT after the one line
+/// `<message>: 0x<address>` on stderr.
+#[track_caller]
+pub fn assert_aborts(output: &Output, message: &str) {
+    assert_aborts_with_one_of(output, &[message]);
+}
+
+/// As [`assert_aborts`], where the abort is promised and the message may be
+/// any of several.
+#[track_caller]
+pub fn assert_aborts_with_one_of(output: &Output, messages: &[&str]) {
+    assert!(
+        output.status.signal() == Some(libc::SIGABRT),
+        "expected SIGABRT after one of {messages:?}; {}",
+        describe(output)
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        messages.iter().any(|message| is_report(&stderr, message)),
+        "expected one of {messages:?}; {}",
+        describe(output)
+    );
+}
+
+/// Whether `stderr` is `message`, a colon, an address and a newline, no more.
+fn is_report(stderr: &str, message: &str) -> bool {
+    stderr
+        .strip_prefix(message)
+        .and_then(|rest| rest.strip_prefix(": 0x"))
+        .and_then(|rest| rest.strip_suffix('\n'))
+        .is_some_and(|address| {
+            (1..=16).contains(&address.len())
+                && address
+                    .bytes()
+                    .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        })
+}
+
+/// What a run did, for a failed assertion.
+pub fn describe(output: &Output) -> String {
+    format!(
+        "{}\nstdout: {}\nstderr: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// The path of a program that a test needs, or `None` after saying that the
+/// test is skipped. In CI (`CI=true`) nothing skips: there it is a failure.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let found = env::split_paths(&env::var_os("PATH").unwrap_or_default())
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        skip(&format!("{program} is not installed"));
+    }
+    found
+}
+
+/// Says that a test is skipped and why; fails it in CI.
+#[track_caller]
+pub fn skip(reason: &str) {
+    assert!(
+        env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "skipped in CI: {reason}"
+    );
+    eprintln!("SKIPPED: {reason}");
+}
