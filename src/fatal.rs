@@ -1,0 +1,273 @@
+//! The end of a process whose heap can no longer be trusted: one line, then SIGABRT.
+//!
+//! The line is built on the stack and leaves by `write(2)`, because at this point neither the
+//! heap nor stdio may be relied on.
+
+use libc::{c_int, c_void};
+
+/// Bytes of the longest fatal line: a message of at most 96, `: 0x`, 16 digits, the newline,
+/// rounded up.
+const LINE: usize = 128;
+
+/// A line of text of at most `N` bytes, built on the stack. What does not fit is cut off.
+pub(crate) struct LineBuffer<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> LineBuffer<N> {
+    /// An empty line.
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+
+    /// What was pushed so far.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Appends bytes as they are.
+    pub(crate) fn push_bytes(&mut self, text: &[u8]) {
+        let free = self.bytes.iter_mut().skip(self.len);
+        for (to, from) in free.zip(text) {
+            *to = *from;
+            self.len += 1;
+        }
+    }
+
+    /// Appends text.
+    pub(crate) fn push_str(&mut self, text: &str) {
+        self.push_bytes(text.as_bytes());
+    }
+
+    /// Appends a number in decimal.
+    pub(crate) fn push_dec(&mut self, number: usize) {
+        self.push_number(number, 10, 0);
+    }
+
+    /// Appends a number in decimal, right-aligned in at least `width` columns (at most 20).
+    pub(crate) fn push_dec_padded(&mut self, number: usize, width: usize) {
+        self.push_number(number, 10, width);
+    }
+
+    /// Appends a number in lower-case hexadecimal, without a prefix.
+    pub(crate) fn push_hex(&mut self, number: usize) {
+        self.push_number(number, 16, 0);
+    }
+
+    fn push_number(&mut self, mut number: usize, base: usize, width: usize) {
+        // 20 digits hold 2^64 - 1 in decimal.
+        let mut digits = [b' '; 20];
+        let mut used = 0;
+        for digit in digits.iter_mut().rev() {
+            *digit = match (number % base) as u8 {
+                value @ 0..=9 => b'0' + value,
+                value => b'a' - 10 + value,
+            };
+            used += 1;
+            number /= base;
+            if number == 0 {
+                break;
+            }
+        }
+        let shown = if used < width { width } else { used };
+        let from = digits.len().saturating_sub(shown);
+        self.push_bytes(digits.get(from..).unwrap_or(&[]));
+    }
+}
+
+/// Writes all of `text` to a descriptor, or as much as the descriptor takes.
+///
+/// A handler's signal interrupts nothing, a short write is continued, an error ends it: there is
+/// nobody to tell.
+pub(crate) fn write_all(descriptor: c_int, text: &[u8]) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        // SAFETY: `rest` is initialised memory of that length, and `write` only reads it.
+        let written =
+            unsafe { libc::write(descriptor, rest.as_ptr().cast::<c_void>(), rest.len()) };
+        match usize::try_from(written) {
+            // A descriptor that accepts nothing, without an error, would never be done.
+            Ok(0) => return,
+            Ok(count) => rest = rest.get(count..).unwrap_or(&[]),
+            Err(_) if is_interrupted() => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn is_interrupted() -> bool {
+    // SAFETY: libc's address of this thread's errno is valid for the thread's life.
+    unsafe { *libc::__errno_location() == libc::EINTR }
+}
+
+/// Writes `<message>: 0x<address>` and a newline to stderr, and raises SIGABRT.
+///
+/// Allocates nothing and takes no lock of Cairn's, so it may be called anywhere, also while the
+/// arena is locked.
+#[cold]
+#[inline(never)]
+pub(crate) fn die(message: &'static str, address: usize) -> ! {
+    let mut line = LineBuffer::<LINE>::new();
+    line.push_str(message);
+    line.push_str(": 0x");
+    line.push_hex(address);
+    line.push_str("\n");
+    #[cfg(test)]
+    hook::call(line.as_bytes());
+    write_all(libc::STDERR_FILENO, line.as_bytes());
+    // SAFETY: abort takes nothing and leaves nothing.
+    unsafe { libc::abort() }
+}
+
+/// Lets a test of this crate see the line instead of dying of it.
+#[cfg(test)]
+#[allow(
+    clippy::panic,
+    reason = "a test's way out of a function that never returns"
+)]
+pub(crate) mod hook {
+    use std::cell::Cell;
+    use std::panic;
+    use std::string::String;
+
+    std::thread_local! {
+        static ARMED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// What the hook throws: the fatal line, without its newline.
+    struct Died(String);
+
+    /// Leaves `die` with the line if this thread is in [`fatal_line`].
+    pub(super) fn call(line: &[u8]) {
+        if ARMED.get() {
+            let line = String::from_utf8_lossy(line);
+            panic::resume_unwind(std::boxed::Box::new(Died(line.trim_end().into())));
+        }
+    }
+
+    /// The line with which `body` ends the process; `None` if it does not.
+    ///
+    /// Locks that `body` holds when it dies stay held unless their guards unwind.
+    pub(crate) fn fatal_line(body: impl FnOnce()) -> Option<String> {
+        ARMED.set(true);
+        let end = panic::catch_unwind(panic::AssertUnwindSafe(body));
+        ARMED.set(false);
+        match end {
+            Ok(()) => None,
+            Err(cause) => match cause.downcast::<Died>() {
+                Ok(died) => Some(died.0),
+                Err(other) => panic::resume_unwind(other),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+mod tests {
+    use super::*;
+    use std::string::String;
+    use std::vec::Vec;
+
+    fn text<const N: usize>(line: &LineBuffer<N>) -> String {
+        String::from_utf8(line.as_bytes().into()).unwrap()
+    }
+
+    #[test]
+    fn numbers_read_as_printf_writes_them() {
+        for number in [
+            0,
+            1,
+            9,
+            10,
+            15,
+            16,
+            4095,
+            1 << 32,
+            usize::MAX - 1,
+            usize::MAX,
+        ] {
+            let mut line = LineBuffer::<80>::new();
+            line.push_dec(number);
+            line.push_str("|");
+            line.push_hex(number);
+            line.push_str("|");
+            line.push_dec_padded(number, 10);
+            assert_eq!(text(&line), std::format!("{number}|{number:x}|{number:10}"));
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_and_stays_in_bounds() {
+        let mut line = LineBuffer::<8>::new();
+        line.push_str("abcdef");
+        line.push_dec(12345);
+        line.push_str("never");
+        assert_eq!(text(&line), "abcdef12");
+
+        let mut none = LineBuffer::<0>::new();
+        none.push_hex(usize::MAX);
+        assert!(none.as_bytes().is_empty());
+    }
+
+    #[test]
+    fn the_longest_message_and_address_keep_their_newline() {
+        let message: &'static str = std::string::String::leak("x".repeat(96));
+        let line = hook::fatal_line(|| die(message, usize::MAX)).unwrap();
+        assert!(line.ends_with("x: 0xffffffffffffffff"), "{line}");
+        assert!(message.len() + ": 0xffffffffffffffff\n".len() <= LINE);
+    }
+
+    #[test]
+    fn death_names_the_message_and_the_address() {
+        let line = hook::fatal_line(|| die("free(): invalid pointer", 0xdead_beef));
+        assert_eq!(line.as_deref(), Some("free(): invalid pointer: 0xdeadbeef"));
+        assert_eq!(hook::fatal_line(|| ()), None);
+    }
+
+    #[test]
+    fn death_is_one_line_on_stderr_and_sigabrt() {
+        let mut ends = [0; 2];
+        // SAFETY: the array has room for the two descriptors.
+        assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
+        // SAFETY: the child calls only async-signal-safe functions before it dies.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let no_core = libc::rlimit {
+                rlim_cur: 0,
+                rlim_max: 0,
+            };
+            // SAFETY: the structure outlives the call; the descriptor is the pipe's.
+            unsafe {
+                libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
+                libc::dup2(ends[1], libc::STDERR_FILENO);
+            }
+            die("munmap_chunk(): invalid pointer", 0x10);
+        }
+        // SAFETY: the descriptor is open and this end is not used here.
+        unsafe { libc::close(ends[1]) };
+        let mut heard = Vec::new();
+        let mut byte = 0_u8;
+        // SAFETY: one byte is read into one byte.
+        while unsafe { libc::read(ends[0], (&raw mut byte).cast(), 1) } == 1 {
+            heard.push(byte);
+        }
+        let mut status = 0;
+        // SAFETY: the child is ours and was not waited for; the descriptor is open.
+        unsafe {
+            libc::waitpid(child, &raw mut status, 0);
+            libc::close(ends[0]);
+        }
+        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT);
+        assert_eq!(heard, b"munmap_chunk(): invalid pointer: 0x10\n");
+    }
+
+    #[test]
+    fn writing_to_a_closed_descriptor_ends() {
+        write_all(-1, b"lost");
+    }
+}

@@ -1,0 +1,791 @@
+//! What a user may set: `mallopt`, `GLIBC_TUNABLES` and the `MALLOC_*_` variables, under the
+//! names, number formats and ranges of glibc; and the `CAIRN_*` variables.
+//!
+//! A value that can't be used is ignored, and never ends the program. The environment is read
+//! once, in place, before the first chunk exists.
+
+use core::ffi::CStr;
+
+use libc::{c_char, c_int};
+
+use crate::config::{CACHE_LIMIT, RUN_LIMIT};
+
+/// `mallopt`'s parameter numbers, as `<malloc.h>` gives them.
+mod option {
+    use libc::c_int;
+
+    pub(super) const M_MXFAST: c_int = 1;
+    pub(super) const M_TRIM_THRESHOLD: c_int = -1;
+    pub(super) const M_TOP_PAD: c_int = -2;
+    pub(super) const M_MMAP_THRESHOLD: c_int = -3;
+    pub(super) const M_MMAP_MAX: c_int = -4;
+    pub(super) const M_CHECK_ACTION: c_int = -5;
+    pub(super) const M_PERTURB: c_int = -6;
+    pub(super) const M_ARENA_TEST: c_int = -7;
+    pub(super) const M_ARENA_MAX: c_int = -8;
+}
+
+/// Largest `mxfast`, bytes: glibc's `MAX_FAST_SIZE`.
+const MXFAST_LIMIT: u64 = 20 * size_of::<usize>() as u64;
+/// Largest `tcache_count`, objects: glibc's `MAX_TCACHE_COUNT`.
+const TCACHE_COUNT_LIMIT: u64 = u16::MAX as u64;
+/// The `check` level at which every request gets a header of its own.
+const CHECK_HEADERS: u32 = 3;
+
+/// The settings of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Knobs {
+    /// Requests of at least this many bytes get a mapping of their own. Set by hand it has no
+    /// upper bound, as in glibc 2.36.
+    pub mmap_threshold: usize,
+    /// The two thresholds stay as they are; else they follow the sizes that are freed.
+    pub mmap_threshold_fixed: bool,
+    /// Bytes of free top from which memory goes back to the system.
+    pub trim_threshold: usize,
+    /// Bytes that are asked of the system beyond the need, and kept by a trim.
+    pub top_pad: usize,
+    /// Most mapped chunks at one time.
+    pub mmap_max: usize,
+    /// Freed memory is filled with this byte, allocated memory with its complement; 0: neither.
+    pub perturb: u8,
+    /// Most arenas; 0: as many as the CPUs suggest.
+    pub arena_max: usize,
+    /// Number of arenas up to which the CPUs are not counted.
+    pub arena_test: usize,
+    /// Largest request, in bytes, that waits in a fastbin after its free.
+    pub mxfast: usize,
+    /// Level of checks beyond those that are always on, 0 to 3.
+    pub check: u32,
+    /// Most objects that the thread cache keeps of one class; 0: no thread cache.
+    pub tcache_count: usize,
+    /// Largest request, in bytes, that the thread cache serves.
+    pub tcache_max: usize,
+    /// Accepted for glibc's sake; Cairn's refills are bounded in another way.
+    pub tcache_unsorted_limit: usize,
+    /// Use of huge pages: 0 none, 1 by advice, 2 by `MAP_HUGETLB`.
+    pub hugetlb: u8,
+    /// Largest request, in bytes, that is served from runs; 0: the classic heap.
+    pub run_max: usize,
+    /// One line at exit says that Cairn served the process.
+    pub verbose: bool,
+}
+
+impl Knobs {
+    /// What holds when nobody sets anything.
+    pub const DEFAULT: Self = Self {
+        mmap_threshold: 128 * 1024,
+        mmap_threshold_fixed: false,
+        trim_threshold: 128 * 1024,
+        top_pad: 128 * 1024,
+        mmap_max: 65536,
+        perturb: 0,
+        arena_max: 0,
+        // glibc's NARENAS_FROM_NCORES(1) on 64-bit systems.
+        arena_test: 8,
+        mxfast: CACHE_LIMIT,
+        check: 0,
+        tcache_count: 1024,
+        tcache_max: CACHE_LIMIT,
+        tcache_unsorted_limit: 0,
+        hugetlb: 0,
+        run_max: RUN_LIMIT,
+        verbose: false,
+    };
+
+    /// The settings that an environment asks for; a privileged process (`secure`) ignores it.
+    ///
+    /// A `GLIBC_TUNABLES` entry goes before the variable of the same meaning, wherever the two
+    /// stand; of two equal variables the first counts, of two equal tunables the last, as in
+    /// glibc. `CAIRN_RUN_MAX` above [`RUN_LIMIT`] means [`RUN_LIMIT`].
+    ///
+    /// # Safety
+    /// `environ` is null, or an array of pointers to C strings that ends with null, none of
+    /// which changes during the call.
+    pub unsafe fn from_environment(environ: *const *const c_char, secure: bool) -> Self {
+        let mut reading = Reading::new();
+        if secure || environ.is_null() {
+            return reading.knobs;
+        }
+        let mut entry = environ;
+        loop {
+            // SAFETY: the contract: `entry` has not passed the null at the array's end.
+            let variable = unsafe { *entry };
+            if variable.is_null() {
+                break;
+            }
+            // SAFETY: the contract: a C string that does not change while it is borrowed.
+            reading.variable(unsafe { CStr::from_ptr(variable) }.to_bytes());
+            // SAFETY: the entry read was not the last.
+            entry = unsafe { entry.add(1) };
+        }
+        reading.finish()
+    }
+
+    /// `mallopt`: 1 if the value was taken or the parameter is unknown, 0 if out of range.
+    pub fn set_option(&mut self, parameter: c_int, value: c_int) -> c_int {
+        // The sign is kept as C does when it turns an int into a size_t: -1 is "without limit".
+        let wide = i64::from(value) as u64;
+        let taken = match parameter {
+            option::M_MXFAST => self.set(Knob::Mxfast, wide),
+            option::M_TRIM_THRESHOLD => self.set(Knob::TrimThreshold, wide),
+            option::M_TOP_PAD => self.set(Knob::TopPad, wide),
+            option::M_MMAP_THRESHOLD => self.set(Knob::MmapThreshold, wide),
+            // No mapping is within a negative bound.
+            option::M_MMAP_MAX => self.set(Knob::MmapMax, u64::from(value.max(0).unsigned_abs())),
+            option::M_PERTURB => self.set(Knob::Perturb, wide & 0xff),
+            option::M_CHECK_ACTION => {
+                self.set(Knob::Check, u64::from(value.unsigned_abs()));
+                true
+            }
+            // glibc answers 1 to a count below 1, and does nothing.
+            option::M_ARENA_TEST => value <= 0 || self.set(Knob::ArenaTest, wide),
+            option::M_ARENA_MAX => value <= 0 || self.set(Knob::ArenaMax, wide),
+            _ => true,
+        };
+        c_int::from(taken)
+    }
+
+    /// Takes a value, or returns false and changes nothing.
+    fn set(&mut self, knob: Knob, value: u64) -> bool {
+        if !knob.range().contains(&value) {
+            return false;
+        }
+        let size = value as usize;
+        match knob {
+            Knob::Check => self.check = value as u32,
+            Knob::TopPad => self.top_pad = size,
+            Knob::Perturb => self.perturb = value as u8,
+            Knob::MmapMax => self.mmap_max = size,
+            Knob::MmapThreshold => self.mmap_threshold = size,
+            Knob::TrimThreshold => self.trim_threshold = size,
+            Knob::ArenaMax => self.arena_max = size,
+            Knob::ArenaTest => self.arena_test = size,
+            Knob::TcacheMax => self.tcache_max = size,
+            Knob::TcacheCount => self.tcache_count = size,
+            Knob::TcacheUnsortedLimit => self.tcache_unsorted_limit = size,
+            Knob::Mxfast => self.mxfast = size,
+            Knob::Hugetlb => self.hugetlb = value as u8,
+        }
+        if matches!(
+            knob,
+            Knob::TopPad | Knob::MmapMax | Knob::MmapThreshold | Knob::TrimThreshold
+        ) {
+            self.mmap_threshold_fixed = true;
+        }
+        true
+    }
+}
+
+/// The settings that glibc has a name for.
+#[derive(Clone, Copy)]
+enum Knob {
+    Check,
+    TopPad,
+    Perturb,
+    MmapMax,
+    MmapThreshold,
+    TrimThreshold,
+    ArenaMax,
+    ArenaTest,
+    TcacheMax,
+    TcacheCount,
+    TcacheUnsortedLimit,
+    Mxfast,
+    Hugetlb,
+}
+
+/// A setting, its tunable's name, its variable's name.
+type Name = (Knob, &'static [u8], Option<&'static [u8]>);
+
+/// Each setting, its tunable behind `glibc.malloc.`, and its variable behind `MALLOC_` if any.
+const NAMES: [Name; 13] = [
+    (Knob::Check, b"check", Some(b"CHECK_")),
+    (Knob::TopPad, b"top_pad", Some(b"TOP_PAD_")),
+    (Knob::Perturb, b"perturb", Some(b"PERTURB_")),
+    (Knob::MmapMax, b"mmap_max", Some(b"MMAP_MAX_")),
+    (
+        Knob::MmapThreshold,
+        b"mmap_threshold",
+        Some(b"MMAP_THRESHOLD_"),
+    ),
+    (
+        Knob::TrimThreshold,
+        b"trim_threshold",
+        Some(b"TRIM_THRESHOLD_"),
+    ),
+    (Knob::ArenaMax, b"arena_max", Some(b"ARENA_MAX")),
+    (Knob::ArenaTest, b"arena_test", Some(b"ARENA_TEST")),
+    (Knob::TcacheMax, b"tcache_max", None),
+    (Knob::TcacheCount, b"tcache_count", None),
+    (Knob::TcacheUnsortedLimit, b"tcache_unsorted_limit", None),
+    (Knob::Mxfast, b"mxfast", None),
+    (Knob::Hugetlb, b"hugetlb", None),
+];
+
+impl Knob {
+    /// The values that can be used.
+    const fn range(self) -> core::ops::RangeInclusive<u64> {
+        match self {
+            Self::Check => 0..=3,
+            Self::Perturb => 0..=u8::MAX as u64,
+            Self::MmapMax => 0..=c_int::MAX as u64,
+            Self::ArenaMax | Self::ArenaTest => 1..=u64::MAX,
+            Self::TcacheMax => 0..=CACHE_LIMIT as u64,
+            Self::TcacheCount => 0..=TCACHE_COUNT_LIMIT,
+            Self::Mxfast => 0..=MXFAST_LIMIT,
+            Self::Hugetlb => 0..=2,
+            Self::TopPad
+            | Self::MmapThreshold
+            | Self::TrimThreshold
+            | Self::TcacheUnsortedLimit => 0..=u64::MAX,
+        }
+    }
+
+    /// This setting's bit in a set.
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// Settings while the environment is read, and who set them.
+struct Reading {
+    knobs: Knobs,
+    /// Set by `GLIBC_TUNABLES`, a bit each.
+    by_tunable: u32,
+    /// Set by a variable, a bit each.
+    by_variable: u32,
+}
+
+impl Reading {
+    const fn new() -> Self {
+        Self {
+            knobs: Knobs::DEFAULT,
+            by_tunable: 0,
+            by_variable: 0,
+        }
+    }
+
+    /// One `NAME=value` of the environment.
+    fn variable(&mut self, entry: &[u8]) {
+        let Some((name, value)) = split_at_byte(entry, b'=') else {
+            return;
+        };
+        if name == b"GLIBC_TUNABLES" {
+            self.tunables(value);
+        } else if let Some(name) = name.strip_prefix(b"MALLOC_") {
+            self.alias(name, value);
+        } else if let Some(name) = name.strip_prefix(b"CAIRN_") {
+            self.own(name, value);
+        }
+    }
+
+    /// `name=value:name=value…`; a piece without `=` is skipped.
+    fn tunables(&mut self, list: &[u8]) {
+        for piece in list.split(|byte| *byte == b':') {
+            let Some((name, value)) = split_at_byte(piece, b'=') else {
+                continue;
+            };
+            let Some(name) = name.strip_prefix(b"glibc.malloc.") else {
+                continue;
+            };
+            let known = NAMES.iter().find(|(_, tunable, _)| *tunable == name);
+            if let (Some((knob, ..)), Some(value)) = (known, number(value))
+                && self.knobs.set(*knob, value)
+            {
+                self.by_tunable |= knob.bit();
+            }
+        }
+    }
+
+    fn alias(&mut self, name: &[u8], value: &[u8]) {
+        let known = NAMES.iter().find(|(.., alias)| *alias == Some(name));
+        if let (Some((knob, ..)), Some(value)) = (known, number(value))
+            && (self.by_tunable | self.by_variable) & knob.bit() == 0
+            && self.knobs.set(*knob, value)
+        {
+            self.by_variable |= knob.bit();
+        }
+    }
+
+    fn own(&mut self, name: &[u8], value: &[u8]) {
+        match (name, number(value)) {
+            // A negative number wraps far above the limit; it means nothing, so it is ignored.
+            (b"RUN_MAX", Some(value)) if value <= i64::MAX as u64 => {
+                self.knobs.run_max = (value as usize).min(RUN_LIMIT);
+            }
+            (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
+            _ => {}
+        }
+    }
+
+    const fn finish(mut self) -> Knobs {
+        if self.knobs.check == CHECK_HEADERS {
+            self.knobs.run_max = 0;
+        }
+        self.knobs
+    }
+}
+
+/// What stands before and after the first `byte`.
+fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let mut parts = text.splitn(2, |other| *other == byte);
+    Some((parts.next()?, parts.next()?))
+}
+
+/// A whole number as the C library reads one: blanks, a sign, then `0x` and hexadecimal, `0` and
+/// octal, or decimal. A negative number wraps. `None` if anything else follows, or if it does not
+/// fit.
+fn number(text: &[u8]) -> Option<u64> {
+    let text = text.trim_ascii_start();
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let (base, digits) = match text {
+        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
+        [b'0', _, ..] => (8, text),
+        _ => (10, text),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let value = digits.iter().try_fold(0_u64, |value, byte| {
+        let digit = (*byte as char).to_digit(base)?;
+        value.checked_mul(base.into())?.checked_add(digit.into())
+    })?;
+    Some(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+mod tests {
+    use super::*;
+    use std::ffi::CString;
+    use std::ptr;
+    use std::vec::Vec;
+
+    const D: Knobs = Knobs::DEFAULT;
+
+    fn read_as(entries: &[&str], secure: bool) -> Knobs {
+        let strings: Vec<CString> = entries.iter().map(|e| CString::new(*e).unwrap()).collect();
+        let mut environ: Vec<*const c_char> = strings.iter().map(|s| s.as_ptr()).collect();
+        environ.push(ptr::null());
+        // SAFETY: null-terminated, and the strings live to the end of this function.
+        unsafe { Knobs::from_environment(environ.as_ptr(), secure) }
+    }
+
+    fn read(entries: &[&str]) -> Knobs {
+        read_as(entries, false)
+    }
+
+    /// One tunable, or the default where it is not usable.
+    fn tunable(assignment: &str) -> Knobs {
+        read(&[&std::format!("GLIBC_TUNABLES=glibc.malloc.{assignment}")])
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_c_library_reads_them() {
+        let good: &[(&str, u64)] = &[
+            ("0", 0),
+            ("7", 7),
+            ("131072", 131_072),
+            ("0x20", 32),
+            ("0XfF", 255),
+            ("010", 8),
+            ("00", 0),
+            ("+5", 5),
+            (" \t5", 5),
+            ("-1", u64::MAX),
+            ("-0x10", 16_u64.wrapping_neg()),
+            ("18446744073709551615", u64::MAX),
+        ];
+        for (text, value) in good {
+            assert_eq!(number(text.as_bytes()), Some(*value), "{text:?}");
+        }
+        for text in [
+            "",
+            " ",
+            "-",
+            "+",
+            "0x",
+            "0x ",
+            "08",
+            "12a",
+            "1 ",
+            "a",
+            "1.5",
+            "--1",
+            "1k",
+            "0b1",
+            "18446744073709551616",
+            "0x10000000000000000",
+        ] {
+            assert_eq!(number(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_or_missing_environment_gives_the_defaults() {
+        assert_eq!(read(&[]), D);
+        // SAFETY: null is allowed.
+        assert_eq!(unsafe { Knobs::from_environment(ptr::null(), false) }, D);
+        assert_eq!(
+            read(&["HOME=/", "MALLOC_", "CAIRN_=", "=", "", "MALLOC_ARENA_MAX"]),
+            D
+        );
+    }
+
+    #[test]
+    fn each_variable_sets_its_knob() {
+        assert_eq!(read(&["MALLOC_ARENA_MAX=3"]), Knobs { arena_max: 3, ..D });
+        assert_eq!(read(&["MALLOC_ARENA_TEST=5"]), Knobs { arena_test: 5, ..D });
+        assert_eq!(
+            read(&["MALLOC_PERTURB_=0xa5"]),
+            Knobs { perturb: 0xa5, ..D }
+        );
+        assert_eq!(read(&["MALLOC_CHECK_=2"]), Knobs { check: 2, ..D });
+        let fixed = Knobs {
+            mmap_threshold_fixed: true,
+            ..D
+        };
+        assert_eq!(
+            read(&["MALLOC_MMAP_THRESHOLD_=65536"]),
+            Knobs {
+                mmap_threshold: 65536,
+                ..fixed
+            }
+        );
+        assert_eq!(
+            read(&["MALLOC_TRIM_THRESHOLD_=-1"]),
+            Knobs {
+                trim_threshold: usize::MAX,
+                ..fixed
+            }
+        );
+        assert_eq!(
+            read(&["MALLOC_TOP_PAD_=0"]),
+            Knobs {
+                top_pad: 0,
+                ..fixed
+            }
+        );
+        assert_eq!(
+            read(&["MALLOC_MMAP_MAX_=0"]),
+            Knobs {
+                mmap_max: 0,
+                ..fixed
+            }
+        );
+    }
+
+    #[test]
+    fn each_tunable_sets_its_knob() {
+        let fixed = Knobs {
+            mmap_threshold_fixed: true,
+            ..D
+        };
+        let cases = [
+            ("check=1", Knobs { check: 1, ..D }),
+            (
+                "top_pad=4096",
+                Knobs {
+                    top_pad: 4096,
+                    ..fixed
+                },
+            ),
+            ("perturb=17", Knobs { perturb: 17, ..D }),
+            (
+                "mmap_max=12",
+                Knobs {
+                    mmap_max: 12,
+                    ..fixed
+                },
+            ),
+            (
+                "mmap_threshold=0x10000",
+                Knobs {
+                    mmap_threshold: 0x10000,
+                    ..fixed
+                },
+            ),
+            (
+                "trim_threshold=1",
+                Knobs {
+                    trim_threshold: 1,
+                    ..fixed
+                },
+            ),
+            ("arena_max=1", Knobs { arena_max: 1, ..D }),
+            ("arena_test=2", Knobs { arena_test: 2, ..D }),
+            (
+                "tcache_max=512",
+                Knobs {
+                    tcache_max: 512,
+                    ..D
+                },
+            ),
+            (
+                "tcache_count=0",
+                Knobs {
+                    tcache_count: 0,
+                    ..D
+                },
+            ),
+            (
+                "tcache_unsorted_limit=9",
+                Knobs {
+                    tcache_unsorted_limit: 9,
+                    ..D
+                },
+            ),
+            ("mxfast=160", Knobs { mxfast: 160, ..D }),
+            ("hugetlb=1", Knobs { hugetlb: 1, ..D }),
+        ];
+        assert_eq!(cases.len(), NAMES.len());
+        for (text, expected) in cases {
+            assert_eq!(tunable(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_range_or_no_number_is_ignored() {
+        for text in [
+            "check=4",
+            "perturb=256",
+            "perturb=-1",
+            "mmap_max=-1",
+            "mmap_max=2147483648",
+            "arena_max=0",
+            "arena_test=0",
+            "tcache_max=32769",
+            "tcache_count=65536",
+            "mxfast=161",
+            "hugetlb=3",
+            "top_pad=",
+            "top_pad=1M",
+            "arena_max=2=3",
+            "unknown=1",
+            "=1",
+            "",
+            "TOP_PAD=1",
+        ] {
+            assert_eq!(tunable(text), D, "{text}");
+        }
+        for entry in [
+            "MALLOC_ARENA_MAX=0",
+            "MALLOC_ARENA_MAX=two",
+            "MALLOC_ARENA_MAX=",
+            "MALLOC_PERTURB_=999",
+            "MALLOC_ARENA_MAX_=2",
+            "MALLOC_PERTURB=1",
+            "malloc_perturb_=1",
+            "XMALLOC_PERTURB_=1",
+            "CAIRN_RUN_MAX=",
+            "CAIRN_RUN_MAX=-1",
+            "CAIRN_RUN_MAX=none",
+            "CAIRN_VERBOSE=yes",
+            "GLIBC_TUNABLES=",
+            "GLIBC_TUNABLES=:::",
+            "GLIBC_TUNABLES=glibc.malloc.perturb",
+            "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=1",
+            "GLIBC_TUNABLES=malloc.perturb=1",
+        ] {
+            assert_eq!(read(&[entry]), D, "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_tunables_is_taken_piece_by_piece() {
+        assert_eq!(
+            read(&[
+                "GLIBC_TUNABLES=nonsense:glibc.malloc.perturb=1:glibc.cpu.x=3:\
+                    glibc.malloc.arena_max=oops:glibc.malloc.arena_max=4:"
+            ]),
+            Knobs {
+                perturb: 1,
+                arena_max: 4,
+                ..D
+            }
+        );
+        assert_eq!(
+            tunable("perturb=1:glibc.malloc.perturb=2"),
+            Knobs { perturb: 2, ..D }
+        );
+    }
+
+    #[test]
+    fn a_tunable_goes_before_its_variable_in_either_order() {
+        let (variable, list) = ("MALLOC_PERTURB_=1", "GLIBC_TUNABLES=glibc.malloc.perturb=2");
+        let expected = Knobs { perturb: 2, ..D };
+        assert_eq!(read(&[variable, list]), expected);
+        assert_eq!(read(&[list, variable]), expected);
+        // An unusable tunable leaves the variable in force.
+        let bad = "GLIBC_TUNABLES=glibc.malloc.perturb=256";
+        assert_eq!(read(&[bad, variable]), Knobs { perturb: 1, ..D });
+        assert_eq!(read(&[variable, bad]), Knobs { perturb: 1, ..D });
+    }
+
+    #[test]
+    fn of_two_equal_variables_the_first_usable_counts() {
+        assert_eq!(
+            read(&[
+                "MALLOC_PERTURB_=x",
+                "MALLOC_PERTURB_=3",
+                "MALLOC_PERTURB_=4"
+            ]),
+            Knobs { perturb: 3, ..D }
+        );
+    }
+
+    #[test]
+    fn a_privileged_process_ignores_everything() {
+        let all = [
+            "MALLOC_PERTURB_=1",
+            "GLIBC_TUNABLES=glibc.malloc.arena_max=1",
+            "CAIRN_RUN_MAX=0",
+            "CAIRN_VERBOSE=1",
+            "MALLOC_CHECK_=3",
+        ];
+        assert_eq!(read_as(&all, true), D);
+        assert_ne!(read_as(&all, false), D);
+    }
+
+    #[test]
+    fn runs_end_at_their_limit_and_check_3_ends_them_all() {
+        assert_eq!(read(&["CAIRN_RUN_MAX=0"]).run_max, 0);
+        assert_eq!(read(&["CAIRN_RUN_MAX=64"]).run_max, 64);
+        assert_eq!(read(&["CAIRN_RUN_MAX=100000"]).run_max, RUN_LIMIT);
+        assert_eq!(read(&["CAIRN_RUN_MAX=64", "MALLOC_CHECK_=3"]).run_max, 0);
+        assert_eq!(read(&["MALLOC_CHECK_=3", "CAIRN_RUN_MAX=64"]).run_max, 0);
+        assert_eq!(tunable("check=3").run_max, 0);
+        assert_eq!(read(&["MALLOC_CHECK_=2"]).run_max, RUN_LIMIT);
+    }
+
+    #[test]
+    fn verbose_is_any_number_but_0() {
+        assert!(read(&["CAIRN_VERBOSE=1"]).verbose);
+        assert!(read(&["CAIRN_VERBOSE=2"]).verbose);
+        assert!(!read(&["CAIRN_VERBOSE=0"]).verbose);
+    }
+
+    #[test]
+    fn mallopt_takes_and_refuses_what_glibc_does() {
+        let fixed = Knobs {
+            mmap_threshold_fixed: true,
+            ..D
+        };
+        let cases = [
+            // (parameter, value, answer, what holds after it)
+            (1, 0, 1, Knobs { mxfast: 0, ..D }),
+            (1, 160, 1, Knobs { mxfast: 160, ..D }),
+            (1, 161, 0, D),
+            (1, -1, 0, D),
+            (
+                -1,
+                4096,
+                1,
+                Knobs {
+                    trim_threshold: 4096,
+                    ..fixed
+                },
+            ),
+            (
+                -1,
+                -1,
+                1,
+                Knobs {
+                    trim_threshold: usize::MAX,
+                    ..fixed
+                },
+            ),
+            (
+                -2,
+                0,
+                1,
+                Knobs {
+                    top_pad: 0,
+                    ..fixed
+                },
+            ),
+            (
+                -3,
+                0,
+                1,
+                Knobs {
+                    mmap_threshold: 0,
+                    ..fixed
+                },
+            ),
+            (
+                -3,
+                32 << 20,
+                1,
+                Knobs {
+                    mmap_threshold: 32 << 20,
+                    ..fixed
+                },
+            ),
+            (
+                -3,
+                64 << 20,
+                1,
+                Knobs {
+                    mmap_threshold: 64 << 20,
+                    ..fixed
+                },
+            ),
+            (
+                -3,
+                -1,
+                1,
+                Knobs {
+                    mmap_threshold: usize::MAX,
+                    ..fixed
+                },
+            ),
+            (
+                -4,
+                3,
+                1,
+                Knobs {
+                    mmap_max: 3,
+                    ..fixed
+                },
+            ),
+            (
+                -4,
+                -1,
+                1,
+                Knobs {
+                    mmap_max: 0,
+                    ..fixed
+                },
+            ),
+            (-5, 3, 1, Knobs { check: 3, ..D }),
+            (-5, 99, 1, D),
+            (-6, 0x1a5, 1, Knobs { perturb: 0xa5, ..D }),
+            (-7, 4, 1, Knobs { arena_test: 4, ..D }),
+            (-7, 0, 1, D),
+            (-8, 4, 1, Knobs { arena_max: 4, ..D }),
+            (-8, 0, 1, D),
+            (-8, -5, 1, D),
+            (99, 1, 1, D),
+            (0, 0, 1, D),
+            (c_int::MIN, c_int::MIN, 1, D),
+        ];
+        for (parameter, value, answer, after) in cases {
+            let mut knobs = D;
+            let given = knobs.set_option(parameter, value);
+            assert_eq!(
+                (given, knobs),
+                (answer, after),
+                "mallopt({parameter}, {value})"
+            );
+        }
+    }
+}
