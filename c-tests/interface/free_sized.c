@@ -1,11 +1,12 @@
 /* C23's free_sized and free_aligned_sized take what the right sizes name. */
 #include "check.h"
 
-extern void free_sized(void *p, size_t size);
-extern void free_aligned_sized(void *p, size_t align, size_t size);
+extern void free_sized(void *p, size_t size) __attribute__((weak));
+extern void free_aligned_sized(void *p, size_t align, size_t size) __attribute__((weak));
 
 int main(void)
 {
+    CHECK(free_sized != NULL && free_aligned_sized != NULL);
     free_sized(NULL, 100);
     free_aligned_sized(NULL, 64, 100);
     for (int round = 0; round < 3; round++)

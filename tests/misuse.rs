@@ -1,0 +1,458 @@
+//! Misuse is stopped: each kind, in several sizes and situations, in both heap
+//! modes, with SIGABRT and the exact line on stderr.
+//!
+//! `docs/messages.md` explains each message to the one who meets it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
+
+mod common;
+
+use common::{Env, assert_aborts_with_one_of, compile_c, compile_cxx, for_each_mode, run};
+use std::path::Path;
+
+const DOUBLE_FREE: &str = "free(): double free detected in tcache 2";
+const FREE_POINTER: &str = "free(): invalid pointer";
+const FREE_SIZE: &str = "free(): invalid size";
+const REALLOC_POINTER: &str = "realloc(): invalid pointer";
+const REALLOC_SIZE: &str = "realloc(): invalid size";
+const USABLE_POINTER: &str = "malloc_usable_size(): invalid pointer";
+const MUNMAP_POINTER: &str = "munmap_chunk(): invalid pointer";
+const WRONG_SIZE: &str = "free(): sized deallocation with a wrong size";
+const PREV_SIZE: &str = "corrupted size vs. prev_size";
+const PREV_SIZE_MERGING: &str = "corrupted size vs. prev_size while consolidating";
+const LINKS: &str = "corrupted double-linked list";
+const UNSORTED_SIZE: &str = "malloc(): invalid size (unsorted)";
+const TOP_SIZE: &str = "malloc(): corrupted top size";
+const UNALIGNED_CACHED: &str = "malloc(): unaligned tcache chunk detected";
+
+/// Every chunk has its own header.
+const CLASSIC: Env<'static> = &[("CAIRN_RUN_MAX", "0")];
+
+/// Bytes: runs, cached chunks, large chunks that are not cached.
+const SIZES: [&str; 7] = ["8", "24", "100", "200", "1000", "5000", "100000"];
+/// Bytes of sizes that are chunks with runs on, too.
+const CHUNK_SIZES: [&str; 4] = ["200", "1000", "5000", "100000"];
+/// Bytes of sizes that are runs unless they are switched off.
+const RUN_SIZES: [&str; 3] = ["8", "24", "100"];
+
+#[track_caller]
+fn stops(program: &Path, args: &[&str], env: Env<'_>, messages: &[&str]) {
+    let output = run(program, args, env);
+    let line = format!("{} {}", program.display(), args.join(" "));
+    let _named = Named(&line);
+    assert_aborts_with_one_of(&output, messages);
+}
+
+/// Prints the command if the assertion after it fails.
+struct Named<'a>(&'a str);
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("ran: {}", self.0);
+        }
+    }
+}
+
+/// A C program of `c-tests/misuse` ends with `message` in both modes.
+#[track_caller]
+fn stopped(source: &str, args: &[&str], message: &str) {
+    stopped_with_one_of(source, args, &[message]);
+}
+
+/// As [`stopped`], where the abort is promised and the message may be any of
+/// several; each caller says why.
+#[track_caller]
+fn stopped_with_one_of(source: &str, args: &[&str], messages: &[&str]) {
+    let program = compile_c(&format!("misuse/{source}"), &[]);
+    for_each_mode(|mode| stops(&program, args, mode, messages));
+}
+
+/// As [`stopped`], with runs switched off.
+#[track_caller]
+fn stopped_without_runs(source: &str, args: &[&str], message: &str) {
+    stops(
+        &compile_c(&format!("misuse/{source}"), &[]),
+        args,
+        CLASSIC,
+        &[message],
+    );
+}
+
+#[test]
+fn a_double_free_at_once_is_caught() {
+    for size in SIZES {
+        stopped("double_free.c", &[size, "0"], DOUBLE_FREE);
+    }
+}
+
+#[test]
+fn a_double_free_after_one_other_free_is_caught() {
+    for size in SIZES {
+        stopped("double_free.c", &[size, "1"], DOUBLE_FREE);
+    }
+}
+
+#[test]
+fn a_double_free_after_a_hundred_other_frees_is_caught() {
+    for size in SIZES {
+        stopped("double_free.c", &[size, "100"], DOUBLE_FREE);
+    }
+}
+
+#[test]
+fn a_double_free_after_a_hundred_thousand_other_frees_is_caught() {
+    for size in SIZES {
+        stopped("double_free.c", &[size, "100000"], DOUBLE_FREE);
+    }
+}
+
+#[test]
+fn a_double_free_is_caught_after_the_freed_bytes_were_overwritten() {
+    for size in SIZES {
+        for frees in ["0", "100"] {
+            stopped("double_free.c", &[size, frees, "overwritten"], DOUBLE_FREE);
+        }
+    }
+}
+
+#[test]
+fn a_double_free_from_another_thread_is_caught() {
+    for size in SIZES {
+        for frees in ["0", "100"] {
+            stopped("double_free.c", &[size, frees, "second"], DOUBLE_FREE);
+        }
+    }
+}
+
+#[test]
+fn a_double_free_of_what_a_finished_thread_freed_is_caught() {
+    for size in SIZES {
+        for frees in ["0", "100"] {
+            stopped("double_free.c", &[size, frees, "first"], DOUBLE_FREE);
+        }
+    }
+}
+
+#[test]
+fn a_free_of_what_realloc_moved_away_from_is_caught() {
+    for size in SIZES {
+        stopped("double_free.c", &[size, "0", "realloc"], DOUBLE_FREE);
+    }
+}
+
+/// The mapping may be gone by then, or kept for reuse: which of the three it is
+/// depends on what the system did with the addresses.
+#[test]
+fn a_double_free_of_a_mapped_chunk_is_caught() {
+    for frees in ["0", "1", "100", "100000"] {
+        for how in ["plain", "first", "second"] {
+            stopped_with_one_of(
+                "double_free.c",
+                &["1048576", frees, how],
+                &[DOUBLE_FREE, MUNMAP_POINTER, FREE_POINTER],
+            );
+        }
+    }
+}
+
+/// Once a chunk was merged into another its header is payload of a free chunk:
+/// the abort is promised, which of the messages is not.
+#[test]
+fn a_double_free_after_the_chunk_was_merged_is_caught() {
+    for size in SIZES {
+        stopped_with_one_of(
+            "double_free_merged.c",
+            &[size],
+            &[DOUBLE_FREE, FREE_POINTER, FREE_SIZE],
+        );
+    }
+}
+
+#[test]
+fn realloc_of_a_freed_pointer_is_caught() {
+    for call in ["realloc", "shrink", "reallocarray"] {
+        for size in SIZES {
+            stopped("stale.c", &[call, size], REALLOC_POINTER);
+        }
+    }
+    for size in SIZES {
+        stopped("stale.c", &["realloc0", size], DOUBLE_FREE);
+    }
+}
+
+#[test]
+fn the_usable_size_of_a_freed_pointer_is_refused() {
+    for size in SIZES {
+        stopped("stale.c", &["usable_size", size], USABLE_POINTER);
+    }
+}
+
+/// Each call with its message for a pointer that was never given out.
+const CALLS: [(&str, &str); 3] = [
+    ("free", FREE_POINTER),
+    ("realloc", REALLOC_POINTER),
+    ("usable_size", USABLE_POINTER),
+];
+
+#[test]
+fn a_pointer_to_the_stack_or_to_the_program_is_caught() {
+    for (call, message) in CALLS {
+        for place in ["stack", "global", "page", "constant", "code"] {
+            stopped("wild_pointer.c", &[call, place], message);
+        }
+    }
+}
+
+#[test]
+fn a_pointer_into_a_mapping_of_the_programs_own_is_caught() {
+    for (call, message) in CALLS {
+        for place in ["mapping", "inaccessible", "sbrk"] {
+            stopped("wild_pointer.c", &[call, place], message);
+        }
+    }
+}
+
+#[test]
+fn a_small_integer_is_caught() {
+    for (call, message) in CALLS {
+        for number in ["1", "8", "16", "24", "32", "4096", "65536", "-16"] {
+            stopped("wild_pointer.c", &[call, number], message);
+        }
+    }
+}
+
+#[test]
+fn a_wild_address_is_caught() {
+    for (call, message) in CALLS {
+        for address in [
+            "0x4141414141414140",
+            "0x4141414141414141",
+            "0x8000000000000000",
+            "0x0000800000000000",
+            "0x00007fffffffe000",
+            "0x00007ffffffffff0",
+            "0xffff800000000010",
+            "0xfffffffffffff000",
+            "0xffffffffff600000",
+        ] {
+            stopped("wild_pointer.c", &[call, address], message);
+        }
+    }
+}
+
+#[test]
+fn a_misaligned_pointer_is_caught() {
+    for (call, message) in CALLS {
+        for size in SIZES {
+            for offset in ["+1", "+4", "+8", "+15"] {
+                stopped("wild_pointer.c", &[call, offset, size], message);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pointer_beyond_the_heap_is_caught() {
+    for (call, message) in CALLS {
+        stopped("wild_pointer.c", &[call, "break"], message);
+    }
+}
+
+/// Inside the heap, what stands below a pointer that was never given out is
+/// whatever it is; it does not read as a header, and says so in either way.
+#[test]
+fn a_pointer_into_top_is_caught() {
+    stopped_with_one_of(
+        "wild_pointer.c",
+        &["free", "top"],
+        &[FREE_POINTER, FREE_SIZE],
+    );
+    stopped_with_one_of(
+        "wild_pointer.c",
+        &["realloc", "top"],
+        &[REALLOC_POINTER, REALLOC_SIZE],
+    );
+    stopped("wild_pointer.c", &["usable_size", "top"], USABLE_POINTER);
+}
+
+#[test]
+fn an_interior_pointer_into_a_run_is_caught() {
+    for (call, message) in CALLS {
+        for (size, offset) in [("24", "+16"), ("32", "+16"), ("100", "+16"), ("100", "+96")] {
+            let program = compile_c("misuse/wild_pointer.c", &[]);
+            stops(&program, &[call, offset, size], &[], &[message]);
+        }
+    }
+}
+
+/// A chunk's interior is payload: it does not read as a header, and whether
+/// that is a wrong pointer or an overwritten header nobody can know.
+#[test]
+fn an_interior_pointer_into_a_chunk_is_caught() {
+    for (call, messages) in [
+        ("free", &[FREE_POINTER, FREE_SIZE][..]),
+        ("realloc", &[REALLOC_POINTER, REALLOC_SIZE]),
+        ("usable_size", &[USABLE_POINTER]),
+    ] {
+        for (size, offset) in [
+            ("200", "+16"),
+            ("200", "+176"),
+            ("1000", "+512"),
+            ("5000", "+16"),
+            ("5000", "+4096"),
+            ("100000", "+16"),
+            ("100000", "+65536"),
+        ] {
+            stopped_with_one_of("wild_pointer.c", &[call, offset, size], messages);
+        }
+    }
+}
+
+#[test]
+fn an_interior_pointer_into_a_mapped_chunk_is_caught() {
+    for how in ["interior", "near"] {
+        stopped("mapped.c", &["free", how], MUNMAP_POINTER);
+        stopped("mapped.c", &["realloc", how], REALLOC_POINTER);
+        stopped("mapped.c", &["usable_size", how], USABLE_POINTER);
+    }
+}
+
+#[test]
+fn a_header_overwritten_by_a_neighbour_is_caught() {
+    for bytes in ["1", "8", "16"] {
+        // One byte changes the size, more of them the tag too.
+        for size in CHUNK_SIZES {
+            stopped("header.c", &["free", size, "over", bytes], FREE_SIZE);
+            stopped("header.c", &["realloc", size, "over", bytes], REALLOC_SIZE);
+            stopped(
+                "header.c",
+                &["usable_size", size, "over", bytes],
+                USABLE_POINTER,
+            );
+        }
+        for size in RUN_SIZES {
+            stopped_without_runs("header.c", &["free", size, "over", bytes], FREE_SIZE);
+            stopped_without_runs("header.c", &["realloc", size, "over", bytes], REALLOC_SIZE);
+            stopped_without_runs(
+                "header.c",
+                &["usable_size", size, "over", bytes],
+                USABLE_POINTER,
+            );
+        }
+    }
+}
+
+#[test]
+fn a_header_overwritten_from_its_own_object_is_caught() {
+    for bytes in ["1", "8", "16"] {
+        for size in CHUNK_SIZES {
+            stopped("header.c", &["free", size, "under", bytes], FREE_SIZE);
+        }
+        for size in RUN_SIZES {
+            stopped_without_runs("header.c", &["free", size, "under", bytes], FREE_SIZE);
+        }
+    }
+}
+
+#[test]
+fn an_overwritten_header_of_a_mapped_chunk_is_caught() {
+    for how in ["under", "under1"] {
+        stopped("mapped.c", &["free", how], MUNMAP_POINTER);
+    }
+}
+
+#[test]
+fn a_cached_chunk_that_is_no_longer_the_one_that_was_freed_is_not_handed_out() {
+    for bytes in ["1", "8", "16"] {
+        for size in ["200", "1000", "5000"] {
+            stopped("cached.c", &[size, bytes], UNALIGNED_CACHED);
+        }
+        for size in RUN_SIZES {
+            stopped_without_runs("cached.c", &[size, bytes], UNALIGNED_CACHED);
+        }
+    }
+}
+
+#[test]
+fn overwritten_links_of_a_free_chunk_are_caught() {
+    for what in ["links", "links_into_object", "first_link", "second_link"] {
+        stopped("binned.c", &[what], LINKS);
+    }
+}
+
+#[test]
+fn an_overwritten_header_of_a_free_chunk_is_caught() {
+    for what in ["size", "tag"] {
+        stopped("binned.c", &[what], UNSORTED_SIZE);
+    }
+}
+
+#[test]
+fn an_overwritten_foot_of_a_free_chunk_is_caught() {
+    stopped("binned.c", &["foot"], PREV_SIZE);
+}
+
+#[test]
+fn merging_with_a_damaged_neighbour_is_caught() {
+    for what in ["foot", "freed_header"] {
+        stopped_with_one_of("merge.c", &[what], &[PREV_SIZE, PREV_SIZE_MERGING]);
+    }
+}
+
+/// Either the merge notices the header behind it or the free of that chunk does.
+#[test]
+fn freeing_in_front_of_an_overwritten_header_is_caught() {
+    stopped_with_one_of(
+        "merge.c",
+        &["next_header"],
+        &[FREE_SIZE, PREV_SIZE, "free(): invalid next size (normal)"],
+    );
+}
+
+#[test]
+fn an_overwritten_top_is_caught() {
+    for bytes in ["1", "8", "16"] {
+        stopped("top.c", &[bytes], TOP_SIZE);
+    }
+}
+
+#[test]
+fn a_sized_free_with_a_wrong_size_is_caught() {
+    for (size, wrong) in [
+        ("24", "100"),
+        ("100", "24"),
+        ("100", "200"),
+        ("200", "100"),
+        ("200", "1000"),
+        ("1000", "200"),
+        ("5000", "4000"),
+        ("100000", "10"),
+        ("10", "100000"),
+        ("1048576", "100"),
+        ("100", "1048576"),
+        ("1048576", "2097152"),
+    ] {
+        stopped("sized.c", &[size, wrong], WRONG_SIZE);
+    }
+    for (size, wrong) in [("100", "1000"), ("4096", "100"), ("4096", "8192")] {
+        stopped("sized.c", &[size, wrong, "64"], WRONG_SIZE);
+    }
+}
+
+#[test]
+fn cxx_operators_catch_what_free_catches() {
+    let program = compile_cxx("misuse/delete.cc", &[]);
+    for_each_mode(|mode| {
+        stops(&program, &["twice"], mode, &[DOUBLE_FREE]);
+        stops(&program, &["array_twice"], mode, &[DOUBLE_FREE]);
+        stops(&program, &["sized"], mode, &[WRONG_SIZE]);
+        stops(&program, &["global"], mode, &[FREE_POINTER]);
+        // Inside a chunk: see the interior pointers above.
+        stops(&program, &["interior"], mode, &[FREE_POINTER, FREE_SIZE]);
+    });
+}
