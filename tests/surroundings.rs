@@ -4,6 +4,8 @@
 //! `c-tests/surroundings/` in both heap modes; a program that finds a promise
 //! broken prints one line and exits with 1.
 
+#![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
 mod common;
 
 use std::fs;
@@ -174,7 +176,12 @@ fn a_static_child_runs_with_the_preload_in_its_environment() {
     let child = child.to_str().expect("the path of the program is text");
     common::for_each_mode(|mode| {
         let output = common::run("/bin/sh", &["-c", &format!("'{child}' && exit 5")], mode);
-        assert_eq!(output.status.code(), Some(5), "{}", common::describe(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(5),
+            "{}",
+            common::describe(&output)
+        );
         assert_eq!(output.stdout, b"static\n");
     });
 }
