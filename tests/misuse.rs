@@ -11,8 +11,13 @@
 
 mod common;
 
-use common::{Env, assert_aborts_with_one_of, compile_c, compile_cxx, for_each_mode, run};
+use common::{
+    Env, assert_aborts_with_one_of, compile_c, compile_cxx, for_each_mode, is_report, run,
+};
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 const DOUBLE_FREE: &str = "free(): double free detected in tcache 2";
 const FREE_POINTER: &str = "free(): invalid pointer";
@@ -27,6 +32,7 @@ const PREV_SIZE_MERGING: &str = "corrupted size vs. prev_size while consolidatin
 const LINKS: &str = "corrupted double-linked list";
 const UNSORTED_SIZE: &str = "malloc(): invalid size (unsorted)";
 const TOP_SIZE: &str = "malloc(): corrupted top size";
+const FAST_TOP: &str = "double free or corruption (fasttop)";
 const UNALIGNED_CACHED: &str = "malloc(): unaligned tcache chunk detected";
 
 /// Every chunk has its own header.
@@ -170,6 +176,27 @@ fn a_double_free_after_the_chunk_was_merged_is_caught() {
             &[size],
             &[DOUBLE_FREE, FREE_POINTER, FREE_SIZE],
         );
+    }
+}
+
+/// The two may miss each other, and then it is met where the object is next
+/// touched: handed back to its arena or taken from a cache.
+#[test]
+fn a_double_free_in_two_threads_at_once_is_caught() {
+    for size in ["24", "200", "5000"] {
+        for _ in 0..20 {
+            stopped_with_one_of(
+                "race.c",
+                &[size],
+                &[
+                    DOUBLE_FREE,
+                    FAST_TOP,
+                    UNALIGNED_CACHED,
+                    "malloc(): memory corruption (fast)",
+                    "malloc(): corrupted run",
+                ],
+            );
+        }
     }
 }
 
@@ -347,6 +374,20 @@ fn a_header_overwritten_by_a_neighbour_is_caught() {
     }
 }
 
+/// With runs, nothing stands between two small objects and the free is fine.
+#[test]
+fn check_mode_gives_small_objects_headers() {
+    let program = compile_c("misuse/header.c", &[]);
+    for env in [
+        [("MALLOC_CHECK_", "3")],
+        [("GLIBC_TUNABLES", "glibc.malloc.check=3")],
+    ] {
+        for size in RUN_SIZES {
+            stops(&program, &["free", size, "under", "8"], &env, &[FREE_SIZE]);
+        }
+    }
+}
+
 #[test]
 fn a_header_overwritten_from_its_own_object_is_caught() {
     for bytes in ["1", "8", "16"] {
@@ -455,4 +496,87 @@ fn cxx_operators_catch_what_free_catches() {
         // Inside a chunk: see the interior pointers above.
         stops(&program, &["interior"], mode, &[FREE_POINTER, FREE_SIZE]);
     });
+}
+
+/// What the assertions above rest on.
+#[test]
+fn only_the_exact_line_passes_for_a_message() {
+    assert!(is_report("free(): invalid size: 0x55d0\n", FREE_SIZE));
+    for other in [
+        "",
+        "free(): invalid size\n",
+        "free(): invalid size: 0x55d0",
+        "free(): invalid size: 0x\n",
+        "free(): invalid size: 55d0\n",
+        "free(): invalid size: 0x55D0\n",
+        "free(): invalid size: 0x55d0\n\n",
+        " free(): invalid size: 0x55d0\n",
+        "free(): invalid pointer: 0x55d0\n",
+        "free(): invalid size (unsorted): 0x55d0\n",
+        "free(): invalid size: 0x00000000000000000\n",
+    ] {
+        assert!(!is_report(other, FREE_SIZE), "{other:?}");
+    }
+}
+
+/// A test that waits for a lock for ever must fail, not stop CI.
+#[test]
+#[should_panic(expected = "not done after")]
+fn a_program_that_hangs_is_ended_and_reported() {
+    let mut command = common::plain("sleep");
+    common::watch_for(command.arg("600"), Duration::from_millis(200));
+}
+
+/// `docs/messages.md` has each text that `src/` can end a process with, and no
+/// other.
+#[test]
+fn every_message_is_documented() {
+    let table = fs::read_to_string(common::root().join("docs/messages.md")).unwrap();
+    let documented: BTreeSet<_> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| line.split('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned))
+        .collect();
+    let mut written = BTreeSet::new();
+    collect_messages(&common::root().join("src"), &mut written);
+    assert!(written.len() > 10, "{written:?}");
+    assert_eq!(documented, written);
+}
+
+/// Adds every string literal outside of tests that reads as a message.
+fn collect_messages(at: &Path, messages: &mut BTreeSet<String>) {
+    if at.is_dir() {
+        for entry in fs::read_dir(at).unwrap() {
+            collect_messages(&entry.unwrap().path(), messages);
+        }
+        return;
+    }
+    let text = fs::read_to_string(at).unwrap();
+    let code = text
+        .split(
+            "
+mod tests {",
+        )
+        .next()
+        .unwrap_or_default();
+    let literals = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split('"').skip(1).step_by(2));
+    for literal in literals {
+        let starts = [
+            "free(): ",
+            "malloc(): ",
+            "realloc(): ",
+            "munmap_chunk(): ",
+            "malloc_usable_size(): ",
+            "double free",
+            "corrupted ",
+            "cairn: ",
+        ];
+        if starts.iter().any(|start| literal.starts_with(start)) {
+            messages.insert(literal.to_owned());
+        }
+    }
 }

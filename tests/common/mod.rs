@@ -336,7 +336,7 @@ pub fn assert_aborts_with_one_of(output: &Output, messages: &[&str]) {
 }
 
 /// Whether `stderr` is `message`, a colon, an address and a newline, no more.
-fn is_report(stderr: &str, message: &str) -> bool {
+pub fn is_report(stderr: &str, message: &str) -> bool {
     stderr
         .strip_prefix(message)
         .and_then(|rest| rest.strip_prefix(": 0x"))

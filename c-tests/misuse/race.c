@@ -1,0 +1,43 @@
+/* Usage: race SIZE
+   Two threads free one object at the same moment. If neither notices, the
+   object may still not be handed out twice. */
+#include "check.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { COUNT = 3000 };
+static size_t size;
+static void *shared;
+static atomic_int ready;
+
+static void *free_and_ask_again(void *all)
+{
+    atomic_fetch_add(&ready, 1);
+    while (atomic_load(&ready) < 2)
+        ;
+    free(shared);
+    for (int i = 0; i < COUNT; i++)
+        ((void **)all)[i] = malloc(size);
+    return NULL;
+}
+
+static int by_address(const void *a, const void *b)
+{
+    uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return (x > y) - (x < y);
+}
+
+int main(int argc, char **argv)
+{
+    static void *all[2 * COUNT];
+    size = strtoul(argv[1], NULL, 0);
+    shared = malloc(size);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, free_and_ask_again, all) == 0);
+    free_and_ask_again(all + COUNT);
+    pthread_join(thread, NULL);
+    qsort(all, 2 * COUNT, sizeof *all, by_address);
+    for (int i = 1; i < 2 * COUNT; i++)
+        CHECK(all[i] != all[i - 1], "(%p was handed out twice)", all[i]);
+    return 0;
+}
