@@ -1,19 +1,55 @@
-//! The C symbols.
+//! `libcairn.so`: the symbols under which C and C++ programs find Cairn.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `c.rs` | malloc's family, control, statistics, glibc's aliases |
+//! | `cxx.rs` | what the C++ operators need that can be written in Rust |
+//! | `cxx/x86_64.rs`, `cxx/aarch64.rs` | the 8 `new` and 12 `delete`, in assembly |
+//! | `lib.rs` | start, exit, and what a panic would do |
+//!
+//! No policy lives here: every symbol forwards to `cairn::c`. No symbol calls
+//! another one that is exported, so a program that puts its own `malloc` in
+//! front changes `malloc` and nothing else.
+//!
+//! The symbols have a crate of their own because a Rust program that depends
+//! on `cairn-malloc` keeps the C library's `malloc`, and a Cargo feature could
+//! be switched on for it by anybody else in its dependency graph.
+//!
+//! `no_std` holds wherever panics abort, as both profiles of the workspace
+//! have it. `cargo test` always unwinds, and links the standard library and
+//! its panic handler to a `libcairn.so` that nobody loads.
 #![cfg_attr(panic = "abort", no_std)]
-use libc::c_void;
 
+mod c;
+mod cxx;
+
+/// No panic is reachable; the tests assert that none is linked. If one were,
+/// the process ends here, without formatting and without allocating.
 #[cfg(panic = "abort")]
 #[panic_handler]
 fn on_panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: abort takes no arguments.
+    // SAFETY: abort takes no arguments and touches no memory of ours.
     unsafe { libc::abort() }
 }
 
-/// malloc
-/// # Safety
-/// C.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn malloc(n: usize) -> *mut c_void {
-    // SAFETY: as C.
-    unsafe { core_cairn::c::malloc(n) }
+/// The loader calls this before `main`. Requests may come earlier, from the
+/// constructors of other libraries; those set Cairn up by themselves.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: unsafe extern "C" fn() = at_start;
+
+/// The loader calls this after the handlers of `atexit`. Other libraries may
+/// still allocate afterwards.
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_EXIT: unsafe extern "C" fn() = at_exit;
+
+unsafe extern "C" fn at_start() {
+    // SAFETY: init may be called at any time and any number of times.
+    unsafe { core_cairn::c::init() }
+}
+
+unsafe extern "C" fn at_exit() {
+    // SAFETY: called once, by the loader, when the process ends.
+    unsafe { core_cairn::c::at_exit() }
 }

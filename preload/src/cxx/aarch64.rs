@@ -1,0 +1,288 @@
+//! The 20 operators on aarch64, form by form as on x86-64. **Assembled, but
+//! never run**: there was no such machine to test on.
+//!
+//! Arguments come in `x0`, `x1`, `x2`, the way back in `x30`. `x16` is what a
+//! jump to another library may go through.
+//!
+//! Each operator carries a hidden label beside its exported name: code that
+//! asks for "this one here" must not be given whatever stands in front of it.
+
+use core::arch::{asm, naked_asm};
+use libc::c_void;
+
+use super::{
+    DEFAULT_ALIGNMENT, DELETE_ALIGNED_NOTHROW, DELETE_ALIGNED_SIZED, DELETE_ARRAY,
+    DELETE_ARRAY_ALIGNED, DELETE_ARRAY_ALIGNED_NOTHROW, DELETE_ARRAY_ALIGNED_SIZED,
+    DELETE_ARRAY_NOTHROW, DELETE_ARRAY_SIZED, DELETE_NOTHROW, DELETE_SIZED, LOOK,
+    NEW_ALIGNED_NOTHROW, NEW_ARRAY, NEW_ARRAY_ALIGNED, NEW_ARRAY_ALIGNED_NOTHROW,
+    NEW_ARRAY_NOTHROW, NEW_NOTHROW, allocate, allocate_aligned, catching, is_alignment,
+    new_handler, out_of_memory, release, release_aligned_sized, release_sized, stand_in,
+};
+
+/// The hidden label, "the operator that this library exports as `$name`".
+macro_rules! own {
+    ($name:ident) => {
+        concat!("cairn_own", stringify!($name))
+    };
+}
+
+/// Opens an operator: its hidden label and its unwinding table.
+macro_rules! open {
+    ($name:ident) => {
+        concat!(
+            ".cfi_startproc\n",
+            ".globl ",
+            own!($name),
+            "\n",
+            ".hidden ",
+            own!($name),
+            "\n",
+            own!($name),
+            ":\n",
+        )
+    };
+}
+
+/// Asks a Rust function, which gets the form and its own address, where to
+/// go; keeps the arguments. The answer is in `x16`.
+macro_rules! ask {
+    ($name:ident, $whom:literal) => {
+        concat!(
+            "stp x0, x1, [sp, #-32]!\n",
+            ".cfi_def_cfa_offset 32\n",
+            "stp x2, x30, [sp, #16]\n",
+            ".cfi_offset x30, -8\n",
+            "adrp x0, {form}\n",
+            "add x0, x0, :lo12:{form}\n",
+            "adrp x1, ",
+            own!($name),
+            "\n",
+            "add x1, x1, :lo12:",
+            own!($name),
+            "\n",
+            "bl {",
+            $whom,
+            "}\n",
+            "mov x16, x0\n",
+            "ldp x2, x30, [sp, #16]\n",
+            ".cfi_restore x30\n",
+            "ldp x0, x1, [sp], #32\n",
+            ".cfi_def_cfa_offset 0\n",
+        )
+    };
+}
+
+/// Begins a form that is defined by another one: goes on at `3:`.
+macro_rules! derived {
+    ($name:ident) => {
+        concat!(
+            "adrp x16, {look}\n",
+            "ldrb w16, [x16, :lo12:{look}]\n",
+            "cbz w16, 3f\n",
+            ask!($name, "stand_in"),
+            "cbz x16, 3f\n",
+            "br x16\n",
+            "3:\n",
+        )
+    };
+}
+
+/// Allocates by the arguments, which are kept; goes on at `4:` without memory.
+macro_rules! allocate_or_4 {
+    () => {
+        concat!(
+            "stp x0, x1, [sp, #-32]!\n",
+            ".cfi_def_cfa_offset 32\n",
+            "stp x2, x30, [sp, #16]\n",
+            ".cfi_offset x30, -8\n",
+            "bl {allocate}\n",
+            "mov x16, x0\n",
+            "ldp x2, x30, [sp, #16]\n",
+            ".cfi_restore x30\n",
+            "ldp x0, x1, [sp], #32\n",
+            ".cfi_def_cfa_offset 0\n",
+            "cbz x16, 4f\n",
+            "mov x0, x16\n",
+            "ret\n",
+            "4:\n",
+        )
+    };
+}
+
+/// Leaves a throwing operator that got no memory, with size and alignment.
+macro_rules! fail {
+    (plain) => {
+        concat!("mov x1, #{default}\n", "b {failed}\n")
+    };
+    (aligned) => {
+        "b {failed}\n"
+    };
+}
+
+/// One exported operator: its name and what it is made of.
+macro_rules! operator {
+    (new $name:ident = $allocate:ident, $kind:ident) => {
+        operator! { @ $name
+            [allocate_or_4!(), fail!($kind)]
+            [allocate = sym $allocate, failed = sym failed]
+            $kind
+        }
+    };
+    (new $name:ident = $allocate:ident, $kind:ident, $form:ident) => {
+        operator! { @ $name
+            [derived!($name), allocate_or_4!(), fail!($kind)]
+            [allocate = sym $allocate, failed = sym failed,
+             look = sym LOOK, form = sym $form, stand_in = sym stand_in]
+            $kind
+        }
+    };
+    (nothrow $name:ident = $allocate:ident, $form:ident) => {
+        operator! { @ $name
+            [derived!($name), allocate_or_4!(),
+             ask!($name, "catching"), "cbz x16, 5f\n", "br x16\n",
+             "5:\n", "mov x0, #0\n", "ret\n"]
+            [allocate = sym $allocate, catching = sym catching,
+             look = sym LOOK, form = sym $form, stand_in = sym stand_in]
+            nothrow
+        }
+    };
+    (delete $name:ident = $release:ident) => {
+        operator! { @ $name ["b {release}\n"] [release = sym $release] delete }
+    };
+    (delete $name:ident = $release:ident, $form:ident) => {
+        operator! { @ $name
+            [derived!($name), "b {release}\n"]
+            [release = sym $release, look = sym LOOK, form = sym $form,
+             stand_in = sym stand_in]
+            delete
+        }
+    };
+    (@ $name:ident $text:tt [$($operands:tt)+] plain) => {
+        operator! { @ $name $text [$($operands)+, default = const DEFAULT_ALIGNMENT] written }
+    };
+    (@ $name:ident [$($text:expr),+] [$($operands:tt)+] $kind:ident) => {
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name() {
+            naked_asm!(open!($name), $($text,)+ ".cfi_endproc", $($operands)+)
+        }
+    };
+}
+
+operator! { new _Znwm = allocate, plain }
+operator! { new _Znam = allocate, plain, NEW_ARRAY }
+operator! { new _ZnwmSt11align_val_t = allocate_aligned, aligned }
+operator! { new _ZnamSt11align_val_t = allocate_aligned, aligned, NEW_ARRAY_ALIGNED }
+
+operator! { nothrow _ZnwmRKSt9nothrow_t = allocate, NEW_NOTHROW }
+operator! { nothrow _ZnamRKSt9nothrow_t = allocate, NEW_ARRAY_NOTHROW }
+operator! { nothrow _ZnwmSt11align_val_tRKSt9nothrow_t = allocate_aligned, NEW_ALIGNED_NOTHROW }
+operator! { nothrow _ZnamSt11align_val_tRKSt9nothrow_t
+= allocate_aligned, NEW_ARRAY_ALIGNED_NOTHROW }
+
+operator! { delete _ZdlPv = release }
+operator! { delete _ZdaPv = release, DELETE_ARRAY }
+operator! { delete _ZdlPvm = release_sized, DELETE_SIZED }
+operator! { delete _ZdaPvm = release_sized, DELETE_ARRAY_SIZED }
+operator! { delete _ZdlPvRKSt9nothrow_t = release, DELETE_NOTHROW }
+operator! { delete _ZdaPvRKSt9nothrow_t = release, DELETE_ARRAY_NOTHROW }
+operator! { delete _ZdlPvSt11align_val_t = release }
+operator! { delete _ZdaPvSt11align_val_t = release, DELETE_ARRAY_ALIGNED }
+operator! { delete _ZdlPvmSt11align_val_t = release_aligned_sized, DELETE_ALIGNED_SIZED }
+operator! { delete _ZdaPvmSt11align_val_t = release_aligned_sized, DELETE_ARRAY_ALIGNED_SIZED }
+operator! { delete _ZdlPvSt11align_val_tRKSt9nothrow_t = release, DELETE_ALIGNED_NOTHROW }
+operator! { delete _ZdaPvSt11align_val_tRKSt9nothrow_t = release, DELETE_ARRAY_ALIGNED_NOTHROW }
+
+/// What a throwing form does without memory, given size and alignment: the
+/// handler, then another try, until there is memory, no handler, or a throw.
+///
+/// Two registers that a call keeps hold the arguments; the table says where
+/// the caller's are, so a handler's exception finds its way through here. To
+/// throw, the frame is taken down first: the caller appears to have called
+/// the function that throws.
+#[unsafe(naked)]
+unsafe extern "C" fn failed() {
+    naked_asm!(
+        ".cfi_startproc",
+        "stp x29, x30, [sp, #-32]!",
+        ".cfi_def_cfa_offset 32",
+        ".cfi_offset x29, -32",
+        ".cfi_offset x30, -24",
+        "stp x19, x20, [sp, #16]",
+        ".cfi_offset x19, -16",
+        ".cfi_offset x20, -8",
+        "mov x19, x0",
+        "mov x20, x1",
+        "mov x0, x1",
+        "bl {is_alignment}",
+        "tbz w0, #0, 3f",
+        "2:",
+        "bl {new_handler}",
+        "cbz x0, 3f",
+        "blr x0",
+        "mov x0, x19",
+        "mov x1, x20",
+        "bl {allocate_aligned}",
+        "cbz x0, 2b",
+        ".cfi_remember_state",
+        "ldp x19, x20, [sp, #16]",
+        ".cfi_restore x19",
+        ".cfi_restore x20",
+        "ldp x29, x30, [sp], #32",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
+        ".cfi_def_cfa_offset 0",
+        "ret",
+        ".cfi_restore_state",
+        "3:",
+        "bl {out_of_memory}",
+        "mov x16, x0",
+        "ldp x19, x20, [sp, #16]",
+        ".cfi_restore x19",
+        ".cfi_restore x20",
+        "ldp x29, x30, [sp], #32",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
+        ".cfi_def_cfa_offset 0",
+        "br x16",
+        ".cfi_endproc",
+        is_alignment = sym is_alignment,
+        new_handler = sym new_handler,
+        allocate_aligned = sym allocate_aligned,
+        out_of_memory = sym out_of_memory,
+    )
+}
+
+/// Whether the loader bound a name to this library's own operator.
+macro_rules! is_own {
+    ($name:ident) => {{
+        let bound: *mut c_void;
+        let own: *mut c_void;
+        // SAFETY: reads one entry of the global offset table and forms an
+        // address; the table is constant once the loader has filled it.
+        unsafe {
+            asm!(
+                concat!("adrp {bound}, :got:", stringify!($name)),
+                concat!("ldr {bound}, [{bound}, :got_lo12:", stringify!($name), "]"),
+                concat!("adrp {own}, ", own!($name)),
+                concat!("add {own}, {own}, :lo12:", own!($name)),
+                bound = out(reg) bound,
+                own = out(reg) own,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        bound == own
+    }};
+}
+
+/// Whether the forms that others are defined by are all Cairn's.
+pub(super) fn base_forms_are_own() -> bool {
+    is_own!(_Znwm)
+        && is_own!(_Znam)
+        && is_own!(_ZdlPv)
+        && is_own!(_ZdaPv)
+        && is_own!(_ZnwmSt11align_val_t)
+        && is_own!(_ZnamSt11align_val_t)
+        && is_own!(_ZdlPvSt11align_val_t)
+        && is_own!(_ZdaPvSt11align_val_t)
+}
