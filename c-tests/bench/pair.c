@@ -8,7 +8,7 @@ static void (*volatile give)(void *) = free;
 
 int main(int argc, char **argv)
 {
-    size_t count = argument(argc, argv, 1, 10000000);
+    size_t count = argument(argc, argv, 1, 20000000);
     size_t size = argument(argc, argv, 2, 64);
     uintptr_t seen = 0;
     for (size_t i = 0; i < count; i++) {
