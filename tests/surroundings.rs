@@ -8,8 +8,10 @@
 
 mod common;
 
+use common::Env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Compiles `c-tests/surroundings/<name>.c`.
 fn program(name: &str) -> PathBuf {
@@ -236,4 +238,47 @@ fn gdb_starts_the_program() {
 #[test]
 fn strace_starts_the_program() {
     greets_under("strace", &["-f", "-o", "/dev/null"], "hello on cairn");
+}
+
+/// Calls that `alone` makes, as strace writes them; `None` without strace.
+fn calls_of_alone(command: &dyn Fn(&Path) -> Command, mode: Env<'_>) -> Option<String> {
+    let strace = common::find("strace")?;
+    let mut command = command(&strace);
+    command
+        .args(["-f", "-qq", "-e", "signal=none"])
+        .arg(program("alone"))
+        .envs(mode.iter().copied());
+    let output = common::watch(&mut command);
+    assert!(output.status.success(), "{}", common::describe(&output));
+    Some(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A sandbox that lets a program open its own files must not see others.
+#[test]
+fn start_up_opens_no_file_but_the_library() {
+    let library = common::libcairn();
+    // The preload is the program's alone: strace itself opens files too, but
+    // it traces only its child.
+    let preload = |strace: &Path| {
+        let mut command = common::plain(strace);
+        let variable = format!("LD_PRELOAD={}", library.display());
+        command.args(["-E", &variable]);
+        command
+    };
+    let opened = |calls: &str| -> Vec<String> {
+        calls
+            .lines()
+            .filter(|line| line.starts_with("open") && !line.contains("libcairn.so"))
+            .map(|line| line.split('=').next().unwrap_or(line).to_owned())
+            .collect()
+    };
+    let Some(without) = calls_of_alone(&|strace| common::plain(strace), &[]) else {
+        return;
+    };
+    assert!(!opened(&without).is_empty(), "strace shows nothing");
+    common::for_each_mode(|mode| {
+        let with = calls_of_alone(&preload, mode).unwrap_or_default();
+        assert!(with.contains("libcairn.so"), "the preload had no effect");
+        assert_eq!(opened(&with), opened(&without));
+    });
 }
