@@ -1,14 +1,298 @@
-//! stub, replaced by the core
-#![allow(missing_docs, clippy::missing_safety_doc)]
-use libc::{c_int, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering};
-static mut BUF: [u128; 1 << 20] = [0; 1 << 20];
-static O: AtomicUsize = AtomicUsize::new(0);
-pub unsafe fn malloc(n: usize) -> *mut c_void {
-    if n > 1 << 24 { return core::ptr::null_mut(); }
-    let o = O.fetch_add((n + 31) / 16, Ordering::Relaxed);
-    // SAFETY: stub
-    unsafe { (&raw mut BUF).cast::<u128>().add(o).cast() }
+//! The C interface without its symbols: C's rules about `errno`, overflow and null, and nothing
+//! else. The cdylib exports these functions one by one; none of them calls an exported symbol.
+
+use crate::config::{ALIGN, MAX_REQUEST};
+use crate::heap::{self, alloc, free as freeing, realloc as resizing, start, stats, vet};
+use crate::{fatal, os};
+use core::ptr;
+use libc::{EINVAL, ENOMEM, FILE, c_int, c_void};
+
+#[cold]
+fn fail(errno: c_int) -> *mut c_void {
+    os::set_errno(errno);
+    ptr::null_mut()
 }
-pub unsafe fn free(_p: *mut c_void) {}
-pub unsafe fn mallopt(_a: c_int, _b: c_int) -> c_int { 1 }
+
+/// Runs `f` and keeps `errno` unless it failed, in which case it is `ENOMEM`.
+#[inline(always)]
+fn or_enomem(p: *mut u8) -> *mut c_void {
+    if p.is_null() { fail(ENOMEM) } else { p.cast() }
+}
+
+/// Sets everything up; the library's constructor calls it, the first allocation does too.
+pub fn init() {
+    start::ensure();
+}
+
+/// Prints the `CAIRN_VERBOSE` line; the library's destructor calls it.
+pub fn at_exit() {
+    if start::verbose() {
+        stats::print_verbose();
+    }
+}
+
+/// `malloc`: `n` bytes aligned to 16; null and `ENOMEM` when there are none.
+///
+/// # Safety
+/// As C's.
+#[inline(always)]
+pub unsafe fn malloc(n: usize) -> *mut c_void {
+    let p = crate::cache::take(n);
+    if p.is_null() {
+        malloc_slow(n)
+    } else {
+        p.cast()
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn malloc_slow(n: usize) -> *mut c_void {
+    or_enomem(alloc::slow(n))
+}
+
+/// `malloc` that leaves `errno` alone, for C++'s `operator new`.
+///
+/// # Safety
+/// As C's.
+#[inline(always)]
+pub unsafe fn malloc_or_null(n: usize) -> *mut c_void {
+    heap::allocate(n).cast()
+}
+
+/// `memalign` that leaves `errno` alone, for C++'s aligned `operator new`.
+///
+/// # Safety
+/// `align` is a power of two.
+pub unsafe fn memalign_or_null(align: usize, n: usize) -> *mut c_void {
+    alloc::aligned(align, n).cast()
+}
+
+/// `free`.
+///
+/// # Safety
+/// As C's; a pointer that is not Cairn's ends the process.
+#[inline(always)]
+pub unsafe fn free(p: *mut c_void) {
+    heap::release(p.cast());
+}
+
+/// `calloc`; memory known to be zero is not cleared.
+///
+/// # Safety
+/// As C's.
+pub unsafe fn calloc(count: usize, size: usize) -> *mut c_void {
+    match count.checked_mul(size) {
+        Some(n) => or_enomem(alloc::zeroed(n)),
+        None => fail(ENOMEM),
+    }
+}
+
+/// `realloc`, as glibc: `(null, n)` allocates, `(p, 0)` frees.
+///
+/// # Safety
+/// As C's; a pointer that is not Cairn's ends the process.
+pub unsafe fn realloc(p: *mut c_void, n: usize) -> *mut c_void {
+    if p.is_null() {
+        return or_enomem(heap::allocate(n));
+    }
+    if n == 0 {
+        heap::release(p.cast());
+        return ptr::null_mut();
+    }
+    or_enomem(resizing::resize(p.cast(), n))
+}
+
+/// `reallocarray`; the old object stays whole when the product overflows.
+///
+/// # Safety
+/// As [`realloc`].
+pub unsafe fn reallocarray(p: *mut c_void, count: usize, size: usize) -> *mut c_void {
+    match count.checked_mul(size) {
+        // SAFETY: the caller's.
+        Some(n) => unsafe { realloc(p, n) },
+        None => fail(ENOMEM),
+    }
+}
+
+/// `memalign`: an alignment that is no power of two is rounded up to one.
+///
+/// # Safety
+/// As C's.
+pub unsafe fn memalign(align: usize, n: usize) -> *mut c_void {
+    if align > usize::MAX / 2 + 1 {
+        return fail(EINVAL);
+    }
+    or_enomem(alloc::aligned(align.max(1).next_power_of_two(), n))
+}
+
+/// `aligned_alloc`, as C17: an alignment that is no power of two is `EINVAL`.
+///
+/// # Safety
+/// As C's.
+pub unsafe fn aligned_alloc(align: usize, n: usize) -> *mut c_void {
+    if !align.is_power_of_two() {
+        return fail(EINVAL);
+    }
+    or_enomem(alloc::aligned(align, n))
+}
+
+/// `posix_memalign`: returns its error and leaves `errno` and, on failure, `*out` alone.
+///
+/// # Safety
+/// As POSIX's: `out` is writable.
+pub unsafe fn posix_memalign(out: *mut *mut c_void, align: usize, n: usize) -> c_int {
+    if !align.is_power_of_two() || align % size_of::<usize>() != 0 {
+        return EINVAL;
+    }
+    let errno = os::errno();
+    let p = alloc::aligned(align, n);
+    os::set_errno(errno);
+    if p.is_null() {
+        return ENOMEM;
+    }
+    // SAFETY: the caller's.
+    unsafe { *out = p.cast() };
+    0
+}
+
+/// `valloc`: aligned to a page.
+///
+/// # Safety
+/// As C's.
+pub unsafe fn valloc(n: usize) -> *mut c_void {
+    start::ensure();
+    or_enomem(alloc::aligned(os::page(), n))
+}
+
+/// `pvalloc`: whole pages.
+///
+/// # Safety
+/// As C's.
+pub unsafe fn pvalloc(n: usize) -> *mut c_void {
+    start::ensure();
+    match n.checked_next_multiple_of(os::page()) {
+        Some(n) => or_enomem(alloc::aligned(os::page(), n.max(os::page()))),
+        None => fail(ENOMEM),
+    }
+}
+
+/// `malloc_usable_size`: every byte of it may be written; null has 0.
+///
+/// # Safety
+/// As glibc's; a pointer that is not Cairn's ends the process.
+pub unsafe fn malloc_usable_size(p: *mut c_void) -> usize {
+    if p.is_null() {
+        return 0;
+    }
+    match vet::usable(p.addr()) {
+        Ok(n) => n,
+        Err(_) => fatal::die("malloc_usable_size(): invalid pointer", p.addr()),
+    }
+}
+
+/// C23's `free_sized`, C++'s sized delete: a size that cannot be this object's ends the process.
+///
+/// # Safety
+/// As C's.
+pub unsafe fn free_sized(p: *mut c_void, n: usize) {
+    if !p.is_null() {
+        check_size(p.addr(), n, ALIGN);
+    }
+    heap::release(p.cast());
+}
+
+/// C23's `free_aligned_sized`, C++'s sized aligned delete.
+///
+/// # Safety
+/// As C's.
+pub unsafe fn free_aligned_sized(p: *mut c_void, align: usize, n: usize) {
+    if !p.is_null() {
+        check_size(p.addr(), n, align);
+    }
+    heap::release(p.cast());
+}
+
+/// Ends the process when an object of `n` bytes at this alignment cannot be what is at `p`.
+pub(crate) fn check_size(p: usize, n: usize, align: usize) {
+    match vet::look(p) {
+        vet::Found::Bad(why) => freeing::refuse(why, p),
+        what if resizing::fits(what, align, n) => {}
+        _ => wrong_size(p),
+    }
+}
+
+#[cold]
+fn wrong_size(p: usize) -> ! {
+    fatal::die("free(): sized deallocation with a wrong size", p)
+}
+
+/// `mallopt`: 1 when the value was taken or the parameter is unknown, 0 when it is out of range.
+///
+/// # Safety
+/// As glibc's.
+pub unsafe fn mallopt(parameter: c_int, value: c_int) -> c_int {
+    start::set_option(parameter, value)
+}
+
+/// `malloc_trim`: everything free goes back, `pad` bytes of each top excepted; 1 if any did.
+///
+/// # Safety
+/// As glibc's.
+pub unsafe fn malloc_trim(pad: usize) -> c_int {
+    start::ensure();
+    c_int::from(stats::trim(pad.min(MAX_REQUEST)))
+}
+
+/// `mallinfo2`, fields as glibc's.
+///
+/// # Safety
+/// As glibc's.
+pub unsafe fn mallinfo2() -> libc::mallinfo2 {
+    start::ensure();
+    stats::mallinfo2()
+}
+
+/// `mallinfo`: as [`mallinfo2`], each field cut to an `int`.
+///
+/// # Safety
+/// As glibc's.
+pub unsafe fn mallinfo() -> libc::mallinfo {
+    start::ensure();
+    let m = stats::mallinfo2();
+    libc::mallinfo {
+        arena: m.arena as c_int,
+        ordblks: m.ordblks as c_int,
+        smblks: m.smblks as c_int,
+        hblks: m.hblks as c_int,
+        hblkhd: m.hblkhd as c_int,
+        usmblks: m.usmblks as c_int,
+        fsmblks: m.fsmblks as c_int,
+        uordblks: m.uordblks as c_int,
+        fordblks: m.fordblks as c_int,
+        keepcost: m.keepcost as c_int,
+    }
+}
+
+/// `malloc_stats`: figures on stderr.
+///
+/// # Safety
+/// As glibc's.
+pub unsafe fn malloc_stats() {
+    start::ensure();
+    stats::print_stats();
+}
+
+/// `malloc_info`: glibc's XML into a stream; `options` other than 0 return `EINVAL`.
+///
+/// # Safety
+/// `stream` is an open stream.
+pub unsafe fn malloc_info(options: c_int, stream: *mut FILE) -> c_int {
+    if options != 0 {
+        return EINVAL;
+    }
+    start::ensure();
+    // SAFETY: the caller's.
+    unsafe { stats::write_info(stream) };
+    0
+}

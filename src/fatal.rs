@@ -104,6 +104,10 @@ fn is_interrupted() -> bool {
     unsafe { *libc::__errno_location() == libc::EINTR }
 }
 
+/// Said behind a message about memory that is not Cairn's.
+const FOREIGN: &str = "cairn: no heap, run or mapped chunk of this allocator holds that address; \
+                       if the program did get it from a malloc, it was another allocator's\n";
+
 /// Writes `<message>: 0x<address>` and a newline to stderr, and raises SIGABRT.
 ///
 /// Allocates nothing and takes no lock of Cairn's, so it may be called anywhere, also while the
@@ -111,6 +115,22 @@ fn is_interrupted() -> bool {
 #[cold]
 #[inline(never)]
 pub(crate) fn die(message: &'static str, address: usize) -> ! {
+    say(message, address);
+    // SAFETY: abort takes nothing and leaves nothing.
+    unsafe { libc::abort() }
+}
+
+/// As [`die`], for an address that no part of Cairn knows: a second line names the usual reason.
+#[cold]
+#[inline(never)]
+pub(crate) fn die_foreign(message: &'static str, address: usize) -> ! {
+    say(message, address);
+    write_all(libc::STDERR_FILENO, FOREIGN.as_bytes());
+    // SAFETY: as in `die`.
+    unsafe { libc::abort() }
+}
+
+fn say(message: &'static str, address: usize) {
     let mut line = LineBuffer::<LINE>::new();
     line.push_str(message);
     line.push_str(": 0x");
@@ -119,8 +139,6 @@ pub(crate) fn die(message: &'static str, address: usize) -> ! {
     #[cfg(test)]
     hook::call(line.as_bytes());
     write_all(libc::STDERR_FILENO, line.as_bytes());
-    // SAFETY: abort takes nothing and leaves nothing.
-    unsafe { libc::abort() }
 }
 
 /// Lets a test of this crate see the line instead of dying of it.

@@ -1,0 +1,252 @@
+//! Bins of free chunks: exact below 1 KiB, eight steps a doubling above, with a bitmap.
+//!
+//! ```text
+//! bin      2 ..= 64      chunks of exactly 16 × bin bytes
+//!         65 ..= 240     [2^k, 2^(k+1)) in eighths, from 1,040 bytes to 4 GiB
+//! ```
+//!
+//! The lists run through the payloads of free chunks, where an overflow or a write after free can
+//! reach them. So no link is followed before the region table says that it leads into this
+//! arena, and no chunk leaves a list unless both neighbours point back to it (I6).
+
+use super::State;
+use crate::chunk::{Chunk, Head, Kind};
+use crate::fatal;
+use crate::region;
+
+/// All bins; the first two stay empty, since no chunk is that small.
+pub const BINS: usize = 65 + 22 * 8;
+/// Largest size of the exact bins, bytes.
+const EXACT: usize = 1024;
+/// Chunks looked at in one large bin before the best so far is taken.
+const LOOKS: usize = 12;
+
+/// The heads of the lists and the map of those that are not empty.
+pub struct Bins {
+    map: [u64; BINS.div_ceil(64)],
+    ends: [[usize; 2]; BINS],
+}
+
+/// The bin of a free chunk of `size` bytes.
+pub fn index(size: usize) -> usize {
+    if size <= EXACT {
+        return size / 16;
+    }
+    let log = size.ilog2() as usize;
+    (65 + (log - 10) * 8 + (size >> (log - 3) & 7)).min(BINS - 1)
+}
+
+impl Bins {
+    /// All empty.
+    pub const fn new() -> Self {
+        Self {
+            map: [0; BINS.div_ceil(64)],
+            ends: [[0; 2]; BINS],
+        }
+    }
+
+    /// First (0) or last (1) chunk of a bin, 0 for none.
+    pub fn end(&self, bin: usize, which: usize) -> usize {
+        self.ends
+            .get(bin)
+            .map_or(0, |e| if which == 0 { e[0] } else { e[1] })
+    }
+
+    fn set_end(&mut self, bin: usize, which: usize, to: usize) {
+        if let Some(e) = self.ends.get_mut(bin) {
+            if which == 0 { e[0] = to } else { e[1] = to }
+        }
+        if let Some(word) = self.map.get_mut(bin / 64)
+            && which == 0
+        {
+            let bit = 1 << (bin % 64);
+            *word = if to == 0 { *word & !bit } else { *word | bit };
+        }
+    }
+
+    /// Whether the map says that a bin holds any.
+    pub fn is_mapped(&self, bin: usize) -> bool {
+        self.map
+            .get(bin / 64)
+            .is_some_and(|w| w >> (bin % 64) & 1 != 0)
+    }
+
+    /// The first bin from `from` on that is not empty.
+    fn next(&self, from: usize) -> Option<usize> {
+        let mut at = from / 64;
+        let mut mask = !0 << (from % 64);
+        while let Some(&word) = self.map.get(at) {
+            if word & mask != 0 {
+                return Some(at * 64 + (word & mask).trailing_zeros() as usize);
+            }
+            mask = !0;
+            at += 1;
+        }
+        None
+    }
+}
+
+impl State {
+    /// Whether a link may be followed: it leads to where a chunk of this arena can be.
+    pub fn leads_home(&self, p: usize) -> bool {
+        if p % 16 != 0 || region::word(p) != region::CHUNKS {
+            return false;
+        }
+        let r = region::record(p);
+        // SAFETY: the word is not 0, so the record is there (I8).
+        core::ptr::eq(unsafe { (*(*r).heap).arena }, self.me)
+            // SAFETY: as above; a payload at the very base of a heap has no header.
+            && p >= unsafe { (*(*r).heap).first() }
+    }
+
+    /// A neighbour named by a link, checked.
+    fn follow(&self, from: Chunk, link: usize) -> Chunk {
+        if !self.leads_home(link) {
+            fatal::die("corrupted double-linked list", from.payload());
+        }
+        // SAFETY: just checked (I8).
+        unsafe { Chunk::at(link) }
+    }
+
+    /// Links a chunk whose header and foot are written as free.
+    pub(super) fn link(&mut self, c: Chunk, size: usize) {
+        let bin = index(size);
+        let first = self.bins.end(bin, 0);
+        c.set_link(0, first);
+        c.set_link(1, 0);
+        if first == 0 {
+            self.bins.set_end(bin, 1, c.payload());
+        } else {
+            let next = self.follow(c, first);
+            if next.link(1) != 0 {
+                fatal::die("malloc(): corrupted unsorted chunks", first);
+            }
+            next.set_link(1, c.payload());
+        }
+        self.bins.set_end(bin, 0, c.payload());
+        if c.head().is(Kind::Free) && size >= super::trim::PURGEABLE {
+            self.dirty += size;
+        }
+    }
+
+    /// Takes a free chunk out of its bin, and checks all that a free chunk promises (I2–I6).
+    pub(super) fn unlink(&mut self, c: Chunk) -> usize {
+        let size = self.verify_free(c);
+        let bin = index(size);
+        let (next, prev) = (c.link(0), c.link(1));
+        let next_says = if next == 0 {
+            self.bins.end(bin, 1)
+        } else {
+            self.follow(c, next).link(1)
+        };
+        let prev_says = if prev == 0 {
+            self.bins.end(bin, 0)
+        } else {
+            self.follow(c, prev).link(0)
+        };
+        if next_says != c.payload() || prev_says != c.payload() {
+            fatal::die("corrupted double-linked list", c.payload());
+        }
+        match next {
+            0 => self.bins.set_end(bin, 1, prev),
+            // SAFETY: followed above.
+            _ => unsafe { Chunk::at(next) }.set_link(1, prev),
+        }
+        match prev {
+            0 => self.bins.set_end(bin, 0, next),
+            // SAFETY: followed above.
+            _ => unsafe { Chunk::at(prev) }.set_link(0, next),
+        }
+        if c.head().is(Kind::Free) && size >= super::trim::PURGEABLE {
+            self.dirty -= size;
+        }
+        size
+    }
+
+    /// The size of a chunk that must be free, or the end.
+    fn verify_free(&self, c: Chunk) -> usize {
+        let head: Head = c.head();
+        if !head.is_free() || !c.is_freed() {
+            fatal::die("malloc(): invalid size (unsorted)", c.payload());
+        }
+        let next = c.after(head.size());
+        // The tag vouches for the size, so the next chunk is where it says.
+        if next.prev_size() != head.size() {
+            fatal::die("corrupted size vs. prev_size", c.payload());
+        }
+        if next.head().prev_in_use() {
+            fatal::die("malloc(): invalid next->prev_inuse (unsorted)", c.payload());
+        }
+        head.size()
+    }
+
+    /// A free chunk that holds `size` bytes, still linked. With `conform` it is exactly that or
+    /// splits without a remainder too small to be a chunk.
+    pub(super) fn find(&self, size: usize, conform: bool) -> Option<Chunk> {
+        let fits = |s: usize| s == size || s >= size + if conform { 32 } else { 16 };
+        let mut bin = index(size);
+        while let Some(i) = self.bins.next(bin) {
+            if let Some(c) = self.best_of(i, &fits) {
+                return Some(c);
+            }
+            bin = i + 1;
+        }
+        None
+    }
+
+    /// The smallest of a bin's first few chunks that fits.
+    fn best_of(&self, bin: usize, fits: &impl Fn(usize) -> bool) -> Option<Chunk> {
+        let mut best: Option<(Chunk, usize)> = None;
+        let mut at = self.bins.end(bin, 0);
+        for _ in 0..LOOKS {
+            if at == 0 || !self.leads_home(at) {
+                break; // a broken link is reported when the chunk before it is unlinked
+            }
+            // SAFETY: just checked.
+            let c = unsafe { Chunk::at(at) };
+            let size = c.head().size();
+            if fits(size) && best.is_none_or(|(_, s)| size < s) {
+                best = Some((c, size));
+                if bin * 16 <= EXACT {
+                    break;
+                }
+            }
+            at = c.link(0);
+        }
+        best.map(|(c, _)| c)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_exact_below_a_kilobyte_and_ascend_above() {
+        let mut last = 0;
+        for size in (32..1 << 22).step_by(16) {
+            let bin = index(size);
+            assert!(bin == last || bin == last + 1 || last == 0, "size {size}");
+            if size <= 1024 {
+                assert_eq!(bin * 16, size);
+            }
+            last = bin;
+        }
+        assert_eq!(index(crate::config::MAX_CHUNK), BINS - 1);
+    }
+
+    #[test]
+    fn the_map_finds_the_next_bin_that_is_not_empty() {
+        let mut b = Bins::new();
+        for bin in [3, 63, 64, 130, BINS - 1] {
+            b.set_end(bin, 0, 16);
+        }
+        assert_eq!(b.next(0), Some(3));
+        assert_eq!(b.next(4), Some(63));
+        assert_eq!(b.next(64), Some(64));
+        assert_eq!(b.next(65), Some(130));
+        assert_eq!(b.next(131), Some(BINS - 1));
+        b.set_end(BINS - 1, 0, 0);
+        assert_eq!(b.next(131), None);
+    }
+}

@@ -1,0 +1,342 @@
+//! The numbered invariants, checked. `docs/design.md` explains them; comments cite them.
+//!
+//! I1 chunks tile a heap from its first byte to top or fence. I2 every header carries its tag.
+//! I3 a chunk's "previous in use" is off exactly behind a free chunk. I4 a free chunk's foot is
+//! its size. I5 two free chunks never touch, nor does one touch top, unless together they would
+//! exceed the largest size. I6 a free chunk is in exactly the bin of its size, mutually linked, and
+//! the map says which bins hold any. I7 a mark of a region of chunks is a freed chunk that waits,
+//! and the sums fit. I8 every region of a heap is in the table under its heap. I9 a slot's marks
+//! are freed objects of its class, and their number fits. I10 (an arena's state is touched under
+//! its lock) and I11 (side memory is never unmapped) are kept by types and by `side`.
+
+use super::bins::{self, BINS};
+use super::heap::Heap;
+use super::{State, runs};
+use crate::chunk::{Chunk, Kind};
+use crate::class;
+use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK, REGION};
+use crate::region::{self, FREED, IN_USE, RUN, Record};
+use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// A broken invariant: its number, and the address at which it showed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Broken {
+    /// The number in `docs/design.md`.
+    pub invariant: u8,
+    /// A payload, a bin's number (I6), or a region's base.
+    pub address: usize,
+}
+
+/// What a chunk of the walk is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Handed out.
+    InUse,
+    /// Freed, in a thread's cache.
+    Cached,
+    /// Freed, waiting in a fastbin.
+    Fast,
+    /// Free and linked in a bin.
+    Free,
+    /// A slot of a run; its class's object size in bytes is beside it.
+    Run,
+    /// The last chunk of the newest heap.
+    Top,
+    /// The end of an older heap.
+    Fence,
+}
+
+/// One chunk of the walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct View {
+    /// Index of the arena.
+    pub arena: usize,
+    /// First byte of the heap.
+    pub heap: usize,
+    /// Payload.
+    pub payload: usize,
+    /// Bytes, header included.
+    pub size: usize,
+    /// What it is.
+    pub role: Role,
+    /// Its "previous in use" flag.
+    pub prev_in_use: bool,
+    /// The `prev_size` field in front of its header; it means something only behind a free chunk.
+    pub prev_size: usize,
+    /// Object size of a run's slot, else 0.
+    pub object: usize,
+}
+
+/// What a check counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeapReport {
+    /// Arenas with a heap.
+    pub arenas: usize,
+    /// Heaps.
+    pub heaps: usize,
+    /// Chunks, slots among them, tops and fences not.
+    pub chunks: usize,
+    /// Chunks in bins.
+    pub free: usize,
+    /// Chunks in fastbins.
+    pub fast: usize,
+    /// Slots.
+    pub slots: usize,
+    /// Objects of runs in use.
+    pub objects: usize,
+}
+
+/// Sums of one arena's walk, compared with what the arena keeps.
+#[derive(Default)]
+struct Sums {
+    fast_bytes: usize,
+    free: usize,
+    dirty: usize,
+}
+
+fn no(invariant: u8, address: usize) -> Broken {
+    Broken { invariant, address }
+}
+
+impl State {
+    /// In a debug build: the whole check after a slow path, less often the larger the heap is.
+    #[inline(always)]
+    pub fn audit(&self) {
+        #[cfg(debug_assertions)]
+        {
+            use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+            static TURN: AtomicUsize = AtomicUsize::new(0);
+            let rest = 1 + (self.system >> 19);
+            if TURN.fetch_add(1, Relaxed).is_multiple_of(rest)
+                && let Err(broken) = self.check(&mut HeapReport::default(), &mut |_| {})
+            {
+                crate::fatal::die(
+                    "cairn: check_heap found a broken invariant",
+                    broken.invariant.into(),
+                );
+            }
+        }
+    }
+
+    /// Walks every heap and bin of this arena.
+    pub fn check(&self, report: &mut HeapReport, see: &mut dyn FnMut(View)) -> Result<(), Broken> {
+        let mut sums = Sums::default();
+        let mut heap = self.heap;
+        report.arenas += usize::from(!heap.is_null());
+        while !heap.is_null() {
+            report.heaps += 1;
+            // SAFETY: heaps live forever (I11).
+            unsafe {
+                self.check_heap(&*heap, report, &mut sums, see)?;
+                heap = (*heap).older;
+            }
+        }
+        if sums.fast_bytes != self.fast_bytes {
+            return Err(no(7, self.fast_bytes));
+        }
+        if sums.dirty != self.dirty {
+            return Err(no(6, self.dirty));
+        }
+        self.check_bins(sums.free)?;
+        self.check_waiting()
+    }
+
+    fn check_heap(
+        &self,
+        heap: &Heap,
+        report: &mut HeapReport,
+        sums: &mut Sums,
+        see: &mut dyn FnMut(View),
+    ) -> Result<(), Broken> {
+        let mut at = heap.base;
+        while at < heap.end {
+            let r = region::record(at);
+            // SAFETY: a record that is there lives forever.
+            if r.is_null() || region::word(at) == 0 || !ptr::eq(unsafe { (*r).heap }, heap) {
+                return Err(no(8, at));
+            }
+            at += REGION;
+        }
+        let (mut p, mut prev_free, mut prev_size) = (heap.first(), false, 0);
+        loop {
+            // SAFETY: `p` came from tagged sizes and stays at most at the heap's end.
+            let c = unsafe { Chunk::at(p) };
+            let head = c.head();
+            if !c.is_valid() {
+                return Err(no(2, p));
+            }
+            if head.prev_in_use() == prev_free {
+                return Err(no(3, p));
+            }
+            if prev_free && c.prev_size() != prev_size {
+                return Err(no(4, p));
+            }
+            let role = self.role(c)?;
+            let object = if role == Role::Run {
+                self.check_slot(p, report)?
+            } else {
+                0
+            };
+            see(View {
+                // SAFETY: `me` is set by every lock.
+                arena: unsafe { (*self.me).index },
+                heap: heap.base,
+                payload: p,
+                size: if role == Role::Top {
+                    heap.end - p
+                } else {
+                    head.size()
+                },
+                role,
+                prev_in_use: head.prev_in_use(),
+                prev_size: c.prev_size(),
+                object,
+            });
+            match role {
+                Role::Top
+                    if ptr::eq(self.heap, heap)
+                        && !(prev_free && prev_size + self.top_size() <= MAX_CHUNK) =>
+                {
+                    return Ok(());
+                }
+                Role::Fence if heap.end - p <= ALIGN => return Ok(()),
+                Role::Top | Role::Fence => return Err(no(1, p)),
+                _ => {}
+            }
+            let size = head.size();
+            if size < MIN_CHUNK || p + size > heap.end {
+                return Err(no(1, p));
+            }
+            report.chunks += 1;
+            report.free += usize::from(role == Role::Free);
+            report.fast += usize::from(role == Role::Fast);
+            sums.free += usize::from(role == Role::Free);
+            sums.fast_bytes += if role == Role::Fast { size } else { 0 };
+            let dirty = head.is(Kind::Free) && size >= super::trim::PURGEABLE;
+            sums.dirty += if dirty { size } else { 0 };
+            if role == Role::Free && prev_free && prev_size + size <= MAX_CHUNK {
+                return Err(no(5, p));
+            }
+            (prev_free, prev_size) = (role == Role::Free, size);
+            p += size;
+        }
+    }
+
+    fn role(&self, c: Chunk) -> Result<Role, Broken> {
+        let (head, p) = (c.head(), c.payload());
+        // A fence stands where the next region, or nobody's memory, begins.
+        if head.is(Kind::Fence) {
+            return Ok(Role::Fence);
+        }
+        if head.is(Kind::Top) {
+            return if p == self.top {
+                Ok(Role::Top)
+            } else {
+                Err(no(1, p))
+            };
+        }
+        if head.is_free() {
+            return if c.is_freed() {
+                Ok(Role::Free)
+            } else {
+                Err(no(2, p))
+            };
+        }
+        if head.is(Kind::Run) {
+            return if c.is_used() {
+                Ok(Role::Run)
+            } else {
+                Err(no(2, p))
+            };
+        }
+        match (self.is_waiting(p), c.is_freed()) {
+            (true, true) => Ok(Role::Fast),
+            (true, false) => Err(no(7, p)),
+            (false, true) => Ok(Role::Cached),
+            (false, false) => Ok(Role::InUse),
+        }
+    }
+
+    /// Checks a slot; the size of its objects.
+    fn check_slot(&self, p: usize, report: &mut HeapReport) -> Result<usize, Broken> {
+        let word = region::word(p);
+        let r: *mut Record = region::record(p);
+        // SAFETY: the region is this heap's, so its record is there (I8).
+        let r = unsafe { &*r };
+        report.slots += 1;
+        if r.class == 0 {
+            return Ok(0); // cut out, and the arrays of states not yet of a class
+        }
+        let size = class::size_of(usize::from(r.class));
+        if word & RUN == 0 || word & region::STATES != r.states || p != r.base {
+            return Err(no(9, p));
+        }
+        let (mut marked, mut known) = (0, 0);
+        for i in 0..runs::capacity(usize::from(r.class)) {
+            let object = p + i as usize * size;
+            // SAFETY: a slot's states (I9).
+            let state = unsafe { *region::state_at(word, object) };
+            known += u32::from(state != 0);
+            report.objects += usize::from(state == IN_USE);
+            if r.is_marked(object) {
+                marked += 1;
+                if state != FREED {
+                    return Err(no(9, object));
+                }
+            }
+        }
+        let all: u32 = r.map.iter().map(|w| w.load(Relaxed).count_ones()).sum();
+        if marked != all || marked != r.free || known != r.given {
+            return Err(no(9, p));
+        }
+        Ok(size)
+    }
+
+    fn check_bins(&self, free: usize) -> Result<(), Broken> {
+        let mut linked = 0;
+        for bin in 0..BINS {
+            let (mut at, mut before) = (self.bins.end(bin, 0), 0);
+            while at != 0 {
+                if !self.leads_home(at) {
+                    return Err(no(6, at));
+                }
+                // SAFETY: checked.
+                let c = unsafe { Chunk::at(at) };
+                if !c.head().is_free() || bins::index(c.head().size()) != bin || c.link(1) != before
+                {
+                    return Err(no(6, at));
+                }
+                linked += 1;
+                (before, at) = (at, c.link(0));
+            }
+            if self.bins.end(bin, 1) != before || self.bins.is_mapped(bin) != (before != 0) {
+                return Err(no(6, bin));
+            }
+        }
+        if linked == free {
+            Ok(())
+        } else {
+            Err(no(6, 0))
+        }
+    }
+
+    fn check_waiting(&self) -> Result<(), Broken> {
+        let (mut bytes, mut r) = (0, self.waiting.first());
+        while !r.is_null() {
+            // SAFETY: records on the list are this arena's.
+            unsafe {
+                if (*r).pending == 0 || region::word((*r).base) != region::CHUNKS {
+                    return Err(no(7, (*r).base));
+                }
+                bytes += (*r).pending as usize;
+                r = (*r).next;
+            }
+        }
+        if bytes == self.fast_bytes {
+            Ok(())
+        } else {
+            Err(no(7, bytes))
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Fastbins and their consolidation.
+//!
+//! A chunk that a cache gives back waits uncoalesced for a request of exactly its size. It keeps
+//! its freed tag, its neighbour still counts it as in use, and a bit in its region's map says
+//! that it waits (I7). The stacks hold addresses in side memory; the bit is the truth, so an
+//! entry whose chunk was consolidated meanwhile is simply dropped when it comes up.
+//!
+//! Consolidation walks a region's map in address order: neighbours that wait become one chunk
+//! without either being linked and unlinked on the way, and cold headers are met in the order
+//! that the prefetcher likes. Chasing neighbours chunk by chunk in the order of the frees costs
+//! ten times as much (`docs/design.md`).
+
+use super::{Entry, State};
+use crate::chunk::{Chunk, Kind};
+use crate::class;
+use crate::config::{GRANULES, MAX_CHUNK, REGION};
+use crate::region::{self, Record};
+use crate::{fatal, side};
+use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// Bytes waiting in a region from which it is worth a sweep on its own.
+const RIPE: u32 = (REGION / 4 * 3) as u32;
+/// Waiting bytes below which a heap is never swept for its own sake.
+const FLOOR: usize = 64 << 10;
+/// Waiting bytes that are always allowed; above, a quarter of the heap is.
+const LIMIT: usize = 1 << 20;
+/// First capacity of a stack, entries.
+const FIRST: u32 = 16;
+
+/// Addresses of freed chunks of one class, in side memory.
+pub struct Stack {
+    base: usize,
+    len: u32,
+    room: u32,
+}
+
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "`base` is side memory for `room` words (I11)"
+)]
+impl Stack {
+    /// Empty, without memory.
+    pub const fn new() -> Self {
+        Self {
+            base: 0,
+            len: 0,
+            room: 0,
+        }
+    }
+    fn slot(&self, i: u32) -> *mut usize {
+        ptr::with_exposed_provenance_mut::<usize>(self.base).wrapping_add(i as usize)
+    }
+    fn push(&mut self, p: usize) -> bool {
+        if self.len == self.room && !self.widen() {
+            return false;
+        }
+        unsafe { self.slot(self.len).write(p) };
+        self.len += 1;
+        true
+    }
+    fn pop(&mut self) -> Option<usize> {
+        self.len = self.len.checked_sub(1)?;
+        Some(unsafe { self.slot(self.len).read() })
+    }
+    fn widen(&mut self) -> bool {
+        let room = if self.room == 0 { FIRST } else { self.room * 2 };
+        let bytes = room as usize * size_of::<usize>();
+        if bytes > 64 << 10 {
+            return false; // 8,192 chunks of one size wait already
+        }
+        let Some(base) = side::take(bytes) else {
+            return false;
+        };
+        if self.room != 0 {
+            unsafe {
+                ptr::with_exposed_provenance_mut::<usize>(base)
+                    .copy_from_nonoverlapping(self.slot(0), self.len as usize);
+                side::give(self.base, self.room as usize * size_of::<usize>());
+            }
+        }
+        (self.base, self.room) = (base, room);
+        true
+    }
+}
+
+impl State {
+    /// Takes a freed chunk of a class from a cache. The header is looked at when the chunk is
+    /// taken again or consolidated, not now: it is cold.
+    pub fn put_fast(&mut self, p: usize, class: usize) {
+        let r = region::record(p);
+        let size = class::size_of(class);
+        // SAFETY: the caller vetted `p`: its region is this arena's (I8).
+        unsafe {
+            if !(*r).mark(p) {
+                fatal::die("double free or corruption (fasttop)", p);
+            }
+            (*r).pending += size as u32;
+            self.fast_bytes += size;
+            if !(*r).listed {
+                self.waiting.push_back(r);
+            }
+            if (*r).pending >= RIPE && (*r).pending - (size as u32) < RIPE {
+                self.waiting.remove(r);
+                self.waiting.push_front(r);
+            }
+        }
+        let stacked = self.fast.get_mut(class).is_some_and(|s| s.push(p));
+        if !stacked {
+            self.sweep_at(p);
+        }
+        if self.fast_bytes > LIMIT.max(self.system / 4) {
+            self.sweep_all();
+        }
+    }
+
+    /// The chunk a fastbin would hand out next, no longer waiting.
+    fn pop_fast(&mut self, class: usize) -> Option<Chunk> {
+        loop {
+            let p = self.fast.get_mut(class)?.pop()?;
+            if !self.leads_home(p) || !self.is_waiting(p) {
+                continue;
+            }
+            let c = self.vet_waiting(p);
+            if c.head().size() == class::size_of(class) {
+                self.wait_no_more(p, c.head().size());
+                return Some(c);
+            }
+        }
+    }
+
+    /// Fills a cache's array with up to `out.len()` freed chunks or objects of a class; the last
+    /// one is handed out first. 0 when memory is exhausted.
+    pub fn refill(&mut self, class: usize, out: &mut [Entry]) -> usize {
+        if class::is_run(class) {
+            return self.take_objects(class, out);
+        }
+        let mut n = 0;
+        for entry in out.iter_mut() {
+            let Some(c) = self.pop_fast(class) else { break };
+            *entry = Entry {
+                p: c.payload(),
+                witness: Chunk::witness(c.head().size(), c.tag()),
+            };
+            n += 1;
+        }
+        if n == 0 { self.carve(class, out) } else { n }
+    }
+
+    /// Whether a chunk of this arena that starts at `p` waits in a fastbin.
+    pub(super) fn is_waiting(&self, p: usize) -> bool {
+        region::word(p) == region::CHUNKS
+            // SAFETY: the word is not 0, so the record is there (I8).
+            && unsafe { (*region::record(p)).is_marked(p) }
+    }
+
+    /// A waiting chunk, its header compared with its tag.
+    fn vet_waiting(&self, p: usize) -> Chunk {
+        // SAFETY: a mark is set only where a chunk of this arena starts (I7).
+        let c = unsafe { Chunk::at(p) };
+        if !c.head().is(Kind::Plain) || !c.is_freed() {
+            fatal::die("malloc(): memory corruption (fast)", p);
+        }
+        c
+    }
+
+    fn wait_no_more(&mut self, p: usize, size: usize) {
+        let r = region::record(p);
+        // SAFETY: as in `vet_waiting`.
+        unsafe {
+            (*r).unmark(p);
+            (*r).pending -= size as u32;
+            if (*r).pending == 0 {
+                self.waiting.remove(r);
+            }
+        }
+        self.fast_bytes -= size;
+    }
+
+    /// Merges the waiting chunk at `p` with all that wait behind it, and frees the result.
+    pub(super) fn sweep_at(&mut self, p: usize) {
+        let (mut at, mut total) = (p, 0);
+        let first = self.vet_waiting(p);
+        let prev_in_use = first.head().prev_in_use();
+        while at == p || (at != self.top && self.is_waiting(at) && total < MAX_CHUNK / 2) {
+            let size = self.vet_waiting(at).head().size();
+            self.wait_no_more(at, size);
+            total += size;
+            at += size;
+        }
+        first.write(total, Kind::Plain, prev_in_use, false);
+        self.release(first, total);
+    }
+
+    fn sweep(&mut self, r: *mut Record) {
+        for i in 0..GRANULES / 64 {
+            loop {
+                // SAFETY: `r` is a record of this arena (I10), `i` below the map's length.
+                let (word, base) = unsafe { ((*r).map.get_unchecked(i).load(Relaxed), (*r).base) };
+                if word == 0 {
+                    break;
+                }
+                self.sweep_at(base + (i * 64 + word.trailing_zeros() as usize) * 16);
+            }
+        }
+    }
+
+    /// Consolidates the regions that are mostly waiting; whether there were any.
+    pub(super) fn sweep_ripe(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            let r = self.waiting.first();
+            // SAFETY: records on the list are this arena's.
+            if r.is_null() || unsafe { (*r).pending } < RIPE {
+                return any;
+            }
+            self.sweep(r);
+            any = true;
+        }
+    }
+
+    /// Whether enough waits, against the size of the heap, to be merged before the heap grows.
+    pub(super) fn worth_sweeping(&self) -> bool {
+        self.fast_bytes >= FLOOR && self.fast_bytes >= self.system / 8
+    }
+
+    /// Consolidates everything that waits.
+    pub fn sweep_all(&mut self) {
+        loop {
+            let r = self.waiting.first();
+            if r.is_null() {
+                break;
+            }
+            self.sweep(r);
+        }
+        for stack in &mut self.fast {
+            stack.len = 0;
+        }
+    }
+
+    /// Chunks that wait, counted from the maps, and their bytes.
+    pub fn waiting_chunks(&self) -> usize {
+        let (mut n, mut r) = (0, self.waiting.first());
+        while !r.is_null() {
+            // SAFETY: records on the list are this arena's.
+            unsafe {
+                n += (*r)
+                    .map
+                    .iter()
+                    .map(|w| w.load(Relaxed).count_ones() as usize)
+                    .sum::<usize>();
+                r = (*r).next;
+            }
+        }
+        n
+    }
+}

@@ -1,0 +1,202 @@
+//! How an arena gets memory: the break, or a reservation that is committed step by step.
+
+use super::State;
+use super::heap::Heap;
+use crate::chunk::{Chunk, Kind};
+use crate::config::{ALIGN, HEAP_RESERVE, MIN_CHUNK, REGION, round_up};
+use crate::{os, region, settings, side};
+use core::ptr;
+
+impl State {
+    /// Makes top at least `size` bytes long.
+    pub(super) fn grow(&mut self, size: usize) -> bool {
+        let pad = settings::top_pad();
+        let done = self.grow_by(size, pad) || (pad != 0 && self.grow_by(size, 0));
+        debug_assert!(!done || self.room_in_top(size));
+        self.system_peak = self.system_peak.max(self.system);
+        done
+    }
+
+    fn grow_by(&mut self, size: usize, pad: usize) -> bool {
+        let Some(wanted) = size.checked_add(pad) else {
+            return false;
+        };
+        if !self.heap.is_null()
+            && self.lengthen(wanted - self.top_size().min(wanted))
+            && self.room_in_top(size)
+        {
+            return true;
+        }
+        // SAFETY: `me` is set by every lock.
+        let main = unsafe { (*self.me).index == 0 };
+        (main && self.new_break(wanted)) || self.new_reservation(size, pad)
+    }
+
+    /// Commits more of the newest heap behind top.
+    fn lengthen(&mut self, missing: usize) -> bool {
+        let Some(step) = missing.checked_next_multiple_of(REGION) else {
+            return false;
+        };
+        // SAFETY: the newest heap of a locked arena (I10).
+        let heap = unsafe { &mut *self.heap };
+        let end = heap.end;
+        let Some(new_end) = end.checked_add(step) else {
+            return false;
+        };
+        if heap.is_break() {
+            // Somebody else may have moved the break; then the heap ends here.
+            if os::sbrk(0) != Some(end) || isize::try_from(step).is_err() {
+                return false;
+            }
+            match os::sbrk(step as isize) {
+                Some(was) if was == end => {}
+                // Moved between the two calls: those bytes are somebody's, or lost.
+                _ => return false,
+            }
+        } else if new_end > heap.limit {
+            return false;
+        // SAFETY: inside the reservation.
+        } else if !unsafe { os::commit(end, step) } {
+            return false;
+        }
+        // SAFETY: memory just obtained for this heap.
+        if !unsafe { region::enter(end, new_end, heap) } {
+            if heap.is_break() {
+                os::sbrk(-(step as isize));
+            }
+            return false;
+        }
+        heap.end = new_end;
+        self.system += step;
+        true
+    }
+
+    /// Begins a heap at the present break.
+    fn new_break(&mut self, wanted: usize) -> bool {
+        let Some(brk) = os::sbrk(0) else {
+            return false;
+        };
+        // One granule below the base is ours too: a wild pointer to the very base finds zeros
+        // where its header would be, not a hole.
+        let base = round_up(brk + ALIGN, REGION);
+        let Some(len) = wanted
+            .checked_add(ALIGN)
+            .and_then(|n| n.checked_next_multiple_of(REGION))
+        else {
+            return false;
+        };
+        let Ok(delta) = isize::try_from(len + (base - brk)) else {
+            return false;
+        };
+        if os::sbrk(delta) != Some(brk) {
+            return false;
+        }
+        if self.open(base, base + len, 0) {
+            return true;
+        }
+        os::sbrk(-delta);
+        false
+    }
+
+    /// Begins a heap in a reservation of its own, smaller where address space is scarce.
+    fn new_reservation(&mut self, size: usize, pad: usize) -> bool {
+        let Some(need) = size
+            .checked_add(ALIGN)
+            .and_then(|n| n.checked_next_multiple_of(REGION))
+        else {
+            return false;
+        };
+        if need > HEAP_RESERVE {
+            return false; // the caller maps such a chunk directly
+        }
+        let mut len = HEAP_RESERVE;
+        loop {
+            if let Some(base) = reserve(len) {
+                let first = (need + round_up(pad, REGION)).min(len);
+                let front = base - os::page();
+                // SAFETY: inside the reservation, and nobody else knows it.
+                if unsafe { os::commit(front, first + os::page()) }
+                    && self.open(base, base + first, base + len)
+                {
+                    return true;
+                }
+                // SAFETY: as above.
+                unsafe { os::unmap(front, len + os::page()) };
+            }
+            if len / 4 < need {
+                return false;
+            }
+            len /= 4;
+        }
+    }
+
+    /// Makes `[base, end)` the newest heap, and all of it top.
+    fn open(&mut self, base: usize, end: usize, limit: usize) -> bool {
+        let Some(at) = side::take(size_of::<Heap>()) else {
+            return false;
+        };
+        let heap: *mut Heap = ptr::with_exposed_provenance_mut(at);
+        // SAFETY: side memory just taken.
+        unsafe {
+            heap.write(Heap {
+                arena: self.me,
+                base,
+                end,
+                limit,
+                older: self.heap,
+            })
+        };
+        // SAFETY: the memory was just obtained for this heap.
+        if !unsafe { region::enter(base, end, heap) } {
+            // SAFETY: nobody else knows it.
+            unsafe { side::give(at, size_of::<Heap>()) };
+            return false;
+        }
+        self.close_top();
+        self.heap = heap;
+        self.fresh = base;
+        self.system += end - base;
+        // SAFETY: the first chunk of the heap just opened.
+        self.set_top(unsafe { Chunk::at((*heap).first()) }, true);
+        self.fresh = self.top;
+        true
+    }
+
+    /// Ends the newest heap with a fence: what was top becomes an ordinary free chunk.
+    fn close_top(&mut self) {
+        let size = self.top_size();
+        if self.top == 0 {
+            return;
+        }
+        // SAFETY: top (I1).
+        let c = unsafe { Chunk::at(self.top) };
+        let prev_in_use = c.head().prev_in_use();
+        self.top = 0;
+        if size < MIN_CHUNK {
+            c.write(0, Kind::Fence, prev_in_use, true);
+            return;
+        }
+        c.after(size).write(0, Kind::Fence, true, true);
+        c.write(size, Kind::Plain, prev_in_use, false);
+        self.release(c, size);
+    }
+}
+
+/// Address space of `len` bytes on a region boundary, and the page in front of it, so that the
+/// place of a header below the very base is no hole.
+fn reserve(len: usize) -> Option<usize> {
+    let page = os::page();
+    let raw = os::map(len + REGION + page, false)?;
+    let base = round_up(raw + page, REGION);
+    let (front, end) = (base - page, raw + len + REGION + page);
+    // SAFETY: the ends of a mapping nobody else knows.
+    unsafe {
+        if front != raw {
+            os::unmap(raw, front - raw);
+        }
+        if base + len != end {
+            os::unmap(base + len, end - (base + len));
+        }
+    }
+    Some(base)
+}

@@ -1,0 +1,150 @@
+//! An arena: bins, fastbins, runs and top, behind one lock.
+//!
+//! Everything here happens with the arena locked (I10): the functions hang on [`State`], and the
+//! only way to a `State` is [`Arena::lock`]. The thread caches see batches of [`Entry`], never
+//! the insides.
+
+pub mod bins;
+pub mod check;
+pub mod fast;
+pub mod grow;
+pub mod heap;
+pub mod list;
+pub mod runs;
+pub mod split;
+pub mod trim;
+
+use crate::class::{CLASSES, RUNS};
+use crate::region::Record;
+use crate::sync::{Guard, Lock};
+use bins::Bins;
+use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
+use core::ptr;
+use core::sync::atomic::AtomicUsize;
+use heap::Heap;
+use list::List;
+
+/// One freed object or chunk on its way between a cache and an arena.
+///
+/// `witness` lets the cache see, without looking anything up, that what it hands out is what it
+/// took: the address of the object's state byte, or the header of the freed chunk.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Entry {
+    /// The payload.
+    pub p: usize,
+    /// See above.
+    pub witness: usize,
+}
+
+/// An arena: the lock, and what it guards.
+pub struct Arena {
+    pub(crate) lock: Lock,
+    state: UnsafeCell<State>,
+    /// Threads that refill from here; the least used arena gets the next thread.
+    pub threads: AtomicUsize,
+    /// 0 is the main arena, the one that uses the break.
+    pub index: usize,
+}
+
+// SAFETY: `state` is reached only through `lock`.
+unsafe impl Sync for Arena {}
+
+/// What an arena's lock guards.
+pub struct State {
+    pub(crate) me: *const Arena,
+    /// Payload of top; 0 before the first heap.
+    pub(crate) top: usize,
+    /// From here to the end of the newest heap no byte was ever used: known to be zero.
+    pub(crate) fresh: usize,
+    /// The newest heap, the one that holds top.
+    pub(crate) heap: *mut Heap,
+    pub(crate) bins: Bins,
+    /// Freed chunks that wait uncoalesced, a stack per class.
+    pub(crate) fast: [fast::Stack; CLASSES],
+    /// Bytes of them.
+    pub(crate) fast_bytes: usize,
+    /// Regions in which chunks wait; those that are mostly waiting come first.
+    pub(crate) waiting: List,
+    /// Slots with something to give, a list per class.
+    pub(crate) slots: [List; RUNS + 1],
+    /// Slots without live objects, and their number.
+    pub(crate) empty: List,
+    /// See `empty`.
+    pub(crate) empty_slots: usize,
+    /// All slots.
+    pub(crate) all_slots: usize,
+    /// Bytes of free chunks large enough to purge that were not purged yet.
+    pub(crate) dirty: usize,
+    /// Bytes got from the system, now and at most.
+    pub(crate) system: usize,
+    /// See `system`.
+    pub(crate) system_peak: usize,
+}
+
+/// A locked arena.
+pub struct Locked<'a> {
+    state: &'a mut State,
+    _held: Guard<'a>,
+}
+
+impl Arena {
+    /// An arena without a heap.
+    pub const fn new(index: usize) -> Self {
+        Self {
+            lock: Lock::new(),
+            state: UnsafeCell::new(State {
+                me: ptr::null(),
+                top: 0,
+                fresh: 0,
+                heap: ptr::null_mut(),
+                bins: Bins::new(),
+                fast: [const { fast::Stack::new() }; CLASSES],
+                fast_bytes: 0,
+                waiting: List::new(),
+                slots: [const { List::new() }; RUNS + 1],
+                empty: List::new(),
+                empty_slots: 0,
+                all_slots: 0,
+                dirty: 0,
+                system: 0,
+                system_peak: 0,
+            }),
+            threads: AtomicUsize::new(0),
+            index,
+        }
+    }
+
+    /// Waits for the arena.
+    #[inline]
+    pub fn lock(&self) -> Locked<'_> {
+        let held = self.lock.acquire();
+        // SAFETY: the lock is held, and it is not re-entrant: this is the only reference.
+        let state = unsafe { &mut *self.state.get() };
+        state.me = self;
+        Locked { state, _held: held }
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.state
+    }
+}
+
+/// The arena that owns a region.
+///
+/// # Safety
+/// `record` is one of the region table's, not null.
+pub unsafe fn owner(record: *mut Record) -> &'static Arena {
+    // SAFETY: records and heaps live as long as the process (I11), and so do arenas.
+    unsafe { &*(*(*record).heap).arena }
+}

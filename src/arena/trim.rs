@@ -1,0 +1,108 @@
+//! Memory goes back: top by moving the break or returning its pages, free chunks inside by
+//! returning theirs.
+//!
+//! Returning pages happens under the arena's lock: the kernel must be done with them before
+//! somebody is handed the memory, and the lock is what says so.
+
+use super::State;
+use super::bins::{self, BINS};
+use crate::chunk::{Chunk, Kind};
+use crate::config::{REGION, round_up};
+use crate::{os, region, settings};
+
+/// Free chunks from this size on count as dirty until their pages went back, bytes.
+pub const PURGEABLE: usize = 64 << 10;
+/// Dirty bytes that are always kept for reuse; a quarter of what is in use comes on top.
+const KEEP_DIRTY: usize = 2 << 20;
+
+impl State {
+    /// After a free: gives back what exceeds the thresholds.
+    pub fn settle(&mut self) {
+        if self.fresh.saturating_sub(self.top) > settings::trim_threshold() && self.top != 0 {
+            self.trim_top(settings::top_pad());
+        }
+        if self.dirty > KEEP_DIRTY + self.system.saturating_sub(self.dirty) / 4 {
+            self.purge(PURGEABLE);
+        }
+    }
+
+    /// Everything that is free goes back, `pad` bytes of top excepted. Whether any did.
+    pub fn trim(&mut self, pad: usize) -> bool {
+        self.sweep_all();
+        self.dissolve_empty(0);
+        let top = self.trim_top(pad);
+        self.purge(2 * os::page()) || top
+    }
+
+    /// Gives back what top holds beyond `keep` bytes. Whether any went.
+    fn trim_top(&mut self, keep: usize) -> bool {
+        if self.top == 0 {
+            return false;
+        }
+        // SAFETY: the newest heap of a locked arena (I10).
+        let heap = unsafe { &mut *self.heap };
+        let mut any = false;
+        let Some(from) = self.top.checked_add(keep).map(|n| round_up(n, REGION)) else {
+            return false;
+        };
+        if heap.is_break() && from < heap.end && os::sbrk(0) == Some(heap.end) {
+            let len = heap.end - from;
+            // SAFETY: only top lies there, so nothing is on a list.
+            unsafe { region::leave(from, heap.end) };
+            if os::sbrk(-(len as isize)).is_some() {
+                heap.end = from;
+                self.system -= len;
+                self.fresh = self.fresh.min(from);
+                any = true;
+            } else {
+                let mut at = from;
+                while at < heap.end {
+                    region::set_word(at, region::CHUNKS);
+                    at += REGION;
+                }
+            }
+        }
+        let pages = round_up(self.top + keep, os::page());
+        let used = round_up(self.fresh, os::page()).min(heap.end);
+        // SAFETY: top's pages behind its header; nothing needs their contents.
+        if pages < used && unsafe { os::purge(pages, used - pages) } {
+            self.fresh = self.fresh.min(pages).max(self.top);
+            any = true;
+        }
+        any
+    }
+
+    /// Returns the whole pages inside free chunks of at least `least` bytes. Whether any went.
+    fn purge(&mut self, least: usize) -> bool {
+        let mut any = false;
+        for bin in bins::index(least)..BINS {
+            let mut at = self.bins.end(bin, 0);
+            while at != 0 && self.leads_home(at) {
+                // SAFETY: checked by `leads_home`.
+                let c = unsafe { Chunk::at(at) };
+                any |= self.purge_chunk(c);
+                at = c.link(0);
+            }
+        }
+        any
+    }
+
+    fn purge_chunk(&mut self, c: Chunk) -> bool {
+        let size = c.head().size();
+        if !c.head().is(Kind::Free) || !c.is_freed() {
+            return false;
+        }
+        // The links stay in the first page, the foot in the last.
+        let from = round_up(c.payload() + 16, os::page());
+        let to = (c.payload() + size - 16) & !(os::page() - 1);
+        // SAFETY: inside a free chunk, links and foot left out.
+        if from >= to || !unsafe { os::purge(from, to - from) } {
+            return false;
+        }
+        c.write(size, Kind::Purged, c.head().prev_in_use(), false);
+        if size >= PURGEABLE {
+            self.dirty -= size;
+        }
+        true
+    }
+}

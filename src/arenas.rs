@@ -1,0 +1,72 @@
+//! All arenas: the main one, and as many more as the process may use CPUs.
+
+use crate::arena::Arena;
+use crate::config::MAX_ARENAS;
+use crate::sync::Lock;
+use crate::{settings, side};
+use core::ptr;
+use core::sync::atomic::{
+    AtomicPtr, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// Guards the making of arenas. The outermost lock of the order.
+pub static LOCK: Lock = Lock::new();
+static MAIN: Arena = Arena::new(0);
+static OTHERS: [AtomicPtr<Arena>; MAX_ARENAS] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; MAX_ARENAS];
+static CPUS: AtomicUsize = AtomicUsize::new(1);
+
+/// Sets how many CPUs the process may use.
+pub fn set_cpus(n: usize) {
+    CPUS.store(n, Relaxed);
+}
+
+/// The arena that uses the break.
+pub fn main() -> &'static Arena {
+    &MAIN
+}
+
+/// The arenas there are, by index.
+pub fn all() -> impl Iterator<Item = &'static Arena> {
+    let others = OTHERS.iter().map_while(|a| {
+        // SAFETY: arenas live in side memory as long as the process (I11).
+        unsafe { a.load(Acquire).as_ref() }
+    });
+    core::iter::once(&MAIN).chain(others)
+}
+
+/// The arena a new thread refills from: the least used one, or a new one while there are fewer
+/// than CPUs. The first thread gets the main arena.
+pub fn assign() -> &'static Arena {
+    let _held = LOCK.acquire();
+    let limit = match settings::arena_max() {
+        0 => CPUS.load(Relaxed),
+        n => n,
+    };
+    let (mut best, mut count) = (&MAIN, 0);
+    for a in all() {
+        if a.threads.load(Relaxed) < best.threads.load(Relaxed) {
+            best = a;
+        }
+        count += 1;
+    }
+    if best.threads.load(Relaxed) != 0
+        && count < limit.min(MAX_ARENAS)
+        && let Some(new) = create(count)
+    {
+        best = new;
+    }
+    best.threads.fetch_add(1, Relaxed);
+    best
+}
+
+fn create(index: usize) -> Option<&'static Arena> {
+    let place = OTHERS.get(index - 1)?;
+    let new: *mut Arena = ptr::with_exposed_provenance_mut(side::take(size_of::<Arena>())?);
+    // SAFETY: side memory just taken, large enough and aligned to a cache line.
+    unsafe { new.write(Arena::new(index)) };
+    place.store(new, Release);
+    // SAFETY: written above.
+    unsafe { new.as_ref() }
+}

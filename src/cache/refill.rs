@@ -1,0 +1,303 @@
+//! The cache's slow side: slow start, refills and spills in batches, and the thread's end.
+
+use super::{Bin, Cache, EMPTY, FINISHED, take_from};
+use crate::arena::{Arena, Entry, owner};
+use crate::class::{self, BIN_SHIFT, CLASSES};
+use crate::sync::tls;
+use crate::{arenas, region, settings, side};
+use core::ptr;
+use core::slice;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// First room of an array, entries.
+const FIRST: usize = 8;
+/// Most entries of a chunk class, and of a run class.
+const MOST: (usize, usize) = (256, 1024);
+/// Most bytes that wait in one class.
+const CLASS_BYTES: usize = 32 << 10;
+/// Most bytes of one refill: chunks, runs. Twice as much for runs keeps the lock out of the way
+/// of the smallest sizes, which are the most.
+const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
+/// All caches together, the most and the least one may have, bytes.
+const BUDGET: (usize, usize, usize) = (8 << 20, 1 << 20, 64 << 10);
+/// Slow operations between two looks for idle bins.
+const LOOK: u32 = 256;
+
+static KEY: AtomicUsize = AtomicUsize::new(usize::MAX);
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// Set when every call must take the slow way (`M_PERTURB`).
+static BYPASS: AtomicBool = AtomicBool::new(false);
+
+/// Makes the key whose destructor hands a thread's cache over. Once.
+pub fn init() {
+    let mut key = 0;
+    // SAFETY: `finish` takes what `pthread_setspecific` was given.
+    if unsafe { libc::pthread_key_create(&raw mut key, Some(finish)) } == 0 {
+        KEY.store(key as usize, Relaxed);
+    }
+}
+
+/// From now on this thread, and all that have no cache yet, do without.
+pub fn bypass() {
+    BYPASS.store(true, Relaxed);
+    if let Some(cache) = existing() {
+        tls::set(ptr::from_ref(&FINISHED).expose_provenance());
+        // SAFETY: the word no longer leads to it, and its thread is this one.
+        unsafe { (*cache).drain() };
+    }
+}
+
+/// This thread's cache, if it has one.
+pub fn existing() -> Option<*mut Cache> {
+    let at = tls::get();
+    let none = at == ptr::from_ref(&EMPTY).addr() || at == ptr::from_ref(&FINISHED).addr();
+    (!none).then(|| ptr::with_exposed_provenance_mut(at))
+}
+
+/// This thread's cache, made if need be; `None` when the thread must do without.
+pub fn current() -> Option<*mut Cache> {
+    if tls::get() != ptr::from_ref(&EMPTY).addr() {
+        return existing();
+    }
+    let key = KEY.load(Relaxed);
+    if key == usize::MAX || BYPASS.load(Relaxed) {
+        return None; // without the destructor a cache would be lost with its thread
+    }
+    let cache: *mut Cache = ptr::with_exposed_provenance_mut(side::take(size_of::<Cache>())?);
+    // SAFETY: side memory just taken. It is published before `pthread_setspecific`, which may
+    // allocate and so come back here.
+    unsafe {
+        cache.write(Cache::new());
+        (*cache).arena = arenas::assign();
+        tls::set(cache.expose_provenance());
+        libc::pthread_setspecific(key as libc::pthread_key_t, cache.cast());
+    }
+    THREADS.fetch_add(1, Relaxed);
+    Some(cache)
+}
+
+/// The arena this thread allocates from.
+pub fn arena() -> &'static Arena {
+    // SAFETY: a cache's arena is set before it is published, and arenas live forever.
+    existing().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
+}
+
+/// The thread ends: its cache goes back at once, and it never gets another.
+unsafe extern "C" fn finish(cache: *mut libc::c_void) {
+    let cache: *mut Cache = cache.cast();
+    tls::set(ptr::from_ref(&FINISHED).expose_provenance());
+    // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
+    unsafe {
+        (*cache).drain();
+        (*(*cache).arena).threads.fetch_sub(1, Relaxed);
+        side::give(cache.expose_provenance(), size_of::<Cache>());
+    }
+    THREADS.fetch_sub(1, Relaxed);
+}
+
+/// After `fork` one thread is left.
+pub fn only_thread() {
+    let mine = usize::from(existing().is_some());
+    THREADS.store(mine, Relaxed);
+    for a in arenas::all() {
+        a.threads.store(0, Relaxed);
+    }
+    if mine == 1 {
+        arena().threads.store(1, Relaxed);
+    }
+}
+
+/// Gives freed entries of one class back to the arenas they came from, one lock a stretch.
+pub fn spill(entries: &[Entry], class: usize) {
+    let mut rest = entries;
+    while let Some(first) = rest.first() {
+        // SAFETY: cached entries were vetted, so their regions have records (I8).
+        let arena = unsafe { owner(region::record(first.p)) };
+        let mut state = arena.lock();
+        while let Some((entry, tail)) = rest.split_first() {
+            // SAFETY: as above.
+            if !ptr::eq(unsafe { owner(region::record(entry.p)) }, arena) {
+                break;
+            }
+            if class::is_run(class) {
+                state.put_object(entry.p);
+            } else {
+                state.put_fast(entry.p, class);
+            }
+            rest = tail;
+        }
+        state.settle();
+        state.audit();
+    }
+}
+
+fn most(class: usize) -> usize {
+    let size = class::size_of(class).max(1);
+    let count = if class::is_run(class) { MOST.1 } else { MOST.0 };
+    let asked = match settings::cache_count() {
+        0 => count,
+        n => n.min(count),
+    };
+    asked.min(CLASS_BYTES / size).max(2)
+}
+
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "a cache is touched by its own thread alone, and `[base, limit)` is side memory"
+)]
+impl Cache {
+    fn bin(&mut self, class: usize) -> *mut Bin {
+        (&raw mut self.bins)
+            .cast::<Bin>()
+            .wrapping_add(class.min(CLASSES - 1))
+    }
+
+    /// Refills a class and takes one; null when memory is exhausted.
+    pub fn refill(&mut self, class: usize) -> *mut u8 {
+        self.look_for_idle();
+        let bin = self.bin(class);
+        unsafe {
+            if (*bin).top == (*bin).base {
+                let size = class::size_of(class).max(1);
+                let bytes = if class::is_run(class) {
+                    BATCH_BYTES.1
+                } else {
+                    BATCH_BYTES.0
+                };
+                let ceiling = (bytes / size).max(1).min(most(class));
+                let batch = ((*bin).batch as usize * 2).clamp(1, ceiling);
+                while (*bin).room() < batch && self.widen(class) {}
+                let batch = batch.min((*bin).room());
+                if batch == 0 {
+                    return ptr::null_mut();
+                }
+                (*bin).batch = batch as u32;
+                (*bin).busy = true;
+                let mut state = (*self.arena).lock();
+                let got = state.refill(class, slice::from_raw_parts_mut((*bin).base, batch));
+                state.audit();
+                drop(state);
+                (*bin).top = (*bin).base.add(got);
+            }
+            take_from(bin, class << BIN_SHIFT)
+        }
+    }
+
+    /// Makes room for one more entry of a class: a longer array first, then the older half goes
+    /// back. False when there is no memory for an array.
+    pub fn make_room(&mut self, class: usize) -> bool {
+        self.look_for_idle();
+        let bin = self.bin(class);
+        unsafe {
+            if (*bin).top != (*bin).limit || self.widen(class) {
+                return true;
+            }
+            if (*bin).base.is_null() {
+                return false;
+            }
+            self.spill_older(class, (*bin).len().div_ceil(2));
+            (*bin).busy = true;
+        }
+        true
+    }
+
+    /// Gives the `n` oldest entries of a class back.
+    fn spill_older(&mut self, class: usize, n: usize) {
+        let bin = self.bin(class);
+        unsafe {
+            let base = (*bin).base;
+            spill(slice::from_raw_parts(base, n), class);
+            let left = (*bin).len() - n;
+            base.copy_from(base.add(n), left);
+            (*bin).top = base.add(left);
+        }
+    }
+
+    /// Doubles a class's array, within the class's limit and the budget.
+    fn widen(&mut self, class: usize) -> bool {
+        let bin = self.bin(class);
+        let size = class::size_of(class);
+        let (threads, limit) = (THREADS.load(Relaxed).max(1), most(class));
+        let budget = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
+        unsafe {
+            let old = (*bin).room();
+            let new = if old == 0 { FIRST } else { old * 2 }.min(limit);
+            if new <= old || (old != 0 && self.room + (new - old) * size > budget) {
+                return false;
+            }
+            let Some(at) = side::take(new * size_of::<Entry>()) else {
+                return false;
+            };
+            let (base, len) = (ptr::with_exposed_provenance_mut::<Entry>(at), (*bin).len());
+            if old != 0 {
+                base.copy_from_nonoverlapping((*bin).base, len);
+                side::give((*bin).base.expose_provenance(), old * size_of::<Entry>());
+            }
+            (*bin).base = base;
+            (*bin).top = base.add(len);
+            (*bin).limit = base.add(new);
+            self.room += (new - old) * size;
+        }
+        true
+    }
+
+    /// Every now and then, bins that nobody asked lose half of what they hold.
+    fn look_for_idle(&mut self) {
+        self.slow = self.slow.wrapping_add(1);
+        if self.slow % LOOK != 0 {
+            return;
+        }
+        for class in 1..CLASSES {
+            let bin = self.bin(class);
+            unsafe {
+                let len = (*bin).len();
+                if !(*bin).busy && len != 0 {
+                    self.spill_older(class, len.div_ceil(2));
+                    (*bin).batch = 0;
+                }
+                (*bin).busy = false;
+            }
+        }
+    }
+
+    /// Gives everything back, the arrays too.
+    fn drain(&mut self) {
+        for class in 1..CLASSES {
+            let bin = self.bin(class);
+            unsafe {
+                if (*bin).base.is_null() {
+                    continue;
+                }
+                self.spill_older(class, (*bin).len());
+                side::give(
+                    (*bin).base.expose_provenance(),
+                    (*bin).room() * size_of::<Entry>(),
+                );
+                ((*bin).top, (*bin).base, (*bin).limit) =
+                    (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            }
+        }
+        self.room = 0;
+    }
+
+    /// Gives everything back, for `malloc_trim`.
+    pub fn flush(&mut self) {
+        for class in 1..CLASSES {
+            let bin = self.bin(class);
+            unsafe {
+                if (*bin).len() != 0 {
+                    self.spill_older(class, (*bin).len());
+                }
+            }
+        }
+    }
+}
+
+impl Bin {
+    fn len(&self) -> usize {
+        (self.top.addr() - self.base.addr()) / size_of::<Entry>()
+    }
+    fn room(&self) -> usize {
+        (self.limit.addr() - self.base.addr()) / size_of::<Entry>()
+    }
+}

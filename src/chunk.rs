@@ -1,0 +1,280 @@
+//! A chunk: the header below the payload, the foot behind it, and the keyed tag.
+//!
+//! ```text
+//!            p - 16        p - 8                p                       p + size - 16
+//!              | prev_size   | size|flags | tag   | payload … (fd, bk)      | next's prev_size …
+//!              '-- foot of   '---- u32 ----- u32  '- aligned to 16          '- this chunk's foot,
+//!                  the chunk                                                   its payload's last
+//!                  before, only while that is free                             8 bytes while in use
+//! ```
+//!
+//! The size word is written under the arena's lock; the tag is also written by the thread that
+//! owns the chunk. They are words of their own so that neither write undoes the other.
+//! glibc keeps an arena number in the header; here the region table knows it, so the tag has
+//! 32 bits instead of 16.
+//!
+//! The tag hashes address, size and kind under a secret of the process. In use it is `T`, freed
+//! it is `T` with all bits but the lowest turned. `T` is odd, so neither is ever 0: zeroed memory
+//! is no header. The hash multiplies two keyed words to 128 bits and folds the halves; a CRC or a
+//! single multiplication is linear, and one tag that leaks would give away the others.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Turns a tag from "in use" to "freed" and back.
+pub const TURN: u32 = !1;
+const PREV_IN_USE: u32 = 1;
+const KIND: u32 = 0b1110;
+const FLAGS: u32 = PREV_IN_USE | KIND;
+
+static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+/// Sets the secret; once, before the first chunk exists.
+pub fn set_key(secret: [u64; 2]) {
+    let [a, b] = &KEY;
+    // The top bit keeps either factor from ever being 0.
+    a.store(secret[0] | 1 << 63, Relaxed);
+    b.store(secret[1] | 1 << 63, Relaxed);
+}
+
+/// What a chunk is; part of what the tag covers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Kind {
+    /// In use, cached or waiting in a fastbin: the tag says whether it is freed.
+    Plain = 0,
+    /// A mapping of its own; its size is in the registry.
+    Mapped = 0b0010,
+    /// Free and linked in a bin.
+    Free = 0b0100,
+    /// The inside is a slot of a run.
+    Run = 0b0110,
+    /// The last chunk of the growing heap; its end is in the arena.
+    Top = 0b1000,
+    /// Ends a heap that cannot grow.
+    Fence = 0b1010,
+    /// As `Free`, and the whole pages inside went back to the system.
+    Purged = 0b1100,
+}
+
+/// The size word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head(u32);
+
+impl Head {
+    /// Bytes, header included.
+    #[inline(always)]
+    pub const fn size(self) -> usize {
+        (self.0 & !FLAGS) as usize
+    }
+    /// Whether the chunk before is anything but free in a bin.
+    #[inline(always)]
+    pub const fn prev_in_use(self) -> bool {
+        self.0 & PREV_IN_USE != 0
+    }
+    /// Whether this is linked in a bin.
+    #[inline(always)]
+    pub const fn is_free(self) -> bool {
+        self.0 & (KIND ^ 0b1000) == Kind::Free as u32
+    }
+    /// Whether this is a chunk of that kind.
+    #[inline(always)]
+    pub const fn is(self, kind: Kind) -> bool {
+        self.0 & KIND == kind as u32
+    }
+}
+
+/// A chunk, named by its payload's address. Not yet trusted: see [`Chunk::is_used`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
+pub struct Chunk(usize);
+
+/// `T` of a chunk at `p` with this size word.
+#[inline(always)]
+fn tag_of(p: usize, word: u32) -> u32 {
+    let [a, b] = &KEY;
+    let x = p as u64 ^ a.load(Relaxed);
+    let y = u64::from(word) ^ b.load(Relaxed);
+    let product = u128::from(x) * u128::from(y);
+    ((product as u64) ^ (product >> 64) as u64) as u32 | 1
+}
+
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "the contract of all is `at`'s"
+)]
+impl Chunk {
+    /// The chunk whose payload is at `p`.
+    ///
+    /// # Safety
+    /// `p` is a multiple of 16, and `[p - 16, p + 16)` is mapped memory of a heap or a mapped
+    /// chunk (I1, I8). Everything below relies on that, and on nothing that lies in that memory.
+    #[inline(always)]
+    pub const unsafe fn at(p: usize) -> Self {
+        Self(p)
+    }
+    /// Address of the payload.
+    #[inline(always)]
+    pub const fn payload(self) -> usize {
+        self.0
+    }
+    /// Strict provenance stops at the caller's pointer: headers are reached through the exposed
+    /// provenance of the system's mapping, here and nowhere else.
+    #[inline(always)]
+    fn word(self, offset: isize) -> *mut u32 {
+        ptr::with_exposed_provenance_mut(self.0.wrapping_add_signed(offset))
+    }
+    #[inline(always)]
+    fn atomic(self, offset: isize) -> &'static AtomicU32 {
+        unsafe { AtomicU32::from_ptr(self.word(offset)) }
+    }
+    /// The size word.
+    #[inline(always)]
+    pub fn head(self) -> Head {
+        Head(self.atomic(-8).load(Relaxed))
+    }
+    /// The tag as it stands.
+    #[inline(always)]
+    pub fn tag(self) -> u32 {
+        self.atomic(-4).load(Relaxed)
+    }
+    /// Writes the tag as it will be compared.
+    #[inline(always)]
+    pub fn set_tag(self, tag: u32) {
+        self.atomic(-4).store(tag, Relaxed);
+    }
+    /// `T` for the size word as it stands.
+    #[inline(always)]
+    pub fn expected(self) -> u32 {
+        tag_of(self.0, self.head().0 & !PREV_IN_USE)
+    }
+    /// Whether header and tag agree that this chunk of any kind is in use.
+    #[inline(always)]
+    pub fn is_used(self) -> bool {
+        self.tag() == self.expected()
+    }
+    /// Whether header and tag agree that this chunk of any kind is freed.
+    #[inline(always)]
+    pub fn is_freed(self) -> bool {
+        self.tag() == self.expected() ^ TURN
+    }
+    /// Whether the header is one that Cairn wrote, in either state.
+    pub fn is_valid(self) -> bool {
+        let (tag, used) = (self.tag(), self.expected());
+        tag == used || tag == used ^ TURN
+    }
+    /// Writes the header; `size` is a multiple of 16, at most `MAX_CHUNK`. Arena locked.
+    #[inline]
+    pub fn write(self, size: usize, kind: Kind, prev_in_use: bool, used: bool) {
+        let word = size as u32 | kind as u32;
+        let tag = tag_of(self.0, word);
+        self.atomic(-8)
+            .store(word | u32::from(prev_in_use), Relaxed);
+        self.set_tag(if used { tag } else { tag ^ TURN });
+    }
+    /// Turns the tag; the size word stays.
+    #[inline]
+    pub fn mark(self, used: bool) {
+        let tag = self.expected();
+        self.set_tag(if used { tag } else { tag ^ TURN });
+    }
+    /// Tells the chunk whether its predecessor is free. Arena locked; the tag does not cover it.
+    #[inline]
+    pub fn set_prev_in_use(self, on: bool) {
+        let head = self.atomic(-8);
+        head.store(head.load(Relaxed) & !PREV_IN_USE | u32::from(on), Relaxed);
+    }
+    /// The chunk behind, `size` bytes on; of a heap's last chunk this is the fence.
+    #[inline(always)]
+    pub fn after(self, size: usize) -> Self {
+        Self(self.0.wrapping_add(size))
+    }
+    /// The chunk in front, by its foot.
+    #[inline(always)]
+    pub fn before(self) -> Self {
+        Self(self.0.wrapping_sub(self.prev_size()))
+    }
+    /// The foot of the chunk in front; meaningful only while that is free.
+    #[inline(always)]
+    pub fn prev_size(self) -> usize {
+        unsafe { ptr::with_exposed_provenance::<usize>(self.0.wrapping_sub(16)).read() }
+    }
+    /// Writes this free chunk's foot.
+    #[inline]
+    pub fn set_foot(self, size: usize) {
+        let foot = self.0.wrapping_add(size).wrapping_sub(16);
+        unsafe { ptr::with_exposed_provenance_mut::<usize>(foot).write(size) };
+    }
+    /// A link of a free chunk: 0 forward, 1 backward; 0 ends the list.
+    #[inline]
+    pub fn link(self, which: usize) -> usize {
+        unsafe {
+            ptr::with_exposed_provenance::<usize>(self.0)
+                .add(which & 1)
+                .read()
+        }
+    }
+    /// Writes a link of a free chunk.
+    #[inline]
+    pub fn set_link(self, which: usize, to: usize) {
+        unsafe {
+            ptr::with_exposed_provenance_mut::<usize>(self.0)
+                .add(which & 1)
+                .write(to)
+        };
+    }
+    /// Size word and tag as a cache keeps them beside a freed chunk: the witness.
+    #[inline(always)]
+    pub fn witness(size: usize, freed_tag: u32) -> usize {
+        size | (freed_tag as usize) << 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bit_of_address_size_and_kind_changes_the_tag() {
+        set_key([0x1234_5678_9abc_def1, 0xfedc_ba98_7654_3211]);
+        let base = tag_of(0x7f12_3456_7890, 64);
+        for bit in 4..48 {
+            assert_ne!(
+                base,
+                tag_of(0x7f12_3456_7890 ^ 1 << bit, 64),
+                "address bit {bit}"
+            );
+        }
+        for bit in 1..32 {
+            assert_ne!(
+                base,
+                tag_of(0x7f12_3456_7890, 64 ^ 1 << bit),
+                "size or kind bit {bit}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tag_is_never_zero_and_never_its_own_opposite() {
+        for p in (16..100_000).step_by(16) {
+            let tag = tag_of(p, 32);
+            assert!(tag != 0 && tag ^ TURN != 0 && tag != tag ^ TURN);
+        }
+    }
+
+    #[test]
+    fn size_and_flags_share_a_word_without_touching() {
+        let mut memory = [0u128; 8];
+        let p = memory.as_mut_ptr().expose_provenance() + 32;
+        // SAFETY: inside `memory`.
+        let c = unsafe { Chunk::at(p) };
+        c.write(64, Kind::Plain, true, true);
+        assert!(c.is_used() && c.head().prev_in_use() && c.head().size() == 64);
+        c.set_prev_in_use(false);
+        assert!(c.is_used() && !c.head().prev_in_use() && c.head().is(Kind::Plain));
+        c.mark(false);
+        assert!(c.is_freed() && !c.is_used() && c.is_valid());
+        c.set_foot(64);
+        assert_eq!(c.after(64).before(), c);
+    }
+}

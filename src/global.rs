@@ -1,0 +1,62 @@
+//! `#[global_allocator]`.
+
+use crate::c::check_size;
+use crate::config::ALIGN;
+use crate::heap::{self, alloc, realloc};
+use core::alloc::{GlobalAlloc, Layout};
+
+/// Cairn as a Rust program's allocator.
+///
+/// ```
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// let v: Vec<u64> = (0..1000).collect();
+/// assert_eq!(v.len(), 1000);
+/// ```
+///
+/// The program's C code keeps the C library's `malloc`; preload the shared library to replace
+/// that too. A `Layout` that does not fit what was allocated ends the process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cairn;
+
+// SAFETY: every live object is handed out once, holds its layout, and nothing here unwinds.
+unsafe impl GlobalAlloc for Cairn {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.align() <= ALIGN {
+            heap::allocate(layout.size())
+        } else {
+            alloc::aligned(layout.align(), layout.size())
+        }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        check_size(p.addr(), layout.size(), layout.align());
+        heap::release(p);
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if layout.align() <= ALIGN {
+            return alloc::zeroed(layout.size());
+        }
+        let p = alloc::aligned(layout.align(), layout.size());
+        if !p.is_null() {
+            // SAFETY: just allocated for this layout.
+            unsafe { p.write_bytes(0, layout.size()) };
+        }
+        p
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, n: usize) -> *mut u8 {
+        check_size(p.addr(), layout.size(), layout.align());
+        if layout.align() <= ALIGN {
+            realloc::resize(p, n)
+        } else {
+            realloc::resize_aligned(p, layout.align(), n)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Requests that the fast path could not serve.
+
+use super::start;
+use crate::arena::split::Carved;
+use crate::arena::{Arena, Entry};
+use crate::config::{ALIGN, CACHE_LIMIT, MAX_REQUEST, round_up};
+use crate::region::IN_USE;
+use crate::{arenas, cache, class, mapped, settings};
+use core::ptr;
+
+/// Memory and what is known of its contents.
+#[derive(Clone, Copy)]
+pub struct Fresh {
+    /// The payload, or 0.
+    pub p: usize,
+    /// From this address on it is known to be zero.
+    pub clean_from: usize,
+}
+
+/// As [`super::allocate`], from the start.
+#[cold]
+#[inline(never)]
+pub fn slow(n: usize) -> *mut u8 {
+    start::ensure();
+    if n > MAX_REQUEST {
+        return ptr::null_mut();
+    }
+    let p = ptr::with_exposed_provenance_mut(match from_cache(n) {
+        0 => direct(n).p,
+        p => p,
+    });
+    perturb(p, n, !settings::perturb());
+    p
+}
+
+/// glibc's `M_PERTURB`: new memory is filled with the byte's complement, freed memory with it.
+pub fn perturb(p: *mut u8, n: usize, byte: u8) {
+    if settings::perturb() != 0 && !p.is_null() {
+        // SAFETY: `n` bytes that the caller owns.
+        unsafe { p.write_bytes(byte, n) };
+    }
+}
+
+/// By way of this thread's cache; 0 when that does not serve this size, or has no memory.
+fn from_cache(n: usize) -> usize {
+    let class = class::of_request(n);
+    if class == 0 || class::bin(n) == 0 {
+        return 0;
+    }
+    match cache::refill::current() {
+        // SAFETY: this thread's own cache.
+        Some(c) => unsafe { (*c).refill(class) }.expose_provenance(),
+        None => 0,
+    }
+}
+
+/// From the arena or the system, past the cache.
+pub fn direct(n: usize) -> Fresh {
+    let mine = cache::refill::arena();
+    if n <= class::run_max() {
+        let class = class::of_request(n);
+        for arena in candidates(mine) {
+            if let Some(p) = one_object(arena, class) {
+                return Fresh {
+                    p,
+                    clean_from: usize::MAX,
+                };
+            }
+        }
+        return Fresh {
+            p: 0,
+            clean_from: 0,
+        };
+    }
+    from_arenas(n, ALIGN, mine)
+}
+
+/// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
+/// while reservations are not, and the other way round.
+fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
+    core::iter::once(mine).chain(arenas::all().filter(move |a| !ptr::eq(*a, mine)))
+}
+
+fn one_object(arena: &Arena, class: usize) -> Option<usize> {
+    let mut out = [Entry { p: 0, witness: 0 }];
+    let mut state = arena.lock();
+    (state.refill(class, &mut out) == 1).then(|| {
+        let [e] = out;
+        // SAFETY: an object's witness is its state byte (I9).
+        unsafe { ptr::with_exposed_provenance_mut::<u8>(e.witness).write(IN_USE) };
+        e.p
+    })
+}
+
+/// A chunk for `n` bytes at a multiple of `align`.
+fn from_arenas(n: usize, align: usize, mine: &'static Arena) -> Fresh {
+    let none = Fresh {
+        p: 0,
+        clean_from: 0,
+    };
+    let size = if align == ALIGN {
+        class::chunk_for(n)
+    } else {
+        crate::config::chunk_size(n)
+    };
+    let take = |a: &Arena, may_grow: bool| -> Option<Carved> {
+        let mut state = a.lock();
+        let got = state.take(size, align, may_grow);
+        state.audit();
+        got
+    };
+    let big = size >= settings::mmap_threshold() && n > CACHE_LIMIT;
+    let carved = if big {
+        // Free memory first; growing the heap for it only when the system maps no more.
+        if let Some(c) = take(mine, false) {
+            Some(c)
+        } else if let Some(p) = mapped::map(n, align) {
+            return Fresh { p, clean_from: p };
+        } else {
+            candidates(mine).find_map(|a| take(a, true))
+        }
+    } else {
+        match candidates(mine).find_map(|a| take(a, true)) {
+            None => match mapped::map(n, align) {
+                Some(p) => return Fresh { p, clean_from: p },
+                None => None,
+            },
+            found => found,
+        }
+    };
+    carved.map_or(none, |c| Fresh {
+        p: c.chunk.payload(),
+        clean_from: c.clean_from,
+    })
+}
+
+/// Memory for `n` bytes, all zero, or null.
+pub fn zeroed(n: usize) -> *mut u8 {
+    if n <= CACHE_LIMIT && settings::perturb() == 0 {
+        let p = super::allocate(n);
+        if !p.is_null() {
+            // SAFETY: `n` bytes just allocated.
+            unsafe { p.write_bytes(0, n) };
+        }
+        return p;
+    }
+    start::ensure();
+    if n > MAX_REQUEST {
+        return ptr::null_mut();
+    }
+    let got = direct(n);
+    let p: *mut u8 = ptr::with_exposed_provenance_mut(got.p);
+    if got.p != 0 {
+        let dirty = got.clean_from.saturating_sub(got.p).min(n);
+        // SAFETY: at most the `n` bytes just allocated.
+        unsafe { p.write_bytes(0, dirty) };
+    }
+    p
+}
+
+/// Memory for `n` bytes at a multiple of `align`, a power of two; null when there is none.
+pub fn aligned(align: usize, n: usize) -> *mut u8 {
+    if align <= ALIGN {
+        return super::allocate(n);
+    }
+    start::ensure();
+    if n > MAX_REQUEST || align > MAX_REQUEST || n + align > MAX_REQUEST {
+        return ptr::null_mut();
+    }
+    // Slots begin on a region, so objects of a run are aligned to the largest power of two that
+    // divides their size.
+    let rounded = round_up(n.max(1), align);
+    if rounded <= class::run_max() {
+        return super::allocate(rounded);
+    }
+    let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::refill::arena()).p);
+    perturb(p, n, !settings::perturb());
+    p
+}

@@ -1,0 +1,92 @@
+//! Frees that the fast path could not do: a full bin, a size without a class, a mapped chunk, a
+//! thread without a cache, and every pointer that should not have come.
+
+use super::start;
+use super::vet::{self, Found, Why};
+use crate::arena::owner;
+use crate::chunk::Chunk;
+use crate::region::{self, FREED};
+use crate::{cache, class, fatal, mapped, os, settings};
+use core::ptr;
+
+/// As [`super::release`], from the start. Keeps `errno`.
+#[cold]
+#[inline(never)]
+pub fn slow(p: usize) {
+    if p == 0 {
+        return;
+    }
+    start::ensure();
+    let errno = os::errno();
+    match vet::look(p) {
+        Found::Object(class) => object(p, class),
+        Found::Chunk(c, size) => chunk(c, size),
+        Found::Mapped(_) => {
+            if !mapped::free(p) {
+                fatal::die("munmap_chunk(): invalid pointer", p);
+            }
+        }
+        Found::Bad(why) => refuse(why, p),
+    }
+    os::set_errno(errno);
+}
+
+/// The last words for a pointer that cannot be freed.
+#[cold]
+pub fn refuse(why: Why, p: usize) -> ! {
+    match why {
+        Why::Foreign => fatal::die_foreign("free(): invalid pointer", p),
+        Why::Inside => fatal::die("free(): invalid pointer", p),
+        Why::Freed => fatal::die("free(): double free detected in tcache 2", p),
+        Why::Damaged => fatal::die("free(): invalid size", p),
+    }
+}
+
+fn object(p: usize, class: usize) {
+    super::alloc::perturb(
+        ptr::with_exposed_provenance_mut(p),
+        class::size_of(class),
+        settings::perturb(),
+    );
+    if let Some(cache) = cache::refill::current()
+        // SAFETY: this thread's own cache.
+        && unsafe { (*cache).make_room(class) }
+        && cache::put(p)
+    {
+        return;
+    }
+    let state = region::state_at(region::word(p), p);
+    // SAFETY: a live object, whose state the caller owns (I9); its record is there.
+    unsafe {
+        state.write(FREED);
+        owner(region::record(p)).lock().put_object(p);
+    }
+}
+
+fn chunk(c: Chunk, size: usize) {
+    let p = c.payload();
+    super::alloc::perturb(
+        ptr::with_exposed_provenance_mut(p),
+        class::usable(size),
+        settings::perturb(),
+    );
+    let class = class::of_chunk(size);
+    if class != 0
+        && let Some(cache) = cache::refill::current()
+        // SAFETY: this thread's own cache.
+        && unsafe { (*cache).make_room(class) }
+        && cache::put(p)
+    {
+        return;
+    }
+    // SAFETY: a chunk's region has a record (I8).
+    let mut state = unsafe { owner(region::record(p)) }.lock();
+    // Again under the lock: of two threads that free the same chunk, one comes second.
+    if !c.is_used() {
+        fatal::die("free(): double free detected in tcache 2", p);
+    }
+    c.mark(false);
+    state.release(c, size);
+    state.settle();
+    state.audit();
+}

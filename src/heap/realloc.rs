@@ -1,0 +1,144 @@
+//! Resizing: in place where the chunk behind allows it, by moving pages, and at last by copying.
+
+use super::vet::{self, Found, Why};
+use super::{alloc, start};
+use crate::arena::owner;
+use crate::chunk::Chunk;
+use crate::config::{ALIGN, CACHE_LIMIT, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK, chunk_size};
+use crate::{class, fatal, mapped, os, region, settings};
+use core::ptr;
+
+/// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
+pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
+    start::ensure();
+    if n > MAX_REQUEST {
+        // Even a request that cannot be met names its pointer.
+        let _ = found(p.addr());
+        return ptr::null_mut();
+    }
+    let (have, in_place) = match found(p.addr()) {
+        Found::Object(class) => {
+            // Only within its class: a sized free must find the class its size belongs to.
+            (class::size_of(class), class::of_request(n) == class)
+        }
+        Found::Chunk(c, size) => (class::usable(size), chunk(c, size, n)),
+        Found::Mapped(have) => return remap(p, have, n),
+        Found::Bad(_) => return ptr::null_mut(),
+    };
+    if in_place { p } else { copy(p, have, n) }
+}
+
+/// What `p` is; the process ends if it is nothing live.
+fn found(p: usize) -> Found {
+    let found = vet::look(p);
+    if let Found::Bad(why) = found {
+        match why {
+            Why::Foreign => fatal::die_foreign("realloc(): invalid pointer", p),
+            Why::Inside => fatal::die("realloc(): invalid pointer", p),
+            Why::Freed => fatal::die("realloc(): invalid old size", p),
+            Why::Damaged => fatal::die("realloc(): invalid size", p),
+        }
+    }
+    found
+}
+
+/// Whether a chunk now holds `n` bytes where it is.
+fn chunk(c: Chunk, size: usize, n: usize) -> bool {
+    if n > MAX_CHUNK || n <= class::run_max() {
+        return false;
+    }
+    let wanted = class::chunk_for(n);
+    if wanted <= size && size - wanted < MIN_CHUNK {
+        return true;
+    }
+    if wanted > size
+        && wanted >= settings::mmap_threshold()
+        && n > CACHE_LIMIT
+        && size < settings::mmap_threshold()
+    {
+        return false; // growing past the threshold: from here on its pages move, not its bytes
+    }
+    // SAFETY: a chunk's region has a record (I8).
+    let mut state = unsafe { owner(region::record(c.payload())) }.lock();
+    if !c.is_used() {
+        fatal::die("realloc(): invalid old size", c.payload());
+    }
+    let done = if wanted <= size {
+        state.shrink(c, wanted);
+        true
+    } else {
+        state.extend(c, wanted)
+    };
+    state.settle();
+    state.audit();
+    done
+}
+
+fn remap(p: *mut u8, have: usize, n: usize) -> *mut u8 {
+    // What has become small belongs into the heap, unless it is about as large as before.
+    if n < have && n < settings::mmap_threshold() / 2 {
+        let moved = copy(p, have, n);
+        if !moved.is_null() {
+            return moved;
+        }
+    }
+    if let Some(moved) = mapped::resize(p.expose_provenance(), n) {
+        return ptr::with_exposed_provenance_mut(moved);
+    }
+    if n <= have { p } else { copy(p, have, n) }
+}
+
+fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
+    let new = super::allocate(n);
+    if new.is_null() {
+        return new;
+    }
+    // SAFETY: two live objects; the old one has `have` bytes, the new one `n`.
+    unsafe { new.copy_from_nonoverlapping(p, have.min(n)) };
+    super::release(p);
+    new
+}
+
+/// As [`resize`] at a multiple of `align`, a power of two above 16: always by copying, since
+/// neither a cut nor a move by pages keeps an alignment.
+pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+    let have = match found(p.addr()) {
+        Found::Object(class) => class::size_of(class),
+        Found::Chunk(_, size) => class::usable(size),
+        Found::Mapped(have) => have,
+        Found::Bad(_) => return ptr::null_mut(),
+    };
+    if fits(found(p.addr()), align, n) {
+        return p;
+    }
+    let new = alloc::aligned(align, n);
+    if !new.is_null() {
+        // SAFETY: two live objects of these sizes.
+        unsafe { new.copy_from_nonoverlapping(p, have.min(n)) };
+        super::release(p);
+    }
+    new
+}
+
+/// Whether an object of this size and alignment could have been put here.
+pub fn fits(what: Found, align: usize, n: usize) -> bool {
+    match what {
+        Found::Object(class) => {
+            let asked = if align > ALIGN {
+                n.max(1).checked_next_multiple_of(align)
+            } else {
+                Some(n)
+            };
+            asked.is_some_and(|n| class::of_request(n) == class)
+        }
+        Found::Chunk(_, size) => {
+            // Exact, rounded to its class, or with a rest that was too small to split.
+            let holds = |chunk: usize| chunk <= size && size - chunk < MIN_CHUNK;
+            n <= MAX_CHUNK
+                && (holds(class::chunk_for(n)) || (align > ALIGN && holds(chunk_size(n))))
+        }
+        // Whole pages, and what an alignment cost that the kernel would not take back.
+        Found::Mapped(have) => n <= have && (have - n <= 2 * os::page() || align > os::page()),
+        Found::Bad(_) => false,
+    }
+}

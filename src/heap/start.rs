@@ -1,0 +1,99 @@
+//! The start: before the first allocation, whenever and wherever that comes.
+//!
+//! The first call may come from the loader, from another library's constructor or from `main`.
+//! The request tables are empty until then, so it takes the slow way, and that begins here.
+
+use crate::knobs::Knobs;
+use crate::sync::Lock;
+use crate::{arenas, cache, chunk, class, os, settings};
+use core::cell::UnsafeCell;
+use core::ffi::{c_char, c_int};
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+struct Shared(UnsafeCell<Knobs>);
+// SAFETY: reached only with `LOCK` held.
+unsafe impl Sync for Shared {}
+
+/// Guards the start and the knobs; outside all other locks.
+pub static LOCK: Lock = Lock::new();
+static KNOBS: Shared = Shared(UnsafeCell::new(Knobs::DEFAULT));
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// Sets everything up, once; cheap afterwards.
+#[inline]
+pub fn ensure() {
+    if !READY.load(Acquire) {
+        start();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn start() {
+    {
+        let _held = LOCK.acquire();
+        if READY.load(Acquire) {
+            return;
+        }
+        os::init();
+        let mut secret = [0; 2];
+        os::secret(&mut secret);
+        chunk::set_key(secret);
+        arenas::set_cpus(os::cpus());
+        // SAFETY: getauxval has no precondition; `environ` is libc's, and nobody changes the
+        // environment while the first allocation is under way.
+        let knobs = unsafe {
+            let secure = libc::getauxval(libc::AT_SECURE) != 0;
+            Knobs::from_environment(environ, secure)
+        };
+        // SAFETY: the lock is held.
+        unsafe { *KNOBS.0.get() = knobs };
+        put_in_force(&knobs);
+        cache::refill::init();
+        READY.store(true, Release);
+    }
+    // Registering may allocate, and may: everything above is in place.
+    super::fork::register();
+}
+
+fn put_in_force(k: &Knobs) {
+    settings::apply(k);
+    let slow = k.perturb != 0;
+    class::configure(k.run_max, if slow { 0 } else { k.tcache_max });
+    if slow {
+        cache::refill::bypass();
+    }
+}
+
+/// `mallopt`: changes one knob of the running process.
+pub fn set_option(parameter: c_int, value: c_int) -> c_int {
+    ensure();
+    let _held = LOCK.acquire();
+    // SAFETY: the lock is held.
+    let knobs = unsafe { &mut *KNOBS.0.get() };
+    let before = *knobs;
+    let answer = knobs.set_option(parameter, value);
+    // Thresholds that use has moved stay where they are unless this call sets them.
+    if knobs.mmap_threshold == before.mmap_threshold && !knobs.mmap_threshold_fixed {
+        knobs.mmap_threshold = settings::mmap_threshold();
+        knobs.trim_threshold = settings::trim_threshold();
+    }
+    if *knobs != before {
+        put_in_force(knobs);
+    }
+    answer
+}
+
+/// Whether the process asked for the line at its exit.
+pub fn verbose() -> bool {
+    let _held = LOCK.acquire();
+    // SAFETY: the lock is held.
+    unsafe { (*KNOBS.0.get()).verbose }
+}

@@ -1,0 +1,236 @@
+//! The system's primitives, each with its precondition. Nothing else in Cairn makes a system
+//! call that has to do with memory, so this file is the list the README prints.
+//!
+//! All of them may change `errno`; the outermost layer restores it where C demands it.
+
+#[cfg(test)]
+pub mod scripted;
+
+use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+static PAGE: AtomicUsize = AtomicUsize::new(4096);
+
+/// Reads what the kernel told the process at its start; called once, before any other call.
+pub fn init() {
+    // SAFETY: getauxval has no precondition.
+    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
+    if page.is_power_of_two() {
+        PAGE.store(page, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of a page, read at run time.
+#[inline]
+pub fn page() -> usize {
+    PAGE.load(Ordering::Relaxed)
+}
+
+/// Whether the next call may reach the kernel; a test can refuse it.
+#[inline(always)]
+fn refused() -> bool {
+    #[cfg(test)]
+    {
+        scripted::refuses()
+    }
+    #[cfg(not(test))]
+    {
+        false
+    }
+}
+
+fn usable(p: *mut c_void) -> Option<usize> {
+    (p != libc::MAP_FAILED).then(|| p.expose_provenance())
+}
+
+/// Maps `len` bytes (whole pages, not 0), readable and writable, or only reserved.
+pub fn map(len: usize, committed: bool) -> Option<usize> {
+    if refused() {
+        return None;
+    }
+    let (protection, extra) = if committed {
+        (libc::PROT_READ | libc::PROT_WRITE, 0)
+    } else {
+        (libc::PROT_NONE, libc::MAP_NORESERVE)
+    };
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra;
+    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing.
+    usable(unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) })
+}
+
+/// Gives a mapping back.
+///
+/// # Safety
+/// `[at, at + len)` is whole pages of Cairn's own mappings and nothing uses them any more.
+pub unsafe fn unmap(at: usize, len: usize) -> bool {
+    // SAFETY: the caller's.
+    !refused() && unsafe { libc::munmap(ptr::with_exposed_provenance_mut(at), len) } == 0
+}
+
+/// Makes reserved pages readable and writable.
+///
+/// # Safety
+/// `[at, at + len)` is whole pages inside one of Cairn's reservations.
+pub unsafe fn commit(at: usize, len: usize) -> bool {
+    let rw = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: the caller's.
+    !refused() && unsafe { libc::mprotect(ptr::with_exposed_provenance_mut(at), len, rw) } == 0
+}
+
+/// Makes `len` bytes that end at a commit point inaccessible again.
+///
+/// # Safety
+/// As [`unmap`], inside a reservation that stays.
+pub unsafe fn decommit(at: usize, len: usize) -> bool {
+    let p = ptr::with_exposed_provenance_mut(at);
+    // SAFETY: the caller's.
+    !refused() && unsafe { libc::mprotect(p, len, libc::PROT_NONE) } == 0
+}
+
+/// Returns the pages' memory; they read as zero afterwards when this says true.
+///
+/// # Safety
+/// `[at, at + len)` is whole pages of Cairn's memory whose contents nothing needs.
+pub unsafe fn purge(at: usize, len: usize) -> bool {
+    let p = ptr::with_exposed_provenance_mut(at);
+    // SAFETY: the caller's.
+    !refused() && unsafe { libc::madvise(p, len, libc::MADV_DONTNEED) } == 0
+}
+
+/// Moves or resizes a mapping; the old one stays whole on failure.
+///
+/// # Safety
+/// `[at, at + old)` is one of Cairn's mappings, and the caller owns it.
+pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
+    if refused() {
+        return None;
+    }
+    let p = ptr::with_exposed_provenance_mut(at);
+    // SAFETY: the caller's.
+    usable(unsafe { libc::mremap(p, old, new, libc::MREMAP_MAYMOVE) })
+}
+
+/// Moves the break by `delta` bytes and returns where it was. `sbrk(0)` always succeeds.
+///
+/// libc's own `sbrk` is used, not the system call: a program that moves the break too goes
+/// through libc, and libc remembers where it believes the break to be.
+pub fn sbrk(delta: isize) -> Option<usize> {
+    if delta != 0 && refused() {
+        return None;
+    }
+    // SAFETY: growing touches nothing that exists; only the arena that owns the break shrinks
+    // it, and only over its own free top.
+    usable(unsafe { libc::sbrk(delta) })
+}
+
+/// Fills `out` with secret bytes: `getrandom`, else what the kernel left at `AT_RANDOM`.
+pub fn secret(out: &mut [u64; 2]) {
+    let p = out.as_mut_ptr();
+    // SAFETY: `out` is 16 writable bytes.
+    let got = unsafe { libc::syscall(libc::SYS_getrandom, p, 16usize, libc::GRND_NONBLOCK) };
+    if got == 16 {
+        return;
+    }
+    // SAFETY: getauxval has no precondition; AT_RANDOM points to 16 bytes the kernel wrote.
+    unsafe {
+        let at = libc::getauxval(libc::AT_RANDOM) as usize;
+        if at != 0 {
+            let from: *const u64 = ptr::with_exposed_provenance(at);
+            // The stack protector and libc's pointer guard are cut from these bytes: mix them
+            // so that a tag that leaks is not the canary.
+            let (a, b) = (from.read_unaligned(), from.add(1).read_unaligned());
+            out[0] = (a ^ 0x9e37_79b9_7f4a_7c15)
+                .wrapping_mul(b | 1)
+                .rotate_left(29);
+            out[1] = (b ^ 0xbf58_476d_1ce4_e5b9)
+                .wrapping_mul(a | 1)
+                .rotate_left(41);
+        }
+    }
+}
+
+/// CPUs this process may use: its affinity mask, cut by a cgroup v2 quota.
+pub fn cpus() -> usize {
+    let mut mask = [0u64; 128];
+    // SAFETY: the buffer has the size it is said to have.
+    let got = unsafe {
+        libc::syscall(
+            libc::SYS_sched_getaffinity,
+            0,
+            size_of_val(&mask),
+            mask.as_mut_ptr(),
+        )
+    };
+    let online: u32 = if got > 0 {
+        mask.iter().map(|w| w.count_ones()).sum()
+    } else {
+        1
+    };
+    let online = (online as usize).max(1);
+    quota().map_or(online, |q| online.min(q.max(1)))
+}
+
+/// Whole CPUs of this cgroup's quota, rounded up; `None` when there is none or it cannot be read.
+fn quota() -> Option<usize> {
+    let mut text = [0u8; 64];
+    // SAFETY: the path ends in NUL, the buffer has the size it is said to have, and the
+    // descriptor is ours from open to close.
+    let got = unsafe {
+        let path = c"/sys/fs/cgroup/cpu.max".as_ptr();
+        let fd = libc::open(path, libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return None;
+        }
+        let got = libc::read(fd, text.as_mut_ptr().cast(), text.len());
+        libc::close(fd);
+        got
+    };
+    let text = text.get(..usize::try_from(got).ok()?)?;
+    let mut numbers = text
+        .split(|b| !b.is_ascii_digit())
+        .filter(|t| !t.is_empty())
+        .map(|t| {
+            t.iter().fold(0usize, |n, d| {
+                n.saturating_mul(10).saturating_add(usize::from(d - b'0'))
+            })
+        });
+    if text.first()? == &b'm' {
+        return None; // "max PERIOD": no quota
+    }
+    let (quota, period) = (numbers.next()?, numbers.next()?);
+    quota
+        .checked_add(period)?
+        .checked_sub(1)?
+        .checked_div(period)
+}
+
+/// Lets another thread run.
+pub fn yield_now() {
+    // SAFETY: no precondition.
+    unsafe { libc::syscall(libc::SYS_sched_yield) };
+}
+
+/// Sleeps; by the raw call, since libc's is a cancellation point.
+pub fn sleep(nanoseconds: i64) {
+    let t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: nanoseconds,
+    };
+    // SAFETY: `t` lives across the call and no remainder is asked for.
+    unsafe { libc::syscall(libc::SYS_nanosleep, &raw const t, 0usize) };
+}
+
+/// `errno` of this thread.
+#[inline]
+pub fn errno() -> i32 {
+    // SAFETY: libc returns this thread's own slot.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Sets `errno` of this thread.
+#[inline]
+pub fn set_errno(value: i32) {
+    // SAFETY: libc returns this thread's own slot.
+    unsafe { *libc::__errno_location() = value }
+}

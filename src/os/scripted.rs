@@ -1,0 +1,47 @@
+//! A system that refuses on order, for tests: the n-th memory call from now on fails, or all of
+//! them do. The script is per thread, so that tests side by side do not disturb each other.
+
+use core::cell::Cell;
+
+std::thread_local! {
+    static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
+    static ALWAYS: Cell<bool> = const { Cell::new(false) };
+    static REFUSED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Refuses the call that comes after `n` more have passed.
+pub fn refuse_after(n: u64) {
+    LEFT.set(Some(n));
+    REFUSED.set(0);
+}
+
+/// Refuses every call from now on, or lets all pass again.
+pub fn refuse_all(on: bool) {
+    ALWAYS.set(on);
+    LEFT.set(None);
+}
+
+/// How many calls were refused since the last order.
+pub fn refused() -> u64 {
+    REFUSED.get()
+}
+
+/// Asked by each primitive.
+pub fn refuses() -> bool {
+    let now = ALWAYS.get()
+        || match LEFT.get() {
+            Some(0) => {
+                LEFT.set(None);
+                true
+            }
+            Some(n) => {
+                LEFT.set(Some(n - 1));
+                false
+            }
+            None => false,
+        };
+    if now {
+        REFUSED.set(REFUSED.get() + 1);
+    }
+    now
+}

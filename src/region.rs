@@ -1,0 +1,225 @@
+//! The one lookup: what an address belongs to, found without reading the address's memory.
+//!
+//! Address space is cut into regions of 64 KiB. A two-level table (the root in `.bss`, a leaf per
+//! 4 GiB mapped when first needed) holds two words a region, apart from the heap: the *word*,
+//! all that the fast paths need, and the *record*, what the arena keeps about the region.
+//!
+//! ```text
+//! word   0                      nobody's: a mapped chunk, or not Cairn's
+//!        CHUNKS                 chunks with their own headers
+//!        states | bin | RUN     a slot of a run: its state page, and its class as the byte
+//!                               offset of the thread cache's bin
+//! ```
+
+use crate::arena::heap::Heap;
+use crate::class::BIN_SHIFT;
+use crate::config::{ALIGN, GRANULES, REGION, REGION_SHIFT};
+use crate::side;
+use core::ptr;
+use core::sync::atomic::{
+    AtomicPtr, AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// Flag of a region with chunks.
+pub const CHUNKS: usize = 2;
+/// Flag of a region that is a slot of a run.
+pub const RUN: usize = 1;
+/// Bits of a run's word that are its bin's byte offset.
+pub const BIN: usize = 0xfff & !((1 << BIN_SHIFT) - 1);
+/// Bits of a run's word that are the address of its state page.
+pub const STATES: usize = !0xfff;
+
+/// States of an object of a run, one byte at its start; 0 is "no object starts here, or never given".
+pub const IN_USE: u8 = 1;
+/// Given back: in a thread cache or in the slot's map.
+pub const FREED: u8 = 2;
+
+const LEAF: usize = 1 << 16;
+
+struct Leaf {
+    word: [AtomicUsize; LEAF],
+    record: [AtomicPtr<Record>; LEAF],
+}
+
+static ROOT: [AtomicPtr<Leaf>; 1 << 16] = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << 16];
+
+/// What the arena knows of one of its regions. Guarded by that arena's lock.
+#[repr(C)]
+pub struct Record {
+    /// The heap the region belongs to; never changes.
+    pub heap: *mut Heap,
+    /// First byte of the region; never changes.
+    pub base: usize,
+    /// In the list of its role: regions with chunks waiting, or slots of a class.
+    pub next: *mut Record,
+    /// The other way.
+    pub prev: *mut Record,
+    /// As chunks: bytes of chunks that wait in fastbins and start here.
+    pub pending: u32,
+    /// As a slot: its class, 0 while it has none.
+    pub class: u16,
+    /// Whether it is on a list.
+    pub listed: bool,
+    /// As a slot: objects given so far, and those of them that are back in `map`.
+    pub given: u32,
+    /// See `given`.
+    pub free: u32,
+    /// As a slot: its state page, 0 else.
+    pub states: usize,
+    /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:
+    /// an object that starts here is free and in no cache (I9).
+    pub map: [AtomicU64; GRANULES / 64],
+}
+
+#[inline(always)]
+fn leaf(p: usize) -> *mut Leaf {
+    // A pointer above 48 bits is nobody's.
+    ROOT.get(p >> 32)
+        .map_or(ptr::null_mut(), |l| l.load(Acquire))
+}
+
+/// The word of the region `p` lies in.
+#[inline(always)]
+pub fn word(p: usize) -> usize {
+    let leaf = leaf(p);
+    if leaf.is_null() {
+        return 0;
+    }
+    // SAFETY: leaves are never given back, and the index is cut to 16 bits.
+    unsafe {
+        (*leaf)
+            .word
+            .get_unchecked((p >> REGION_SHIFT) & (LEAF - 1))
+            .load(Relaxed)
+    }
+}
+
+/// The record of the region `p` lies in; null if it is nobody's.
+#[inline]
+pub fn record(p: usize) -> *mut Record {
+    let leaf = leaf(p);
+    if leaf.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: as in `word`.
+    unsafe {
+        (*leaf)
+            .record
+            .get_unchecked((p >> REGION_SHIFT) & (LEAF - 1))
+            .load(Acquire)
+    }
+}
+
+/// Address of the state byte of the object that starts at `p`, by its region's word.
+#[inline(always)]
+pub fn state_at(word: usize, p: usize) -> *mut u8 {
+    ptr::with_exposed_provenance_mut((word & STATES) + ((p & (REGION - 1)) / ALIGN))
+}
+
+/// Makes the leaf for `p` exist.
+fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
+    let root = ROOT.get(p >> 32)?;
+    let found = root.load(Acquire);
+    if !found.is_null() {
+        return Some(found);
+    }
+    let new: *mut Leaf = ptr::with_exposed_provenance_mut(side::take(size_of::<Leaf>())?);
+    match root.compare_exchange(ptr::null_mut(), new, Release, Acquire) {
+        Ok(_) => Some(new),
+        // Another arena was first; its leaf serves, and ours, never touched, costs no memory.
+        Err(theirs) => Some(theirs),
+    }
+}
+
+/// Enters the regions of `[from, to)` as chunks of `heap`; all of them, or on failure none.
+///
+/// # Safety
+/// The range is whole regions of memory that `heap` owns; the arena is locked.
+pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
+    let mut at = from;
+    while at < to {
+        let entered = leaf_or_new(at).and_then(|_| {
+            let existing = record(at);
+            if existing.is_null() {
+                side::zeroed(size_of::<Record>())
+            } else {
+                Some(existing.expose_provenance())
+            }
+        });
+        let Some(address) = entered else {
+            // SAFETY: entered a moment ago by the loop.
+            unsafe { leave(from, at) };
+            return false;
+        };
+        let new: *mut Record = ptr::with_exposed_provenance_mut(address);
+        // SAFETY: the record is ours alone until the word is published below.
+        unsafe {
+            (*new).heap = heap;
+            (*new).base = at;
+            let leaf = leaf(at);
+            let i = (at >> REGION_SHIFT) & (LEAF - 1);
+            (*leaf).record.get_unchecked(i).store(new, Release);
+            (*leaf).word.get_unchecked(i).store(CHUNKS, Release);
+        }
+        at += REGION;
+    }
+    true
+}
+
+/// Takes regions out; their records stay for whoever gets the address next (I11).
+///
+/// # Safety
+/// Nothing live is in `[from, to)`, and no record of it is on a list; the arena is locked.
+pub unsafe fn leave(from: usize, to: usize) {
+    let mut at = from;
+    while at < to {
+        set_word(at, 0);
+        at += REGION;
+    }
+}
+
+/// Changes a region's role. Arena locked, the region is ours.
+pub fn set_word(p: usize, word: usize) {
+    let leaf = leaf(p);
+    if !leaf.is_null() {
+        // SAFETY: as in `word`.
+        unsafe {
+            (*leaf)
+                .word
+                .get_unchecked((p >> REGION_SHIFT) & (LEAF - 1))
+                .store(word, Release)
+        };
+    }
+}
+
+impl Record {
+    #[inline]
+    fn bit(&self, p: usize) -> (&AtomicU64, u64) {
+        let g = (p & (REGION - 1)) / ALIGN;
+        // SAFETY: the granule is below 4096, so the word is below 64.
+        (unsafe { self.map.get_unchecked(g / 64) }, 1 << (g % 64))
+    }
+    /// Whether the granule of `p` is marked.
+    #[inline]
+    pub fn is_marked(&self, p: usize) -> bool {
+        let (word, bit) = self.bit(p);
+        word.load(Relaxed) & bit != 0
+    }
+    /// Marks the granule of `p`; false if it was marked before. Arena locked.
+    #[inline]
+    pub fn mark(&self, p: usize) -> bool {
+        let (word, bit) = self.bit(p);
+        let was = word.load(Relaxed);
+        word.store(was | bit, Relaxed);
+        was & bit == 0
+    }
+    /// Unmarks the granule of `p`; false if it was not marked. Arena locked.
+    #[inline]
+    pub fn unmark(&self, p: usize) -> bool {
+        let (word, bit) = self.bit(p);
+        let was = word.load(Relaxed);
+        word.store(was & !bit, Relaxed);
+        was & bit != 0
+    }
+}

@@ -1,0 +1,65 @@
+//! The knobs as the running allocator sees them: set at the start from the environment, changed
+//! by `mallopt`, and, for two thresholds, moved by use as glibc moves them.
+
+use crate::config::MMAP_THRESHOLD_MAX;
+use crate::knobs::Knobs;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+static MMAP_THRESHOLD: AtomicUsize = AtomicUsize::new(128 << 10);
+static TRIM_THRESHOLD: AtomicUsize = AtomicUsize::new(128 << 10);
+static TOP_PAD: AtomicUsize = AtomicUsize::new(128 << 10);
+static MMAP_MAX: AtomicUsize = AtomicUsize::new(65536);
+static FIXED: AtomicBool = AtomicBool::new(false);
+static PERTURB: AtomicUsize = AtomicUsize::new(0);
+static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
+static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes over all knobs.
+pub fn apply(k: &Knobs) {
+    MMAP_THRESHOLD.store(k.mmap_threshold, Relaxed);
+    TRIM_THRESHOLD.store(k.trim_threshold, Relaxed);
+    TOP_PAD.store(k.top_pad, Relaxed);
+    MMAP_MAX.store(k.mmap_max, Relaxed);
+    FIXED.store(k.mmap_threshold_fixed, Relaxed);
+    PERTURB.store(usize::from(k.perturb), Relaxed);
+    ARENA_MAX.store(k.arena_max, Relaxed);
+    CACHE_COUNT.store(k.tcache_count, Relaxed);
+}
+
+/// Requests from this size on are mapped, bytes.
+pub fn mmap_threshold() -> usize {
+    MMAP_THRESHOLD.load(Relaxed)
+}
+/// Used top bytes above which top is trimmed.
+pub fn trim_threshold() -> usize {
+    TRIM_THRESHOLD.load(Relaxed)
+}
+/// Bytes asked for beyond need when a heap grows, and kept when top is trimmed.
+pub fn top_pad() -> usize {
+    TOP_PAD.load(Relaxed)
+}
+/// Most mapped chunks at a time.
+pub fn mmap_max() -> usize {
+    MMAP_MAX.load(Relaxed)
+}
+/// The byte of `M_PERTURB`, 0 when off.
+pub fn perturb() -> u8 {
+    PERTURB.load(Relaxed) as u8
+}
+/// Most arenas asked for, 0 for as many as there are CPUs.
+pub fn arena_max() -> usize {
+    ARENA_MAX.load(Relaxed)
+}
+/// Most entries of one class in a thread cache.
+pub fn cache_count() -> usize {
+    CACHE_COUNT.load(Relaxed)
+}
+
+/// A mapped chunk of `size` bytes was freed: such sizes are transient, so from now on they come
+/// from the heap (glibc's dynamic threshold).
+pub fn saw_mapped_free(size: usize) {
+    if !FIXED.load(Relaxed) && size > mmap_threshold() && size <= MMAP_THRESHOLD_MAX {
+        MMAP_THRESHOLD.store(size, Relaxed);
+        TRIM_THRESHOLD.store(2 * size, Relaxed);
+    }
+}

@@ -1,0 +1,143 @@
+//! Side memory: where the allocator keeps what no overflow may reach. Its own mappings, a guard
+//! page at either end, powers of two from 64 bytes to 64 KiB, larger things mapped alone.
+//!
+//! Arena headers, region records, state pages and the arrays of the thread caches live here.
+//! Memory comes back to per-size stacks and is never unmapped, so a stale pointer into it can be
+//! read without a fault (I11).
+
+use crate::{config::round_up, os, sync::Lock};
+use core::cell::UnsafeCell;
+use core::ptr;
+
+/// Bytes of a span, the unit asked of the system; a refusal is tried again with the smaller one.
+const SPANS: [usize; 2] = [1 << 20, 64 << 10];
+/// Smallest and largest block of the stacks, as powers of two.
+const SMALL: u32 = 6;
+const LARGE: u32 = 16;
+
+struct Side {
+    /// Stacks of free blocks, linked through their first word.
+    free: [usize; (LARGE - SMALL + 1) as usize],
+    /// Bump range for whole pages, and for what is smaller than one.
+    pages: (usize, usize),
+    crumbs: (usize, usize),
+    /// Bytes asked of the system, guard pages left out.
+    system: usize,
+}
+
+struct Shared(UnsafeCell<Side>);
+// SAFETY: reached only through `with`, under `LOCK`.
+unsafe impl Sync for Shared {}
+
+/// The innermost lock of the order.
+pub static LOCK: Lock = Lock::new();
+static SIDE: Shared = Shared(UnsafeCell::new(Side {
+    free: [0; (LARGE - SMALL + 1) as usize],
+    pages: (0, 0),
+    crumbs: (0, 0),
+    system: 0,
+}));
+
+fn with<R>(f: impl FnOnce(&mut Side) -> R) -> R {
+    let _held = LOCK.acquire();
+    // SAFETY: the lock is held, and `f` cannot call `with` again: it would stop in `acquire`.
+    f(unsafe { &mut *SIDE.0.get() })
+}
+
+/// Bytes that a request occupies.
+pub fn block(size: usize) -> usize {
+    size.max(1 << SMALL).next_power_of_two()
+}
+
+/// Memory for `size` bytes, aligned to a cache line, and to a page when it is one or larger.
+/// It is zeroed when it was never used before; callers that need zeros ask [`zeroed`].
+pub fn take(size: usize) -> Option<usize> {
+    let size = block(size);
+    if size > 1 << LARGE {
+        return map_guarded(round_up(size, os::page()));
+    }
+    with(|s| s.take(size))
+}
+
+/// As [`take`], cleared.
+pub fn zeroed(size: usize) -> Option<usize> {
+    let at = take(size)?;
+    if block(size) <= 1 << LARGE {
+        // SAFETY: `size` bytes at `at` were just given to us (I11).
+        unsafe { ptr::with_exposed_provenance_mut::<u8>(at).write_bytes(0, size) };
+    }
+    Some(at)
+}
+
+/// Takes memory back.
+///
+/// # Safety
+/// `at` came from [`take`] with this `size`, at most 64 KiB, and nothing writes to it any more.
+pub unsafe fn give(at: usize, size: usize) {
+    let size = block(size);
+    with(|s| {
+        if let Some(head) = s.free.get_mut((size.trailing_zeros() - SMALL) as usize) {
+            // SAFETY: the block is ours again and at least a word long.
+            unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write(*head) };
+            *head = at;
+        }
+    });
+}
+
+/// Bytes asked of the system so far.
+pub fn system_bytes() -> usize {
+    with(|s| s.system)
+}
+
+/// A mapping with an inaccessible page on either side.
+fn map_guarded(len: usize) -> Option<usize> {
+    let page = os::page();
+    let base = os::map(len.checked_add(2 * page)?, false)?;
+    // SAFETY: the pages inside the reservation just made.
+    if unsafe { os::commit(base + page, len) } {
+        return Some(base + page);
+    }
+    // SAFETY: nobody knows the reservation yet.
+    unsafe { os::unmap(base, len + 2 * page) };
+    None
+}
+
+impl Side {
+    fn take(&mut self, size: usize) -> Option<usize> {
+        let head = self
+            .free
+            .get_mut((size.trailing_zeros() - SMALL) as usize)?;
+        if *head != 0 {
+            let at = *head;
+            // SAFETY: blocks on a stack hold the next one's address (written by `give`).
+            *head = unsafe { ptr::with_exposed_provenance::<usize>(at).read() };
+            return Some(at);
+        }
+        let page = os::page();
+        if size >= page {
+            return self.pages(size);
+        }
+        // State pages are 4 KiB whatever the system's page is, and aligned to that.
+        let align = if size < 4096 { 1 << SMALL } else { size };
+        if round_up(self.crumbs.0, align) + size > self.crumbs.1 {
+            let at = self.pages(page)?;
+            self.crumbs = (at, at + page);
+        }
+        let at = round_up(self.crumbs.0, align);
+        self.crumbs.0 = at + size;
+        Some(at)
+    }
+
+    fn pages(&mut self, size: usize) -> Option<usize> {
+        if self.pages.1 - self.pages.0 < size {
+            let (at, len) = SPANS
+                .iter()
+                .find_map(|&len| Some((map_guarded(len)?, len)))?;
+            self.pages = (at, at + len);
+            self.system += len;
+        }
+        let at = self.pages.0;
+        self.pages.0 += size;
+        Some(at)
+    }
+}

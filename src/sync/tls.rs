@@ -1,0 +1,123 @@
+//! One thread-local word, by the initial-exec model on stable Rust.
+//!
+//! `thread_local!` in a shared object compiles to a call of `__tls_get_addr` (about 25
+//! instructions). A hidden symbol in `.tdata`, read through its GOT entry, takes two, works in
+//! the cdylib with and without LTO, and relaxes to local-exec in an ordinary binary. Its name
+//! carries the crate's version, so that two versions can live in one program. The word starts
+//! as the address of a static cache that is empty and full at once: no fast path asks whether
+//! the thread has a cache yet. It is all the static TLS that Cairn takes, since a library that
+//! is loaded late must fit into libc's spare room.
+
+use core::arch::{asm, global_asm};
+
+macro_rules! word {
+    () => {
+        concat!(
+            "cairn_cache_",
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_MINOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_PATCH")
+        )
+    };
+}
+
+global_asm!(
+    ".pushsection .tdata,\"awT\",@progbits",
+    ".p2align 3",
+    concat!(".globl ", word!()),
+    concat!(".hidden ", word!()),
+    concat!(".type ", word!(), ", @object"),
+    concat!(".size ", word!(), ", 8"),
+    concat!(word!(), ":"),
+    ".quad {initial}",
+    ".popsection",
+    initial = sym crate::cache::EMPTY,
+);
+
+cfg_if::cfg_if! {
+    if #[cfg(target_arch = "x86_64")] {
+        /// The word.
+        #[inline(always)]
+        pub fn get() -> usize {
+            let value: usize;
+            // SAFETY: reads this thread's own word; the offset comes from the linker.
+            unsafe {
+                asm!(
+                    concat!("mov {o}, qword ptr [rip + ", word!(), "@GOTTPOFF]"),
+                    "mov {v}, qword ptr fs:[{o}]",
+                    o = out(reg) _, v = lateout(reg) value,
+                    options(nostack, preserves_flags, readonly)
+                );
+            }
+            value
+        }
+
+        /// Sets the word.
+        #[inline]
+        pub fn set(value: usize) {
+            // SAFETY: writes this thread's own word.
+            unsafe {
+                asm!(
+                    concat!("mov {o}, qword ptr [rip + ", word!(), "@GOTTPOFF]"),
+                    "mov qword ptr fs:[{o}], {v}",
+                    o = out(reg) _, v = in(reg) value,
+                    options(nostack, preserves_flags)
+                );
+            }
+        }
+
+        /// The thread pointer: a name for this thread that costs one instruction.
+        #[inline(always)]
+        pub fn thread() -> usize {
+            let value: usize;
+            // SAFETY: the ABI keeps the thread pointer at fs:0.
+            unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) value, options(nostack, preserves_flags, readonly)) };
+            value
+        }
+    } else if #[cfg(target_arch = "aarch64")] {
+        /// The word. Untested: no aarch64 machine has run this yet.
+        #[inline(always)]
+        pub fn get() -> usize {
+            let value: usize;
+            // SAFETY: reads this thread's own word; the offset comes from the linker.
+            unsafe {
+                asm!(
+                    concat!("adrp {o}, :gottprel:", word!()),
+                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word!(), "]"),
+                    "mrs {v}, tpidr_el0",
+                    "ldr {v}, [{v}, {o}]",
+                    o = out(reg) _, v = out(reg) value,
+                    options(nostack, preserves_flags, readonly)
+                );
+            }
+            value
+        }
+
+        /// Sets the word.
+        #[inline]
+        pub fn set(value: usize) {
+            // SAFETY: writes this thread's own word.
+            unsafe {
+                asm!(
+                    concat!("adrp {o}, :gottprel:", word!()),
+                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word!(), "]"),
+                    "mrs {t}, tpidr_el0",
+                    "str {v}, [{t}, {o}]",
+                    o = out(reg) _, t = out(reg) _, v = in(reg) value,
+                    options(nostack, preserves_flags)
+                );
+            }
+        }
+
+        /// The thread pointer.
+        #[inline(always)]
+        pub fn thread() -> usize {
+            let value: usize;
+            // SAFETY: the ABI keeps the thread pointer in tpidr_el0.
+            unsafe { asm!("mrs {}, tpidr_el0", out(reg) value, options(nostack, preserves_flags, readonly)) };
+            value
+        }
+    }
+}
