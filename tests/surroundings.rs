@@ -38,6 +38,11 @@ fn a_signal_handler_that_interrupted_the_allocator_may_fork() {
 }
 
 #[test]
+fn a_signal_handler_that_interrupted_a_fork_may_fork() {
+    holds("fork_in_signal_handler", &["and outside"]);
+}
+
+#[test]
 fn vfork_and_posix_spawn_work_while_threads_allocate() {
     holds("vfork_and_spawn", &[]);
 }

@@ -41,6 +41,18 @@ static void *use_both(void *number)
     return NULL;
 }
 
+static pthread_barrier_t used, closed;
+
+/* Ends only after the library was closed: what it left with the thread must
+   still be there to run. */
+static void *outlive(void *unused)
+{
+    their_free(their_malloc(100));
+    pthread_barrier_wait(&used);
+    pthread_barrier_wait(&closed);
+    return unused;
+}
+
 int main(int count, char **arguments)
 {
     CHECK(count == 2);
@@ -67,7 +79,18 @@ int main(int count, char **arguments)
         for (int at = 0; at < 4; at++)
             CHECK(pthread_join(threads[at], NULL) == 0);
     }
+    pthread_t thread;
+    CHECK(pthread_barrier_init(&used, NULL, 2) == 0 && pthread_barrier_init(&closed, NULL, 2) == 0);
+    CHECK(pthread_create(&thread, NULL, outlive, NULL) == 0);
+    pthread_barrier_wait(&used);
     CHECK(dlclose(library) == 0);
+    pthread_barrier_wait(&closed);
+    CHECK(pthread_join(thread, NULL) == 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        exit(0);
+    check_child(child);
     churn(4, 1000);
     return 0;
 }

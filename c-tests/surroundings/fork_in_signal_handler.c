@@ -1,7 +1,8 @@
 /* A single-threaded program forks from a signal handler that interrupts the
    allocator wherever it happens to be. The parent goes on; of the children one
    kind leaves at once, one kind runs another program, and one kind returns
-   from the handler and finishes what was interrupted. */
+   from the handler and finishes what was interrupted. With an argument the
+   program forks outside the handler too, so that one fork interrupts another. */
 #define _GNU_SOURCE
 #include "check.h"
 #include <signal.h>
@@ -49,8 +50,9 @@ static void on_alarm(int signal)
     errno = kept;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argv;
     check_served();
     struct sigaction action = {0};
     action.sa_handler = on_alarm;
@@ -77,6 +79,23 @@ int main(void)
             slots[at] = realloc(slots[at], sizes[at]);
             CHECK(slots[at] != NULL);
             fill(slots[at], sizes[at] < 64 ? sizes[at] : 64, (unsigned)at);
+        }
+        if (argc > 1 && !is_child && forks < FORKS && next_random(&state) % 16 == 0) {
+            pid_t child = fork();
+            CHECK(child >= 0);
+            if (child == 0) {
+                set_timer(0);
+                free(malloc(some_size(&state)));
+                _exit(0);
+            }
+            /* Who came out of the handler as a child may find the one it
+               waits for to be its parent's. */
+            pid_t waited;
+            int status = 0;
+            do
+                waited = waitpid(child, &status, 0);
+            while (waited < 0 && errno == EINTR);
+            CHECK(waited == child ? status == 0 : is_child && errno == ECHILD);
         }
         if (is_child || forks >= FORKS)
             if (--left < 0)
