@@ -2,7 +2,7 @@
    chunk behind it, and when it shrinks. */
 #include "check.h"
 
-enum { SIZE = 100000 };
+enum { SIZE = 60000 };
 
 static int follows(char *a, char *b)
 {
@@ -14,7 +14,7 @@ int main(void)
     /* Into top. */
     char *p = malloc(SIZE);
     memset(p, 'p', SIZE);
-    char *q = realloc(p, SIZE + 20000);
+    char *q = realloc(p, SIZE + 10000);
     CHECK(q == p, "(top is behind it)");
 
     /* Into a free neighbour. */

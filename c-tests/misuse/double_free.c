@@ -7,17 +7,24 @@
      realloc      the first free was a realloc that moved it */
 #include "check.h"
 #include <pthread.h>
+#include <semaphore.h>
 
-static void *free_it(void *p)
+/* The thread is there from the beginning: starting one allocates, and might be
+   given the very memory that was freed. */
+static sem_t go;
+static void *theirs;
+
+static void *free_when_told(void *unused)
 {
-    free(p);
-    return NULL;
+    sem_wait(&go);
+    free(theirs);
+    return unused;
 }
 
-static void free_elsewhere(void *p)
+static void free_elsewhere(pthread_t thread, void *p)
 {
-    pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, free_it, p) == 0);
+    theirs = p;
+    sem_post(&go);
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
@@ -30,10 +37,13 @@ int main(int argc, char **argv)
     CHECK(others != NULL && before != NULL && p != NULL && behind != NULL);
     for (size_t i = 0; i < frees; i++)
         others[i] = malloc(i % 2 && size < 1000 ? size : 40);
+    pthread_t thread;
+    sem_init(&go, 0, 0);
+    CHECK(pthread_create(&thread, NULL, free_when_told, NULL) == 0);
     size_t usable = malloc_usable_size(p);
 
     if (strcmp(how, "first") == 0)
-        free_elsewhere(p);
+        free_elsewhere(thread, p);
     else if (strcmp(how, "realloc") == 0)
         CHECK(opaque(realloc(p, 10 * size + 3000)) != stale);
     else
@@ -43,7 +53,7 @@ int main(int argc, char **argv)
     if (strcmp(how, "overwritten") == 0)
         memset(stale, 0x41, usable);
     if (strcmp(how, "second") == 0)
-        free_elsewhere(stale);
+        free_elsewhere(thread, stale);
     else
         free(stale);
     return 0;

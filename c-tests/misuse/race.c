@@ -1,6 +1,7 @@
 /* Usage: race SIZE
    Two threads free one object at the same moment. If neither notices, the
-   object may still not be handed out twice. */
+   object may still not be handed out twice: first the one thread asks for
+   objects of that size, then the other. */
 #include "check.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,15 +11,27 @@ static size_t size;
 static void *shared;
 static atomic_int ready;
 
-static void *free_and_ask_again(void *all)
+static void free_shared(void)
 {
+    /* Each has a cache by now, so that the two frees are short. */
+    free(malloc(size));
     atomic_fetch_add(&ready, 1);
     while (atomic_load(&ready) < 2)
         ;
     free(shared);
+}
+
+static void *ask_again(void *all)
+{
     for (int i = 0; i < COUNT; i++)
         ((void **)all)[i] = malloc(size);
     return NULL;
+}
+
+static void *other(void *all)
+{
+    free_shared();
+    return ask_again(all);
 }
 
 static int by_address(const void *a, const void *b)
@@ -33,9 +46,10 @@ int main(int argc, char **argv)
     size = strtoul(argv[1], NULL, 0);
     shared = malloc(size);
     pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, free_and_ask_again, all) == 0);
-    free_and_ask_again(all + COUNT);
+    CHECK(pthread_create(&thread, NULL, other, all) == 0);
+    free_shared();
     pthread_join(thread, NULL);
+    ask_again(all + COUNT);
     qsort(all, 2 * COUNT, sizeof *all, by_address);
     for (int i = 1; i < 2 * COUNT; i++)
         CHECK(all[i] != all[i - 1], "(%p was handed out twice)", all[i]);

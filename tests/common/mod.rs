@@ -335,11 +335,14 @@ pub fn assert_aborts_with_one_of(output: &Output, messages: &[&str]) {
     );
 }
 
-/// Whether `stderr` is `message`, a colon, an address and a newline, no more.
+/// Whether `stderr` is `message`, a colon, an address and a newline, no more;
+/// lines that `message` has after its first follow as they are.
 pub fn is_report(stderr: &str, message: &str) -> bool {
+    let (first, further) = message.split_once('\n').unwrap_or((message, ""));
     stderr
-        .strip_prefix(message)
+        .strip_prefix(first)
         .and_then(|rest| rest.strip_prefix(": 0x"))
+        .and_then(|rest| rest.strip_suffix(further))
         .and_then(|rest| rest.strip_suffix('\n'))
         .is_some_and(|address| {
             (1..=16).contains(&address.len())
