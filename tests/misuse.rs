@@ -23,7 +23,6 @@ const DOUBLE_FREE: &str = "free(): double free detected in tcache 2";
 const FREE_POINTER: &str = "free(): invalid pointer";
 const FREE_SIZE: &str = "free(): invalid size";
 const REALLOC_POINTER: &str = "realloc(): invalid pointer";
-const REALLOC_FREED: &str = "realloc(): invalid old size";
 const REALLOC_SIZE: &str = "realloc(): invalid size";
 const USABLE_POINTER: &str = "malloc_usable_size(): invalid pointer";
 const MUNMAP_POINTER: &str = "munmap_chunk(): invalid pointer";
@@ -218,7 +217,7 @@ fn a_double_free_in_two_threads_at_once_is_caught() {
 fn realloc_of_a_freed_pointer_is_caught() {
     for call in ["realloc", "shrink", "reallocarray"] {
         for size in SIZES {
-            stopped("stale.c", &[call, size], REALLOC_FREED);
+            stopped("stale.c", &[call, size], REALLOC_POINTER);
         }
     }
     for size in SIZES {
@@ -599,7 +598,8 @@ mod tests {",
             "corrupted ",
             "cairn: ",
         ];
-        if starts.iter().any(|start| literal.starts_with(start)) {
+        let second_line = literal.starts_with("cairn: no heap, run");
+        if !second_line && starts.iter().any(|start| literal.starts_with(start)) {
             messages.insert(literal.to_owned());
         }
     }

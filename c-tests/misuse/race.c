@@ -1,7 +1,7 @@
 /* Usage: race SIZE
    Two threads free one object at the same moment. If neither notices, the
-   object may still not be handed out twice: first the one thread asks for
-   objects of that size, then the other. */
+   object may still not be handed out twice when, both frees done, first the one
+   thread asks for objects of that size, then the other. */
 #include "check.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,16 +9,22 @@
 enum { COUNT = 3000 };
 static size_t size;
 static void *shared;
-static atomic_int ready;
+static atomic_int ready, done;
+
+static void meet(atomic_int *count)
+{
+    atomic_fetch_add(count, 1);
+    while (atomic_load(count) < 2)
+        ;
+}
 
 static void free_shared(void)
 {
     /* Each has a cache by now, so that the two frees are short. */
     free(malloc(size));
-    atomic_fetch_add(&ready, 1);
-    while (atomic_load(&ready) < 2)
-        ;
+    meet(&ready);
     free(shared);
+    meet(&done);
 }
 
 static void *ask_again(void *all)
