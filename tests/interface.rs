@@ -54,6 +54,7 @@ promises! {
     free_takes_null_and_keeps_errno = "free_null_and_errno",
     calloc_refuses_a_product_that_overflows = "calloc_overflow",
     calloc_is_zero_on_memory_used_before = "calloc_zero",
+    freeing_a_mapped_chunk_raises_the_trim_threshold_too = "dynamic_trim",
     reallocarray_refuses_an_overflow_and_leaves_the_old_object_whole = "reallocarray",
     realloc_of_null_allocates_and_to_zero_frees = "realloc_forms",
     realloc_keeps_the_content = "realloc_content",
@@ -84,6 +85,15 @@ promises! {
     aligned_alloc_refuses_odd_alignments_with_einval = "aligned_alloc_einval",
     posix_memalign_never_sets_errno = "posix_memalign_errno",
     free_sized_takes_the_right_sizes = "free_sized",
+}
+
+#[test]
+fn calloc_leaves_memory_untouched_that_is_known_to_be_zero() {
+    let program = "interface/calloc_untouched.c";
+    holds(program, &["67108864", "4"], &[]);
+    holds(program, &["1048576", "100"], &[]);
+    // glibc clears what was left of top before it grew.
+    holds_on_cairn(program, &["100000", "300"], &[]);
 }
 
 const MMAP_THRESHOLD: &str = "-3";

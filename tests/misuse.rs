@@ -425,6 +425,7 @@ fn a_header_overwritten_from_its_own_object_is_caught() {
 fn an_overwritten_header_of_a_mapped_chunk_is_caught() {
     for how in ["under", "under1"] {
         stopped("mapped.c", &["free", how], MUNMAP_POINTER);
+        stopped("mapped.c", &["realloc", how], MUNMAP_POINTER);
     }
 }
 
