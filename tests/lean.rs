@@ -15,7 +15,7 @@ use common::Env;
 const LIMIT: i64 = 300;
 /// Runs of each side. The kernel counts resident pages in batches and shares the file cache's
 /// pages by chance, so that one run says little; the median is steady.
-const RUNS: usize = 15;
+const RUNS: usize = 41;
 
 /// Peak resident KiB of one run, as the program itself reads it at its end.
 fn peak(program: &Path, preload: bool, env: Env<'_>) -> i64 {
