@@ -1,0 +1,244 @@
+//! What `libcairn.so` looks like from outside: the symbols it exports and
+//! needs, its libraries, its thread-local storage, and what it must not hold.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// malloc's family and its control, as C programs name them.
+const C: &[&str] = &[
+    "aligned_alloc",
+    "calloc",
+    "cfree",
+    "free",
+    "free_aligned_sized",
+    "free_sized",
+    "mallinfo",
+    "mallinfo2",
+    "malloc",
+    "malloc_info",
+    "malloc_stats",
+    "malloc_trim",
+    "malloc_usable_size",
+    "mallopt",
+    "memalign",
+    "posix_memalign",
+    "pvalloc",
+    "realloc",
+    "reallocarray",
+    "valloc",
+];
+
+/// The same under the names that glibc has inside.
+const ALIASES: &[&str] = &[
+    "__libc_calloc",
+    "__libc_cfree",
+    "__libc_free",
+    "__libc_mallinfo",
+    "__libc_malloc",
+    "__libc_mallopt",
+    "__libc_memalign",
+    "__libc_pvalloc",
+    "__libc_realloc",
+    "__libc_reallocarray",
+    "__libc_valloc",
+    "__posix_memalign",
+];
+
+/// The C++ operators that the standard defines others by.
+const CXX_BASE: &[&str] = &[
+    "_Znwm",
+    "_Znam",
+    "_ZnwmSt11align_val_t",
+    "_ZnamSt11align_val_t",
+    "_ZdlPv",
+    "_ZdaPv",
+    "_ZdlPvSt11align_val_t",
+    "_ZdaPvSt11align_val_t",
+];
+
+/// The other operators: nothrow and sized.
+const CXX_DERIVED: &[&str] = &[
+    "_ZnwmRKSt9nothrow_t",
+    "_ZnamRKSt9nothrow_t",
+    "_ZnwmSt11align_val_tRKSt9nothrow_t",
+    "_ZnamSt11align_val_tRKSt9nothrow_t",
+    "_ZdlPvm",
+    "_ZdaPvm",
+    "_ZdlPvRKSt9nothrow_t",
+    "_ZdaPvRKSt9nothrow_t",
+    "_ZdlPvmSt11align_val_t",
+    "_ZdaPvmSt11align_val_t",
+    "_ZdlPvSt11align_val_tRKSt9nothrow_t",
+    "_ZdaPvSt11align_val_tRKSt9nothrow_t",
+];
+
+/// What a binutils program says about the library, or `None` without it.
+fn says(tool: &str, arguments: &[&str]) -> Option<String> {
+    let tool = common::find(tool)?;
+    let output = common::watch(
+        Command::new(&tool)
+            .args(arguments)
+            .arg(common::libcairn())
+            .env("LC_ALL", "C"),
+    );
+    assert!(output.status.success(), "{}", common::describe(&output));
+    Some(String::from_utf8(output.stdout).expect("binutils write ASCII"))
+}
+
+/// The part of a symbol before its version.
+fn bare(symbol: &str) -> &str {
+    symbol.split('@').next().unwrap_or(symbol)
+}
+
+#[test]
+fn it_exports_the_documented_symbols_and_no_other() {
+    let Some(symbols) = says("nm", &["-D", "--defined-only", "--format=posix"]) else {
+        return;
+    };
+    let exported: BTreeSet<&str> = symbols
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(bare)
+        .collect();
+    let documented: BTreeSet<&str> = [C, ALIASES, CXX_BASE, CXX_DERIVED]
+        .concat()
+        .into_iter()
+        .collect();
+    assert_eq!(documented.len(), 20 + 12 + 20);
+    let missing: Vec<_> = documented.difference(&exported).collect();
+    let undocumented: Vec<_> = exported.difference(&documented).collect();
+    assert!(
+        missing.is_empty() && undocumented.is_empty(),
+        "missing {missing:?}, undocumented {undocumented:?}"
+    );
+    for line in symbols.lines() {
+        assert_eq!(line.split(' ').nth(1), Some("T"), "not a function: {line}");
+    }
+}
+
+/// A call of an exported symbol would go through a relocation, which the
+/// loader fills with whatever a program has put in front.
+#[test]
+fn no_exported_symbol_calls_another() {
+    let Some(relocations) = says("readelf", &["--relocs", "--wide"]) else {
+        return;
+    };
+    let mut looked_at = 0;
+    for line in relocations.lines().filter(|line| line.contains("R_")) {
+        let mut fields = line.split_whitespace();
+        let kind = fields.nth(2).unwrap_or_default();
+        let symbol = bare(fields.nth(1).unwrap_or_default());
+        looked_at += 1;
+        assert!(
+            ![C, ALIASES, CXX_DERIVED].concat().contains(&symbol),
+            "{symbol} is called or its address is taken: {line}"
+        );
+        // Their entries are compared with Cairn's own, never called.
+        assert!(
+            !CXX_BASE.contains(&symbol) || kind.ends_with("GLOB_DAT"),
+            "{symbol} is called: {line}"
+        );
+    }
+    assert!(looked_at > 0, "no relocations in:\n{relocations}");
+}
+
+#[test]
+fn it_needs_the_c_library_and_the_loader_alone() {
+    let Some(dynamic) = says("readelf", &["--dynamic", "--wide"]) else {
+        return;
+    };
+    let needed: Vec<&str> = dynamic
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .filter_map(|line| line.split(['[', ']']).nth(1))
+        .collect();
+    assert!(needed.contains(&"libc.so.6"), "{needed:?}");
+    for library in needed {
+        assert!(
+            library == "libc.so.6" || library.starts_with("ld-linux"),
+            "needs {library}"
+        );
+    }
+}
+
+#[test]
+fn it_stays_loaded_and_is_bound_at_once() {
+    let Some(dynamic) = says("readelf", &["--dynamic", "--wide"]) else {
+        return;
+    };
+    for flag in ["NODELETE", "NOW"] {
+        assert!(
+            dynamic
+                .lines()
+                .any(|line| line.contains("(FLAGS_1)") && line.contains(flag)),
+            "no {flag} in:\n{dynamic}"
+        );
+    }
+    assert!(!dynamic.contains("TEXTREL"), "{dynamic}");
+}
+
+/// More than 64 bytes of static storage, and a late `dlopen` may find none.
+#[test]
+fn its_thread_local_storage_is_static_and_small() {
+    let Some(dynamic) = says("readelf", &["--dynamic", "--program-headers", "--wide"]) else {
+        return;
+    };
+    assert!(
+        dynamic
+            .lines()
+            .any(|line| line.contains("(FLAGS)") && line.contains("STATIC_TLS")),
+        "no STATIC_TLS in:\n{dynamic}"
+    );
+    let segments: Vec<u64> = dynamic
+        .lines()
+        .filter(|line| line.trim_start().starts_with("TLS "))
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .map(|size| {
+            u64::from_str_radix(size.trim_start_matches("0x"), 16).expect("a size in hexadecimal")
+        })
+        .collect();
+    assert_eq!(segments.len(), 1, "{dynamic}");
+    assert!(
+        segments.iter().all(|size| (8..=64).contains(size)),
+        "{segments:?} bytes"
+    );
+    // A general-dynamic access would be a call for each one.
+    let undefined = says("nm", &["-D", "--undefined-only"]).unwrap_or_default();
+    assert!(!undefined.contains("__tls_get_addr"), "{undefined}");
+}
+
+/// Formatting and panics allocate, and have no way out of an allocator.
+#[test]
+fn nothing_in_it_formats_or_panics() {
+    let Some(symbols) = says("nm", &["--format=posix"]) else {
+        return;
+    };
+    assert!(symbols.contains("malloc T"), "no symbol table");
+    // As the two ways of mangling spell them.
+    for part in [
+        "4core3fmt",
+        "4core9panicking",
+        "core3fmt",
+        "9panicking",
+        "3std2io",
+        "5alloc7raw_vec",
+    ] {
+        let found: Vec<&str> = symbols.lines().filter(|line| line.contains(part)).collect();
+        assert!(found.is_empty(), "{part} is linked: {found:#?}");
+    }
+}
+
+#[test]
+fn every_alias_is_the_function_it_is_named_after() {
+    let program = common::compile_c("packaging/aliases.c", &[]);
+    common::for_each_mode(|mode| {
+        common::assert_silent_success(&common::run(&program, &[], mode));
+    });
+}
