@@ -109,7 +109,7 @@ pub fn bin(n: usize) -> usize {
 
 /// The class of a request, whether or not a cache may serve it; 0 for none.
 pub fn of_request(n: usize) -> usize {
-    if n <= run_max() {
+    if is_for_run(n) {
         return n.div_ceil(ALIGN).max(1);
     }
     if n > CACHE_LIMIT { 0 } else { covering(n) }
@@ -159,9 +159,9 @@ pub const fn is_run(class: usize) -> bool {
     class < FIRST_CHUNK
 }
 
-/// Largest request served from runs, bytes.
-pub fn run_max() -> usize {
-    RUN_MAX.load(Relaxed)
+/// Whether a request is served from runs.
+pub fn is_for_run(n: usize) -> bool {
+    n.max(1) <= RUN_MAX.load(Relaxed)
 }
 
 /// Fills the request tables: runs up to `run_max`, cached chunks up to `cache_max` bytes of

@@ -17,7 +17,7 @@ use crate::config::{ALIGN, GRANULES, REGION, REGION_SHIFT};
 use crate::side;
 use core::ptr;
 use core::sync::atomic::{
-    AtomicPtr, AtomicU64, AtomicUsize,
+    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -44,6 +44,14 @@ struct Leaf {
 
 static ROOT: [AtomicPtr<Leaf>; 1 << 16] = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << 16];
 
+/// The first leaf that is needed, most often the break's: it costs no mapping, so that the heap
+/// can begin when the process has used up its mappings. Untouched `.bss` costs no memory.
+static FIRST: Leaf = Leaf {
+    word: [const { AtomicUsize::new(0) }; LEAF],
+    record: [const { AtomicPtr::new(ptr::null_mut()) }; LEAF],
+};
+static FIRST_TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// What the arena knows of one of its regions. Guarded by that arena's lock.
 #[repr(C)]
 pub struct Record {
@@ -65,7 +73,7 @@ pub struct Record {
     pub given: u32,
     /// See `given`.
     pub free: u32,
-    /// As a slot: its state page, 0 else.
+    /// Its state page, once it was a slot; 0 before.
     pub states: usize,
     /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:
     /// an object that starts here is free and in no cache (I9).
@@ -124,7 +132,11 @@ fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
     if !found.is_null() {
         return Some(found);
     }
-    let new: *mut Leaf = ptr::with_exposed_provenance_mut(side::take(size_of::<Leaf>())?);
+    let new: *mut Leaf = if FIRST_TAKEN.swap(true, Relaxed) {
+        ptr::with_exposed_provenance_mut(side::take(size_of::<Leaf>())?)
+    } else {
+        (&raw const FIRST).cast_mut()
+    };
     match root.compare_exchange(ptr::null_mut(), new, Release, Acquire) {
         Ok(_) => Some(new),
         // Another arena was first; its leaf serves, and ours, never touched, costs no memory.

@@ -124,6 +124,7 @@ impl State {
             next.set_link(1, c.payload());
         }
         self.bins.set_end(bin, 0, c.payload());
+        self.free += size;
         if c.head().is(Kind::Free) && size >= super::trim::PURGEABLE {
             self.dirty += size;
         }
@@ -157,6 +158,7 @@ impl State {
             // SAFETY: followed above.
             _ => unsafe { Chunk::at(prev) }.set_link(0, next),
         }
+        self.free -= size;
         if c.head().is(Kind::Free) && size >= super::trim::PURGEABLE {
             self.dirty -= size;
         }

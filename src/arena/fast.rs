@@ -23,7 +23,8 @@ use core::sync::atomic::Ordering::Relaxed;
 const RIPE: u32 = (REGION / 4 * 3) as u32;
 /// Waiting bytes below which a heap is never swept for its own sake.
 const FLOOR: usize = 64 << 10;
-/// Waiting bytes that are always allowed; above, a quarter of the heap is.
+/// Waiting bytes that are always allowed; above, a quarter of what is live is. (A quarter of the
+/// heap kept memory after a peak: the last chunks to wait held apart all that were free.)
 const LIMIT: usize = 1 << 20;
 /// First capacity of a stack, entries.
 const FIRST: u32 = 16;
@@ -109,7 +110,10 @@ impl State {
         if !stacked {
             self.sweep_at(p);
         }
-        if self.fast_bytes > LIMIT.max(self.system / 4) {
+        let live = self.live();
+        // After a peak most of the heap is free, and what waits holds it apart.
+        let floor = if self.free > live { FLOOR } else { LIMIT };
+        if self.fast_bytes > floor.max(live / 4) {
             self.sweep_all();
         }
     }
@@ -217,6 +221,11 @@ impl State {
             self.sweep(r);
             any = true;
         }
+    }
+
+    /// Bytes that are neither top, nor in bins, nor waiting.
+    pub(super) fn live(&self) -> usize {
+        self.system.saturating_sub(self.free + self.top_size() + self.fast_bytes)
     }
 
     /// Whether enough waits, against the size of the heap, to be merged before the heap grows.

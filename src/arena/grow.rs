@@ -17,6 +17,13 @@ impl State {
         done
     }
 
+    /// Begins the first heap before it is needed. A refusal is no failure yet.
+    pub fn open_first(&mut self) {
+        if self.heap.is_null() {
+            self.grow(MIN_CHUNK);
+        }
+    }
+
     fn grow_by(&mut self, size: usize, pad: usize) -> bool {
         let Some(wanted) = size.checked_add(pad) else {
             return false;

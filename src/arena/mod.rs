@@ -44,6 +44,11 @@ pub struct Arena {
     state: UnsafeCell<State>,
     /// Threads that refill from here; the least used arena gets the next thread.
     pub threads: AtomicUsize,
+    /// Objects of each run class that are out: in use, or in a cache. Written under the lock,
+    /// read by caches that wonder how large a part of them they hold.
+    pub out: [AtomicUsize; RUNS + 1],
+    /// Live bytes when the arena last settled; written and read likewise.
+    pub live: AtomicUsize,
     /// 0 is the main arena, the one that uses the break.
     pub index: usize,
 }
@@ -75,6 +80,8 @@ pub struct State {
     pub(crate) empty_slots: usize,
     /// All slots.
     pub(crate) all_slots: usize,
+    /// Bytes of chunks in bins.
+    pub(crate) free: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
     /// Bytes got from the system, now and at most.
@@ -107,11 +114,14 @@ impl Arena {
                 empty: List::new(),
                 empty_slots: 0,
                 all_slots: 0,
+                free: 0,
                 dirty: 0,
                 system: 0,
                 system_peak: 0,
             }),
             threads: AtomicUsize::new(0),
+            out: [const { AtomicUsize::new(0) }; RUNS + 1],
+            live: AtomicUsize::new(0),
             index,
         }
     }

@@ -18,7 +18,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::class::{self, BIN_SHIFT};
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION, round_up};
 use crate::region::{self, CHUNKS, FREED, RUN, Record};
-use crate::{fatal, side};
+use crate::{fatal, os, side};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -59,7 +59,15 @@ impl State {
         if let Some(taken) = out.get_mut(..n) {
             taken.reverse();
         }
+        self.count_out(class, n);
         n
+    }
+
+    /// Adds to the count of objects that are out, modulo 2^64.
+    fn count_out(&self, class: usize, n: usize) {
+        if let Some(count) = unsafe { (*self.me).out.get(class) } {
+            count.store(count.load(Relaxed).wrapping_add(n), Relaxed);
+        }
     }
 
     /// Objects of one slot, lowest address first: returned ones, then fresh ones.
@@ -118,6 +126,7 @@ impl State {
             }
             (*r).free += 1;
             let class = usize::from((*r).class);
+            self.count_out(class, usize::MAX);
             let Some(list) = self.slots.get_mut(class) else {
                 return;
             };
@@ -167,14 +176,17 @@ impl State {
 
     /// Cuts a slot out of the heap; it has no class yet.
     fn new_slot(&mut self) -> Option<*mut Record> {
-        let states = side::take(STATES)?;
-        let Some(c) = self.take_slot_chunk() else {
-            unsafe { side::give(states, STATES) };
-            return None;
-        };
+        let c = self.take_slot_chunk()?;
         let r = region::record(c.payload());
         unsafe {
-            (*r).states = states;
+            if (*r).states == 0 {
+                let Some(states) = side::take(STATES) else {
+                    c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
+                    self.release(c, REGION);
+                    return None;
+                };
+                (*r).states = states;
+            }
             (*r).class = 0;
         }
         self.all_slots += 1;
@@ -269,18 +281,20 @@ impl State {
             self.empty.remove(r);
             self.empty_slots -= 1;
             self.all_slots -= 1;
-            let (base, states) = unsafe { ((*r).base, (*r).states) };
+            let base = unsafe { (*r).base };
             region::set_word(base, CHUNKS);
             unsafe {
                 (*r).class = 0;
-                (*r).states = 0;
                 (*r).given = 0;
                 (*r).free = 0;
                 (*r).pending = 0;
                 for word in &(*r).map {
                     word.store(0, Relaxed);
                 }
-                side::give(states, STATES);
+                // The page stays with its region; its memory does not.
+                if os::page() <= STATES {
+                    os::purge((*r).states, STATES);
+                }
             }
             // SAFETY: the chunk around the slot (I9).
             let c = unsafe { Chunk::at(base) };

@@ -5,19 +5,22 @@
 //! somebody is handed the memory, and the lock is what says so.
 
 use super::State;
+use core::sync::atomic::Ordering::Relaxed;
 use super::bins::{self, BINS};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{REGION, round_up};
 use crate::{os, region, settings};
 
 /// Free chunks from this size on count as dirty until their pages went back, bytes.
-pub const PURGEABLE: usize = 64 << 10;
+pub const PURGEABLE: usize = 32 << 10;
 /// Dirty bytes that are always kept for reuse; a quarter of what is in use comes on top.
 const KEEP_DIRTY: usize = 2 << 20;
 
 impl State {
     /// After a free: gives back what exceeds the thresholds.
     pub fn settle(&mut self) {
+        // SAFETY: `me` is set by every lock.
+        unsafe { (*self.me).live.store(self.live(), Relaxed) };
         if self.fresh.saturating_sub(self.top) > settings::trim_threshold() && self.top != 0 {
             self.trim_top(settings::top_pad());
         }

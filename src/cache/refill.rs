@@ -20,6 +20,10 @@ const CLASS_BYTES: usize = 32 << 10;
 const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
 /// All caches together, the most and the least one may have, bytes.
 const BUDGET: (usize, usize, usize) = (8 << 20, 1 << 20, 64 << 10);
+/// A class sheds its array when less than this many times what the cache holds is out.
+const SPARSE: usize = 4;
+/// Arrays up to this length, in entries, may grow and stay in any case.
+const MODEST: usize = 32;
 /// Slow operations between two looks for idle bins.
 const LOOK: u32 = 256;
 
@@ -189,16 +193,49 @@ impl Cache {
         self.look_for_idle();
         let bin = self.bin(class);
         unsafe {
-            if (*bin).top != (*bin).limit || self.widen(class) {
+            if (*bin).top != (*bin).limit {
+                return true;
+            }
+            let len = (*bin).len();
+            let sparse = len >= MODEST && self.is_sparse(class, len);
+            if !sparse && self.widen(class) {
                 return true;
             }
             if (*bin).base.is_null() {
                 return false;
             }
-            self.spill_older(class, (*bin).len().div_ceil(2));
+            if sparse && len > MODEST {
+                self.empty(class);
+                return self.widen(class);
+            }
+            self.spill_older(class, len.div_ceil(2));
             (*bin).busy = true;
         }
         true
+    }
+
+    /// Whether what the cache holds is a large part of what is left. After a peak it is: each
+    /// cached object in another slot that cannot be given back, each cached chunk between two
+    /// free ones that cannot merge.
+    fn is_sparse(&self, class: usize, len: usize) -> bool {
+        let arena = unsafe { &*self.arena };
+        match arena.out.get(class) {
+            Some(out) => out.load(Relaxed) < len * SPARSE,
+            None => arena.live.load(Relaxed) < self.room * SPARSE,
+        }
+    }
+
+    /// Gives all of a class back, and its array: the next one starts small.
+    fn empty(&mut self, class: usize) {
+        let bin = self.bin(class);
+        unsafe {
+            self.spill_older(class, (*bin).len());
+            let room = (*bin).room();
+            side::give((*bin).base.expose_provenance(), room * size_of::<Entry>());
+            self.room -= room * class::size_of(class);
+            ((*bin).top, (*bin).base, (*bin).limit) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            (*bin).batch = 0;
+        }
     }
 
     /// Gives the `n` oldest entries of a class back.
@@ -263,21 +300,10 @@ impl Cache {
     /// Gives everything back, the arrays too.
     fn drain(&mut self) {
         for class in 1..CLASSES {
-            let bin = self.bin(class);
-            unsafe {
-                if (*bin).base.is_null() {
-                    continue;
-                }
-                self.spill_older(class, (*bin).len());
-                side::give(
-                    (*bin).base.expose_provenance(),
-                    (*bin).room() * size_of::<Entry>(),
-                );
-                ((*bin).top, (*bin).base, (*bin).limit) =
-                    (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            if unsafe { !(*self.bin(class)).base.is_null() } {
+                self.empty(class);
             }
         }
-        self.room = 0;
     }
 
     /// Gives everything back, for `malloc_trim`.

@@ -57,7 +57,7 @@ fn from_cache(n: usize) -> usize {
 /// From the arena or the system, past the cache.
 pub fn direct(n: usize) -> Fresh {
     let mine = cache::refill::arena();
-    if n <= class::run_max() {
+    if class::is_for_run(n) {
         let class = class::of_request(n);
         for arena in candidates(mine) {
             if let Some(p) = one_object(arena, class) {
@@ -170,7 +170,7 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     // Slots begin on a region, so objects of a run are aligned to the largest power of two that
     // divides their size.
     let rounded = round_up(n.max(1), align);
-    if rounded <= class::run_max() {
+    if class::is_for_run(rounded) {
         return super::allocate(rounded);
     }
     let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::refill::arena()).p);

@@ -4,7 +4,7 @@ use super::vet::{self, Found, Why};
 use super::{alloc, start};
 use crate::arena::owner;
 use crate::chunk::Chunk;
-use crate::config::{ALIGN, CACHE_LIMIT, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK, chunk_size};
+use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK, chunk_size};
 use crate::{class, fatal, mapped, os, region, settings};
 use core::ptr;
 
@@ -35,7 +35,7 @@ fn found(p: usize) -> Found {
         match why {
             Why::Foreign => fatal::die_foreign("realloc(): invalid pointer", p),
             Why::Inside => fatal::die("realloc(): invalid pointer", p),
-            Why::Freed => fatal::die("realloc(): invalid old size", p),
+            Why::Freed => fatal::die("realloc(): invalid pointer", p),
             Why::Damaged => fatal::die("realloc(): invalid size", p),
         }
     }
@@ -44,24 +44,17 @@ fn found(p: usize) -> Found {
 
 /// Whether a chunk now holds `n` bytes where it is.
 fn chunk(c: Chunk, size: usize, n: usize) -> bool {
-    if n > MAX_CHUNK || n <= class::run_max() {
+    if n > MAX_CHUNK || class::is_for_run(n) {
         return false;
     }
     let wanted = class::chunk_for(n);
     if wanted <= size && size - wanted < MIN_CHUNK {
         return true;
     }
-    if wanted > size
-        && wanted >= settings::mmap_threshold()
-        && n > CACHE_LIMIT
-        && size < settings::mmap_threshold()
-    {
-        return false; // growing past the threshold: from here on its pages move, not its bytes
-    }
     // SAFETY: a chunk's region has a record (I8).
     let mut state = unsafe { owner(region::record(c.payload())) }.lock();
     if !c.is_used() {
-        fatal::die("realloc(): invalid old size", c.payload());
+        fatal::die("realloc(): invalid pointer", c.payload());
     }
     let done = if wanted <= size {
         state.shrink(c, wanted);

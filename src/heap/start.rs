@@ -59,6 +59,8 @@ fn start() {
         cache::refill::init();
         READY.store(true, Release);
     }
+    // The break's first mapping, while there is sure to be room for one.
+    arenas::main().lock().open_first();
     // Registering may allocate, and may: everything above is in place.
     super::fork::register();
 }
