@@ -225,7 +225,8 @@ impl State {
 
     /// Bytes that are neither top, nor in bins, nor waiting.
     pub(super) fn live(&self) -> usize {
-        self.system.saturating_sub(self.free + self.top_size() + self.fast_bytes)
+        self.system
+            .saturating_sub(self.free + self.top_size() + self.fast_bytes)
     }
 
     /// Whether enough waits, against the size of the heap, to be merged before the heap grows.

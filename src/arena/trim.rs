@@ -5,11 +5,11 @@
 //! somebody is handed the memory, and the lock is what says so.
 
 use super::State;
-use core::sync::atomic::Ordering::Relaxed;
 use super::bins::{self, BINS};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{REGION, round_up};
 use crate::{os, region, settings};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Free chunks from this size on count as dirty until their pages went back, bytes.
 pub const PURGEABLE: usize = 32 << 10;

@@ -233,7 +233,8 @@ impl Cache {
             let room = (*bin).room();
             side::give((*bin).base.expose_provenance(), room * size_of::<Entry>());
             self.room -= room * class::size_of(class);
-            ((*bin).top, (*bin).base, (*bin).limit) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            ((*bin).top, (*bin).base, (*bin).limit) =
+                (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
             (*bin).batch = 0;
         }
     }
