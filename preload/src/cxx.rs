@@ -141,8 +141,8 @@ extern "C" fn allocate_aligned(size: usize, align: usize) -> *mut c_void {
     if !is_alignment(align) {
         return ptr::null_mut();
     }
-    // SAFETY: any alignment and size may be asked for.
-    unsafe { c::memalign(align, size) }
+    // SAFETY: the alignment is a power of two.
+    unsafe { c::memalign_or_null(align, size) }
 }
 
 /// Whether a handler could help at all: no memory has another alignment.

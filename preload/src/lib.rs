@@ -36,20 +36,18 @@ fn on_panic(_: &core::panic::PanicInfo<'_>) -> ! {
 /// constructors of other libraries; those set Cairn up by themselves.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static AT_START: unsafe extern "C" fn() = at_start;
+static AT_START: extern "C" fn() = at_start;
 
 /// The loader calls this after the handlers of `atexit`. Other libraries may
 /// still allocate afterwards.
 #[used]
 #[unsafe(link_section = ".fini_array")]
-static AT_EXIT: unsafe extern "C" fn() = at_exit;
+static AT_EXIT: extern "C" fn() = at_exit;
 
-unsafe extern "C" fn at_start() {
-    // SAFETY: init may be called at any time and any number of times.
-    unsafe { core_cairn::c::init() }
+extern "C" fn at_start() {
+    core_cairn::c::init();
 }
 
-unsafe extern "C" fn at_exit() {
-    // SAFETY: called once, by the loader, when the process ends.
-    unsafe { core_cairn::c::at_exit() }
+extern "C" fn at_exit() {
+    core_cairn::c::at_exit();
 }
