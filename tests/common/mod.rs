@@ -77,11 +77,15 @@ pub fn scratch() -> &'static Path {
 /// that the `cargo test` around it may hold; two test binaries that start at
 /// once are put in order by cargo's lock on that directory.
 pub fn libcairn() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build_libcairn).clone()
+    // A failure is kept too: one build that fails, not one for every test.
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match BUILT.get_or_init(build_libcairn) {
+        Ok(library) => library.clone(),
+        Err(errors) => panic!("libcairn.so does not build:\n{errors}"),
+    }
 }
 
-fn build_libcairn() -> PathBuf {
+fn build_libcairn() -> Result<PathBuf, String> {
     let target = scratch().join("libcairn");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
@@ -99,12 +103,10 @@ fn build_libcairn() -> PathBuf {
     }
     cargo.env_remove("CARGO_BUILD_TARGET");
     let built = cargo.output().expect("cargo does not start");
-    assert!(
-        built.status.success(),
-        "libcairn.so does not build:\n{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    target.join("release").join("libcairn.so")
+    if !built.status.success() {
+        return Err(String::from_utf8_lossy(&built.stderr).into_owned());
+    }
+    Ok(target.join("release").join("libcairn.so"))
 }
 
 /// Compiles `c-tests/<source>` and returns the program.
