@@ -37,18 +37,13 @@ pub fn at_exit() {
 /// As C's.
 #[inline(always)]
 pub unsafe fn malloc(n: usize) -> *mut c_void {
-    let p = crate::cache::take(n);
-    if p.is_null() {
-        malloc_slow(n)
-    } else {
-        p.cast()
-    }
+    crate::cache::take(n, malloc_slow).cast()
 }
 
 #[cold]
 #[inline(never)]
-fn malloc_slow(n: usize) -> *mut c_void {
-    or_enomem(alloc::slow(n))
+fn malloc_slow(n: usize) -> *mut u8 {
+    or_enomem(alloc::slow(n)).cast()
 }
 
 /// `malloc` that leaves `errno` alone, for C++'s `operator new`.

@@ -72,6 +72,11 @@ impl Head {
     pub const fn prev_in_use(self) -> bool {
         self.0 & PREV_IN_USE != 0
     }
+    /// Size and kind, as the tag covers them.
+    #[inline(always)]
+    pub const fn covered(self) -> u32 {
+        self.0 & !PREV_IN_USE
+    }
     /// Whether this is linked in a bin.
     #[inline(always)]
     pub const fn is_free(self) -> bool {
@@ -146,7 +151,12 @@ impl Chunk {
     /// `T` for the size word as it stands.
     #[inline(always)]
     pub fn expected(self) -> u32 {
-        tag_of(self.0, self.head().0 & !PREV_IN_USE)
+        self.expected_under(self.head())
+    }
+    /// `T` for a size word that was read before.
+    #[inline(always)]
+    pub fn expected_under(self, head: Head) -> u32 {
+        tag_of(self.0, head.covered())
     }
     /// Whether header and tag agree that this chunk of any kind is in use.
     #[inline(always)]

@@ -11,7 +11,7 @@
 //! small tables give it: one entry per 8 bytes of request up to 1 KiB, one per 64 bytes above.
 
 use crate::config::{ALIGN, CACHE_LIMIT, HEADER, MIN_CHUNK, RUN_LIMIT, chunk_size};
-use core::sync::atomic::{AtomicU16, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 /// log2 of a bin's bytes in the thread cache.
 pub const BIN_SHIFT: u32 = 5;
@@ -84,27 +84,31 @@ static WIDE: [u8; CACHE_LIMIT / WIDE_STEP + 1] = {
 };
 
 /// Bin offsets by request; 0 until [`configure`] ran, which sends everything the slow way.
-pub static FINE_BIN: [AtomicU16; FINE_LIMIT / FINE_STEP + 1] =
-    [const { AtomicU16::new(0) }; FINE_LIMIT / FINE_STEP + 1];
+pub static FINE_BIN: [AtomicU32; FINE_LIMIT / FINE_STEP + 1] =
+    [const { AtomicU32::new(0) }; FINE_LIMIT / FINE_STEP + 1];
 /// See [`FINE_BIN`].
-pub static WIDE_BIN: [AtomicU16; CACHE_LIMIT / WIDE_STEP + 1] =
-    [const { AtomicU16::new(0) }; CACHE_LIMIT / WIDE_STEP + 1];
+pub static WIDE_BIN: [AtomicU32; CACHE_LIMIT / WIDE_STEP + 1] =
+    [const { AtomicU32::new(0) }; CACHE_LIMIT / WIDE_STEP + 1];
 static RUN_MAX: AtomicUsize = AtomicUsize::new(0);
 
-/// The bin offset of a request, 0 for none.
+/// The bin offset of a request up to [`FINE_LIMIT`], 0 for none.
 #[inline(always)]
+pub fn fine_bin(n: usize) -> usize {
+    debug_assert!(n <= FINE_LIMIT);
+    // SAFETY: within the table by the caller's comparison.
+    unsafe { FINE_BIN.get_unchecked(n.div_ceil(FINE_STEP)) }.load(Relaxed) as usize
+}
+
+/// The bin offset of any request, 0 for none.
+#[inline]
 pub fn bin(n: usize) -> usize {
-    // SAFETY: either index is within its table by the comparison.
-    let offset = unsafe {
-        if n <= FINE_LIMIT {
-            FINE_BIN.get_unchecked((n + FINE_STEP - 1) / FINE_STEP)
-        } else if n <= CACHE_LIMIT {
-            WIDE_BIN.get_unchecked((n + WIDE_STEP - 1) / WIDE_STEP)
-        } else {
-            return 0;
-        }
-    };
-    offset.load(Relaxed) as usize
+    if n <= FINE_LIMIT {
+        return fine_bin(n);
+    }
+    if n > CACHE_LIMIT {
+        return 0;
+    }
+    WIDE_BIN.get(n.div_ceil(WIDE_STEP)).map_or(0, |bin| bin.load(Relaxed) as usize)
 }
 
 /// The class of a request, whether or not a cache may serve it; 0 for none.
@@ -125,15 +129,14 @@ fn covering(n: usize) -> usize {
     usize::from(class.copied().unwrap_or(0))
 }
 
-/// The class whose chunks are exactly `size` bytes; 0 if there is none.
+/// The class whose chunks are exactly `size` bytes, a multiple of 16; 0 if there is none.
 #[inline(always)]
 pub fn of_chunk(size: usize) -> usize {
-    let class = if size <= FINE_LIMIT + ALIGN {
-        EXACT.get(size / ALIGN)
-    } else {
-        WIDE.get((size - ALIGN) / WIDE_STEP)
-    };
-    let class = usize::from(class.copied().unwrap_or(0));
+    if size <= FINE_LIMIT + ALIGN {
+        // SAFETY: within the table by the comparison.
+        return usize::from(*unsafe { EXACT.get_unchecked(size / ALIGN) });
+    }
+    let class = WIDE.get((size - ALIGN) / WIDE_STEP).copied().map_or(0, usize::from);
     if size_of(class) == size { class } else { 0 }
 }
 
@@ -172,7 +175,7 @@ pub fn configure(run_max: usize, cache_max: usize) {
         if n > cache_max {
             0
         } else {
-            (of_request(n) << BIN_SHIFT) as u16
+            (of_request(n) << BIN_SHIFT) as u32
         }
     };
     for (i, bin) in FINE_BIN.iter().enumerate() {

@@ -71,23 +71,30 @@ fn bin_at(offset: usize) -> *mut Bin {
     ptr::with_exposed_provenance_mut(tls::get() + offset)
 }
 
-/// An object for `n` bytes, or null when the cache has none.
+/// An object for `n` bytes, or what `otherwise` finds when the cache has none.
+///
+/// `otherwise` is the last thing done, so that the fast path needs no stack frame.
 #[inline(always)]
-pub fn take(n: usize) -> *mut u8 {
-    let offset = class::bin(n);
-    // SAFETY: the word is a cache's address, and `offset` one of its bins.
-    unsafe { take_from(bin_at(offset), offset) }
+pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    let offset = if n <= class::FINE_LIMIT { class::fine_bin(n) } else { return take_wide(n, otherwise) };
+    take_from(offset, n, otherwise)
 }
 
-/// # Safety
-/// `bin` is at `offset` in this thread's cache.
+/// As [`take`] for the sizes of the second table.
+#[inline(never)]
+fn take_wide(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    take_from(class::bin(n), n, otherwise)
+}
+
+/// The newest entry of the bin at `offset`.
 #[inline(always)]
-unsafe fn take_from(bin: *mut Bin, offset: usize) -> *mut u8 {
+fn take_from(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    let bin = bin_at(offset);
     // SAFETY: only this thread uses the bin, and what lies below `top` are entries.
     unsafe {
         let top = (*bin).top;
         if top == (*bin).base {
-            return ptr::null_mut();
+            return otherwise(n);
         }
         let last = top.sub(1);
         let Entry { p, witness } = *last;
@@ -95,17 +102,14 @@ unsafe fn take_from(bin: *mut Bin, offset: usize) -> *mut u8 {
         if offset <= LAST_RUN_BIN {
             let state: *mut u8 = ptr::with_exposed_provenance_mut(witness);
             if *state != FREED {
-                swapped(p);
+                return swapped(p);
             }
             *state = IN_USE;
         } else {
             let c = Chunk::at(p);
             let tag = (witness >> 32) as u32;
-            if c.tag() != tag
-                || c.head().size() != witness as u32 as usize
-                || !c.head().is(Kind::Plain)
-            {
-                swapped(p);
+            if c.tag() != tag || c.head().covered() != witness as u32 {
+                return swapped(p);
             }
             c.set_tag(tag ^ TURN);
         }
@@ -114,23 +118,34 @@ unsafe fn take_from(bin: *mut Bin, offset: usize) -> *mut u8 {
 }
 
 /// A cached chunk is no longer the one that was cached.
+///
+/// It returns by type alone, and the compiler must not see that it never does: a call that
+/// cannot return needs a stack frame around it, a jump in the last place does not.
 #[cold]
 #[inline(never)]
-fn swapped(p: usize) -> ! {
-    fatal::die("malloc(): unaligned tcache chunk detected", p)
+fn swapped(p: usize) -> *mut u8 {
+    if core::hint::black_box(true) {
+        fatal::die("malloc(): unaligned tcache chunk detected", p);
+    }
+    ptr::null_mut()
+}
+
+/// Null, for callers of [`take`] that only ask the cache.
+pub fn nothing(_: usize) -> *mut u8 {
+    ptr::null_mut()
 }
 
 /// Takes back the object at `p`, vetting it first; false if that needs the slow way, in which
 /// case nothing was changed.
 #[inline(always)]
 pub fn put(p: usize) -> bool {
-    let word = region::word(p);
+    let word = region::aligned_word(p);
     // SAFETY: a run's word leads to its states (I9); a header below a payload of a heap's region
     // is mapped memory (I8); the bin is this thread's.
     unsafe {
         if word & RUN != 0 {
             let state = region::state_at(word, p);
-            if p % 16 != 0 || *state != IN_USE {
+            if *state != IN_USE {
                 return false;
             }
             let bin = bin_at(word & region::BIN);
@@ -146,12 +161,12 @@ pub fn put(p: usize) -> bool {
             (*bin).top = top.add(1);
             return true;
         }
-        if word == 0 || p % 16 != 0 {
+        if word == 0 {
             return false;
         }
         let c = Chunk::at(p);
         let (head, tag) = (c.head(), c.tag());
-        if tag != c.expected() || !head.is(Kind::Plain) {
+        if tag != c.expected_under(head) || !head.is(Kind::Plain) {
             return false;
         }
         let size = head.size();

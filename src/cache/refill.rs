@@ -1,6 +1,6 @@
 //! The cache's slow side: slow start, refills and spills in batches, and the thread's end.
 
-use super::{Bin, Cache, EMPTY, FINISHED, take_from};
+use super::{Bin, Cache, EMPTY, FINISHED};
 use crate::arena::{Arena, Entry, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES};
 use crate::sync::tls;
@@ -183,7 +183,7 @@ impl Cache {
                 drop(state);
                 (*bin).top = (*bin).base.add(got);
             }
-            take_from(bin, class << BIN_SHIFT)
+            super::take_from(class << BIN_SHIFT, 0, super::nothing)
         }
     }
 

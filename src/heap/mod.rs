@@ -17,8 +17,7 @@ use crate::cache;
 /// Memory for `n` bytes, or null. `errno` is the caller's business.
 #[inline(always)]
 pub fn allocate(n: usize) -> *mut u8 {
-    let p = cache::take(n);
-    if p.is_null() { alloc::slow(n) } else { p }
+    cache::take(n, alloc::slow)
 }
 
 /// Gives `p` back; null is fine, anything that is not a live object of Cairn's ends the process.
