@@ -13,6 +13,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, mem, process};
 
+/// What follows the message where no memory of Cairn's holds the address.
+const FOREIGN: &str = "\ncairn: no heap, run or mapped chunk of this allocator holds that address; \
+     if the program did get it from a malloc, it was another allocator's\n";
+
+/// The message says what is wrong, and that the memory is not Cairn's.
+#[track_caller]
+fn assert_refuses(output: &process::Output, message: &str) {
+    common::assert_aborts(output, &format!("{message}{FOREIGN}"));
+}
+
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is not UTF-8")
 }
@@ -86,7 +96,7 @@ fn memory_of_another_copy_is_refused() {
         ] {
             for size in ["24", "1000", "100000", "10000000"] {
                 let args = [text(&first), text(&second), call, size];
-                common::assert_aborts(&common::run_plain(&program, &args, mode), message);
+                assert_refuses(&common::run_plain(&program, &args, mode), message);
             }
         }
     });
@@ -110,7 +120,7 @@ fn memory_of_another_malloc_is_refused() {
         ] {
             for size in ["24", "1000", "100000", "10000000"] {
                 let output = common::run(&program, &[text(&plugin), call, size], mode);
-                common::assert_aborts(&output, message);
+                assert_refuses(&output, message);
             }
         }
     });

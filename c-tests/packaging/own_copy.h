@@ -46,7 +46,7 @@ static inline void check_filled(const unsigned char *p, size_t n, unsigned seed)
 }
 
 /* Many objects of many sizes at once, some grown, all checked and freed. */
-static void use_copy(const struct copy *it, unsigned seed)
+static inline void use_copy(const struct copy *it, unsigned seed)
 {
     enum { COUNT = 300 };
     unsigned char *held[COUNT];
