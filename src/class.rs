@@ -108,7 +108,9 @@ pub fn bin(n: usize) -> usize {
     if n > CACHE_LIMIT {
         return 0;
     }
-    WIDE_BIN.get(n.div_ceil(WIDE_STEP)).map_or(0, |bin| bin.load(Relaxed) as usize)
+    WIDE_BIN
+        .get(n.div_ceil(WIDE_STEP))
+        .map_or(0, |bin| bin.load(Relaxed) as usize)
 }
 
 /// The class of a request, whether or not a cache may serve it; 0 for none.
@@ -117,6 +119,11 @@ pub fn of_request(n: usize) -> usize {
         return n.div_ceil(ALIGN).max(1);
     }
     if n > CACHE_LIMIT { 0 } else { covering(n) }
+}
+
+/// The chunk class for a request that a run would serve.
+pub fn as_chunk(n: usize) -> usize {
+    covering(n)
 }
 
 /// The smallest chunk class that holds a request of `n` bytes; 0 if none does.
@@ -136,7 +143,10 @@ pub fn of_chunk(size: usize) -> usize {
         // SAFETY: within the table by the comparison.
         return usize::from(*unsafe { EXACT.get_unchecked(size / ALIGN) });
     }
-    let class = WIDE.get((size - ALIGN) / WIDE_STEP).copied().map_or(0, usize::from);
+    let class = WIDE
+        .get((size - ALIGN) / WIDE_STEP)
+        .copied()
+        .map_or(0, usize::from);
     if size_of(class) == size { class } else { 0 }
 }
 

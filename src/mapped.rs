@@ -254,6 +254,17 @@ pub fn usable(p: usize) -> Option<usize> {
     })
 }
 
+/// Whether an address lies in a mapped chunk, anywhere. Slow: for last words only.
+pub fn covers(p: usize) -> bool {
+    with(|r| {
+        (0..r.places).any(|i| {
+            // SAFETY: a place of the table.
+            let m = unsafe { *r.place(i) };
+            m.p != 0 && !m.stuck && (m.base..m.base + m.len).contains(&p)
+        })
+    })
+}
+
 /// Whether the header of a registered chunk is whole.
 fn vet(p: usize) {
     // SAFETY: the registry says that `p` is a mapped chunk's payload.

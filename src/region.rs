@@ -116,7 +116,12 @@ pub fn aligned_word(p: usize) -> usize {
         return 0;
     }
     // SAFETY: as in `word`.
-    unsafe { (*leaf).word.get_unchecked((p >> REGION_SHIFT) & (LEAF - 1)).load(Relaxed) }
+    unsafe {
+        (*leaf)
+            .word
+            .get_unchecked((p >> REGION_SHIFT) & (LEAF - 1))
+            .load(Relaxed)
+    }
 }
 
 /// The record of the region `p` lies in; null if it is nobody's.

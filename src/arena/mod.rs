@@ -21,7 +21,7 @@ use bins::Bins;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
-use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use heap::Heap;
 use list::List;
 
@@ -47,6 +47,8 @@ pub struct Arena {
     /// Objects of each run class that are out: in use, or in a cache. Written under the lock,
     /// read by caches that wonder how large a part of them they hold.
     pub out: [AtomicUsize; RUNS + 1],
+    /// Requests of each run class so far, up to [`runs::EARLY`].
+    pub asked: [AtomicUsize; RUNS + 1],
     /// Live bytes when the arena last settled; written and read likewise.
     pub live: AtomicUsize,
     /// 0 is the main arena, the one that uses the break.
@@ -84,6 +86,8 @@ pub struct State {
     pub(crate) free: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
+    /// When dirty chunks are purged.
+    pub(crate) decay: trim::Decay,
     /// Bytes got from the system, now and at most.
     pub(crate) system: usize,
     /// See `system`.
@@ -116,14 +120,32 @@ impl Arena {
                 all_slots: 0,
                 free: 0,
                 dirty: 0,
+                decay: trim::Decay::new(),
                 system: 0,
                 system_peak: 0,
             }),
             threads: AtomicUsize::new(0),
             out: [const { AtomicUsize::new(0) }; RUNS + 1],
+            asked: [const { AtomicUsize::new(0) }; RUNS + 1],
             live: AtomicUsize::new(0),
             index,
         }
+    }
+
+    /// Whether a run class has hardly been asked for. Once it says no, it always does.
+    pub fn is_early(&self, class: usize) -> bool {
+        self.asked
+            .get(class)
+            .is_some_and(|n| n.load(Relaxed) < runs::EARLY)
+    }
+
+    /// Counts a request of a run class; whether it was early.
+    pub fn ask(&self, class: usize) -> bool {
+        let early = self.is_early(class);
+        if early && let Some(n) = self.asked.get(class) {
+            n.fetch_add(1, Relaxed);
+        }
+        early
     }
 
     /// Waits for the arena.

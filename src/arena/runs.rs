@@ -28,6 +28,11 @@ const STATES: usize = GRANULES;
 /// cost trees a third of their time.
 const RESERVE: usize = 4;
 
+/// Requests of a class, from one arena, that are served with chunks before it gets a slot. A
+/// slot's first object costs two pages, its own and that of the states, and most processes ask
+/// only a few times for most sizes.
+pub const EARLY: usize = 32;
+
 /// Objects of a class in one slot: its last granule belongs to the next chunk's header.
 pub fn capacity(class: usize) -> u32 {
     (REGION - ALIGN)

@@ -76,7 +76,11 @@ fn bin_at(offset: usize) -> *mut Bin {
 /// `otherwise` is the last thing done, so that the fast path needs no stack frame.
 #[inline(always)]
 pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-    let offset = if n <= class::FINE_LIMIT { class::fine_bin(n) } else { return take_wide(n, otherwise) };
+    let offset = if n <= class::FINE_LIMIT {
+        class::fine_bin(n)
+    } else {
+        return take_wide(n, otherwise);
+    };
     take_from(offset, n, otherwise)
 }
 

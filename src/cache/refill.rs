@@ -156,8 +156,8 @@ impl Cache {
             .wrapping_add(class.min(CLASSES - 1))
     }
 
-    /// Refills a class and takes one; null when memory is exhausted.
-    pub fn refill(&mut self, class: usize) -> *mut u8 {
+    /// Takes one of a class, refilling it first if it is empty; null when memory is exhausted.
+    pub fn take_or_refill(&mut self, class: usize) -> *mut u8 {
         self.look_for_idle();
         let bin = self.bin(class);
         unsafe {

@@ -48,8 +48,12 @@ fn from_cache(n: usize) -> usize {
         return 0;
     }
     match cache::refill::current() {
-        // SAFETY: this thread's own cache.
-        Some(c) => unsafe { (*c).refill(class) }.expose_provenance(),
+        Some(c) => {
+            let early = class::is_run(class) && cache::refill::arena().ask(class);
+            let class = if early { class::as_chunk(n) } else { class };
+            // SAFETY: this thread's own cache.
+            unsafe { (*c).take_or_refill(class) }.expose_provenance()
+        }
         None => 0,
     }
 }
@@ -170,7 +174,7 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     // Slots begin on a region, so objects of a run are aligned to the largest power of two that
     // divides their size.
     let rounded = round_up(n.max(1), align);
-    if class::is_for_run(rounded) {
+    if class::is_for_run(rounded) && !cache::refill::arena().is_early(class::of_request(rounded)) {
         return super::allocate(rounded);
     }
     let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::refill::arena()).p);

@@ -5,7 +5,7 @@ use super::start;
 use super::vet::{self, Found, Why};
 use crate::arena::owner;
 use crate::chunk::Chunk;
-use crate::region::{self, FREED};
+use crate::region::{self, FREED, IN_USE};
 use crate::{cache, class, fatal, mapped, os, settings};
 use core::ptr;
 
@@ -37,6 +37,7 @@ pub fn refuse(why: Why, p: usize) -> ! {
     match why {
         Why::Foreign => fatal::die_foreign("free(): invalid pointer", p),
         Why::Inside => fatal::die("free(): invalid pointer", p),
+        Why::InsideMapped => fatal::die("munmap_chunk(): invalid pointer", p),
         Why::Freed => fatal::die("free(): double free detected in tcache 2", p),
         Why::Damaged => fatal::die("free(): invalid size", p),
     }
@@ -56,10 +57,17 @@ fn object(p: usize, class: usize) {
         return;
     }
     let state = region::state_at(region::word(p), p);
-    // SAFETY: a live object, whose state the caller owns (I9); its record is there.
+    // SAFETY: a run's object has a state and a record (I8, I9).
     unsafe {
+        let mut arena = owner(region::record(p)).lock();
+        // Again under the lock: of two threads that free the same object, one comes second.
+        if *state != IN_USE {
+            refuse(Why::Freed, p);
+        }
         state.write(FREED);
-        owner(region::record(p)).lock().put_object(p);
+        arena.put_object(p);
+        arena.settle();
+        arena.audit();
     }
 }
 

@@ -34,8 +34,9 @@ fn found(p: usize) -> Found {
     if let Found::Bad(why) = found {
         match why {
             Why::Foreign => fatal::die_foreign("realloc(): invalid pointer", p),
-            Why::Inside => fatal::die("realloc(): invalid pointer", p),
-            Why::Freed => fatal::die("realloc(): invalid pointer", p),
+            Why::Inside | Why::InsideMapped | Why::Freed => {
+                fatal::die("realloc(): invalid pointer", p)
+            }
             Why::Damaged => fatal::die("realloc(): invalid size", p),
         }
     }

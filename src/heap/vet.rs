@@ -27,6 +27,8 @@ pub enum Why {
     Foreign,
     /// Cairn's memory, but nothing starts here.
     Inside,
+    /// Inside a mapped chunk, not at its payload.
+    InsideMapped,
     /// It was freed before, and not handed out since.
     Freed,
     /// A chunk may start here, but its header was overwritten.
@@ -37,7 +39,11 @@ pub enum Why {
 pub fn look(p: usize) -> Found {
     let word = region::word(p);
     if word == 0 {
-        return mapped::usable(p).map_or(Found::Bad(Why::Foreign), Found::Mapped);
+        return match mapped::usable(p) {
+            Some(n) => Found::Mapped(n),
+            None if mapped::covers(p) => Found::Bad(Why::InsideMapped),
+            None => Found::Bad(Why::Foreign),
+        };
     }
     if p % 16 != 0 {
         return Found::Bad(Why::Inside);
