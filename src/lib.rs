@@ -18,9 +18,8 @@
 //! | `heap` | routes: which part serves, what a pointer is |
 //! | `c`, `global` | the interfaces |
 //!
-//! Three arrows point up, and why: `sync::tls` names the static cache that a thread's word starts
-//! with, `sync::lock` ends the process when a signal handler re-enters (so it knows `fatal`), and
-//! `region` names the `Heap` its records belong to without looking inside.
+//! Two arrows point up, and why: `sync::tls` names the static cache that a thread's word starts
+//! with, and `region` names the `Heap` its records belong to without looking inside.
 
 #![cfg_attr(not(test), no_std)]
 

@@ -1,0 +1,189 @@
+//! The house rules that a compiler does not know: arrows between modules point down, a file is a
+//! comfortable room, and the library depends on three crates.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below `src`, by its path from there.
+fn sources() -> BTreeMap<PathBuf, String> {
+    fn collect(dir: &Path, into: &mut BTreeMap<PathBuf, String>) {
+        for entry in fs::read_dir(dir).expect("a directory of src") {
+            let path = entry.expect("its entry").path();
+            if path.is_dir() {
+                collect(&path, into);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path.strip_prefix(root().join("src")).expect("below src");
+                let text = fs::read_to_string(&path).expect("a source file");
+                into.insert(name.to_owned(), text);
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    collect(&root().join("src"), &mut files);
+    assert!(files.len() > 20, "these are not all files: {files:?}");
+    files
+}
+
+/// The text without its comments and its tests, which come last; what they import is their
+/// business.
+fn code(text: &str) -> String {
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    text[..end]
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The rooms of the map in `src/lib.rs`, each with its place from below. In one row, too, a room
+/// may know only those named before it.
+fn floors(lib: &str) -> BTreeMap<String, usize> {
+    let mut floors = BTreeMap::new();
+    let rows = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | "))
+        .skip(2);
+    for row in rows {
+        let rooms = row.split('|').next().expect("a first column");
+        for room in rooms.split(',') {
+            floors.insert(room.trim().trim_matches('`').to_owned(), floors.len());
+        }
+    }
+    floors
+}
+
+/// The module that a path from `crate::` on begins with; `{` opens several.
+fn targets(rest: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        text.trim_start()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    };
+    let Some(group) = rest.strip_prefix('{') else {
+        return vec![word(rest)];
+    };
+    let (mut depth, mut found, mut start) = (1, Vec::new(), 0);
+    for (i, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if (c == ',' && depth == 1) || depth == 0 {
+            found.push(word(&group[start..i]));
+            start = i + 1;
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    found.retain(|name| !name.is_empty());
+    found
+}
+
+/// The room that a file belongs to: its first folder, or its own name.
+fn room(file: &Path) -> String {
+    let first = file.components().next().expect("a path has a first part");
+    let first = first.as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Every pair of different rooms, of which the first names the second.
+fn arrows(files: &BTreeMap<PathBuf, String>) -> BTreeSet<(PathBuf, String)> {
+    let mut arrows = BTreeSet::new();
+    for (file, text) in files {
+        if file == Path::new("lib.rs") || file.ends_with("tests.rs") {
+            continue;
+        }
+        let code = code(text);
+        for (at, _) in code.match_indices("crate::") {
+            for target in targets(&code[at + "crate::".len()..]) {
+                if target != room(file) {
+                    arrows.insert((file.clone(), target));
+                }
+            }
+        }
+    }
+    arrows
+}
+
+/// Arrows that point up, as `src/lib.rs` names them: the file, and the room it knows.
+const UP: [(&str, &str); 2] = [("region.rs", "arena"), ("sync/tls.rs", "cache")];
+
+#[test]
+fn arrows_point_down_the_map_but_for_the_named_ones() {
+    let files = sources();
+    let floors = floors(&files[Path::new("lib.rs")]);
+    let floor = |room: &str| -> usize {
+        *floors
+            .get(room)
+            .unwrap_or_else(|| panic!("{room} is not in the map of src/lib.rs"))
+    };
+    let arrows = arrows(&files);
+    assert!(arrows.len() > 60, "imports are not found: {arrows:?}");
+    let up: Vec<_> = arrows
+        .iter()
+        .filter(|(file, to)| floor(to) > floor(&room(file)))
+        .map(|(file, to)| (file.to_str().expect("a name in UTF-8"), to.as_str()))
+        .collect();
+    assert_eq!(up, UP, "arrows that point up, found and named");
+}
+
+#[test]
+fn the_arrows_named_as_exceptions_are_those_that_the_map_explains() {
+    let lib = &sources()[Path::new("lib.rs")];
+    let map = lib.split("mod arena;").next().expect("the head of lib.rs");
+    for (file, to) in UP {
+        let from = file.trim_end_matches(".rs").replace('/', "::");
+        assert!(map.contains(&format!("`{from}`")), "{from} → {to}");
+    }
+}
+
+#[test]
+fn every_module_has_its_place_in_the_map() {
+    let files = sources();
+    let floors = floors(&files[Path::new("lib.rs")]);
+    let rooms: BTreeSet<_> = files.keys().map(|file| room(file)).collect();
+    let mapped: BTreeSet<_> = floors.into_keys().chain(["lib".to_owned()]).collect();
+    assert_eq!(rooms, mapped);
+}
+
+#[test]
+fn a_file_is_at_most_400_lines() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .map(|(file, text)| (text.lines().count(), file))
+        .filter(|(lines, _)| *lines > 400)
+        .collect();
+    assert_eq!(long, [], "files of more than 400 lines");
+}
+
+#[test]
+fn the_library_depends_on_three_crates() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    let tables: Vec<_> = manifest
+        .lines()
+        .filter(|line| line.starts_with('[') && line.contains("dependencies"))
+        .collect();
+    assert_eq!(tables, ["[dependencies]", "[dev-dependencies]"]);
+    let names: Vec<_> = manifest
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name.trim())
+        .collect();
+    assert_eq!(names, ["cfg-if", "libc", "spin"]);
+}
