@@ -34,6 +34,10 @@ pub fn mmap_threshold() -> usize {
 pub fn trim_threshold() -> usize {
     TRIM_THRESHOLD.load(Relaxed)
 }
+/// Whether the thresholds were set by hand.
+pub fn trim_is_fixed() -> bool {
+    FIXED.load(Relaxed)
+}
 /// Bytes asked for beyond need when a heap grows, and kept when top is trimmed.
 pub fn top_pad() -> usize {
     TOP_PAD.load(Relaxed)

@@ -86,6 +86,8 @@ pub struct State {
     pub(crate) free: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
+    /// Bytes handed out so far, modulo 2^64.
+    pub(crate) handed: usize,
     /// When dirty chunks are purged.
     pub(crate) decay: trim::Decay,
     /// Bytes got from the system, now and at most.
@@ -120,6 +122,7 @@ impl Arena {
                 all_slots: 0,
                 free: 0,
                 dirty: 0,
+                handed: 0,
                 decay: trim::Decay::new(),
                 system: 0,
                 system_peak: 0,

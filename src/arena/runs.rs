@@ -18,7 +18,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::class::{self, BIN_SHIFT};
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION, round_up};
 use crate::region::{self, CHUNKS, FREED, RUN, Record};
-use crate::{fatal, os, side};
+use crate::{fatal, side};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -295,10 +295,6 @@ impl State {
                 (*r).pending = 0;
                 for word in &(*r).map {
                     word.store(0, Relaxed);
-                }
-                // The page stays with its region; its memory does not.
-                if os::page() <= STATES {
-                    os::purge((*r).states, STATES);
                 }
             }
             // SAFETY: the chunk around the slot (I9).

@@ -19,6 +19,7 @@ impl State {
     /// A chunk of `size` bytes at a multiple of `align`, a power of two, in use. Without
     /// `may_grow` only memory that was used before serves.
     pub fn take(&mut self, size: usize, align: usize, may_grow: bool) -> Option<Carved> {
+        self.handed = self.handed.wrapping_add(size);
         if align > ALIGN {
             return self.take_aligned(align, size, may_grow);
         }

@@ -7,66 +7,94 @@
 use super::State;
 use super::bins::{self, BINS};
 use crate::chunk::{Chunk, Kind};
-use crate::config::{REGION, round_up};
+use crate::config::{GRANULES, REGION, round_up};
 use crate::{os, region, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Free chunks from this size on count as dirty until their pages went back, bytes.
 pub const PURGEABLE: usize = 32 << 10;
-/// Dirty bytes that are always kept for reuse.
-const KEEP_DIRTY: usize = 1 << 20;
-/// Dirty bytes above what is live at which no epoch is waited for: a peak is over.
-const KEEP_LARGE: usize = 8 << 20;
-/// Settlements in an epoch of the purge. Long enough that a program which frees and asks again
-/// for large chunks has asked again; short enough that memory goes back soon after a peak.
-const EPOCH: u32 = 128;
+/// Dirty bytes that are always kept for reuse; an eighth of what is live comes on top.
+const KEEP: usize = 1 << 20;
+/// Dirty bytes, above a quarter of the recent peak, at which no epoch is waited for.
+const KEEP_LARGE: usize = 16 << 20;
+/// The shortest epoch, in bytes that the arena hands out; it lasts until as many were handed out
+/// as are live, and as lie free.
+const EPOCH: usize = 4 << 20;
+/// The least that is worth a purge, bytes.
+const WORTH: usize = 256 << 10;
 
-/// What was dirty all through an epoch was not needed in it.
+/// What a program did not need while it was handed as many bytes as were lying free, it does not
+/// need: the epochs of the purge.
 ///
-/// The delay before a purge is so driven by the program's own frees, without a clock and without
-/// a thread. Purging as soon as a fixed amount was dirty cost 1,695 `madvise` calls and four
-/// times glibc's time where blocks of 32 KiB to 4 MiB are freed and asked for again.
+/// The delay is so driven by the program's own requests, without a clock or a thread. A program
+/// that builds 25 MB, frees all and builds again keeps its pages; purging as soon as a fixed
+/// amount was dirty cost four times glibc's time where blocks of 32 KiB to 4 MiB come and go.
 pub struct Decay {
-    /// Settlements left in this epoch.
-    left: u32,
+    /// Bytes handed out when this epoch ends.
+    ends: usize,
     /// Least that was dirty at any time of it, bytes.
     least: usize,
+    /// Most that was live of late, bytes; it halves with each epoch.
+    peak: usize,
 }
 
 impl Decay {
-    /// At the start of an epoch with nothing dirty.
+    /// Before the first epoch.
     pub const fn new() -> Self {
         Self {
-            left: EPOCH,
+            ends: EPOCH,
             least: 0,
+            peak: 0,
         }
     }
 
-    /// One settlement with so much dirty; at the end of an epoch, what can go.
-    fn step(&mut self, dirty: usize) -> Option<usize> {
+    /// What can go, with so much handed out so far, dirty and live.
+    fn step(&mut self, handed: usize, dirty: usize, live: usize) -> usize {
         self.least = self.least.min(dirty);
-        self.left -= 1;
-        if self.left != 0 {
-            return None;
+        self.peak = self.peak.max(live);
+        let mut idle = dirty.saturating_sub(KEEP_LARGE + self.peak / 4);
+        if handed.wrapping_sub(self.ends) < usize::MAX / 2 {
+            idle = idle.max(self.least.saturating_sub(KEEP + live / 8));
+            self.least = dirty.saturating_sub(idle);
+            self.ends = handed.wrapping_add(EPOCH.max(dirty).max(live));
+            self.peak = live.max(self.peak / 2);
         }
-        let idle = self.least.saturating_sub(KEEP_DIRTY);
-        (self.left, self.least) = (EPOCH, dirty.saturating_sub(idle));
-        (idle > KEEP_DIRTY / 4).then_some(idle)
+        if idle < WORTH { 0 } else { idle }
     }
 }
 
 impl State {
     /// After a free: gives back what exceeds the thresholds.
     pub fn settle(&mut self) {
+        let live = self.live();
         // SAFETY: `me` is set by every lock.
-        unsafe { (*self.me).live.store(self.live(), Relaxed) };
-        if self.fresh.saturating_sub(self.top) > settings::trim_threshold() && self.top != 0 {
+        unsafe { (*self.me).live.store(live, Relaxed) };
+        let top = self.fresh.saturating_sub(self.top);
+        // A threshold that was set by hand is obeyed at once, as glibc does.
+        if self.top != 0 && settings::trim_is_fixed() && top > settings::trim_threshold() {
             self.trim_top(settings::top_pad());
+            return;
         }
-        if self.dirty > KEEP_LARGE + self.live() {
-            self.purge(PURGEABLE, usize::MAX);
-        } else if let Some(idle) = self.decay.step(self.dirty) {
+        let idle = self.decay.step(self.handed, self.dirty + top, live);
+        if idle != 0
+            && (top < WORTH || !self.trim_top(settings::top_pad().max(top.saturating_sub(idle))))
+        {
             self.purge(PURGEABLE, idle);
+        }
+    }
+
+    /// The state pages of slots that once were in `[from, to)` go with the memory.
+    fn purge_states(from: usize, to: usize) {
+        let mut at = round_up(from, REGION);
+        while at < to && to - at >= REGION {
+            let r = region::record(at);
+            // SAFETY: a record lives forever (I11); no slot is there, so nobody reads its states.
+            unsafe {
+                if !r.is_null() && (*r).states != 0 && os::page() <= GRANULES {
+                    os::purge((*r).states, GRANULES);
+                }
+            }
+            at += REGION;
         }
     }
 
@@ -91,6 +119,7 @@ impl State {
         };
         if heap.is_break() && from < heap.end && os::sbrk(0) == Some(heap.end) {
             let len = heap.end - from;
+            Self::purge_states(from, heap.end);
             // SAFETY: only top lies there, so nothing is on a list.
             unsafe { region::leave(from, heap.end) };
             if os::sbrk(-(len as isize)).is_some() {
@@ -110,6 +139,7 @@ impl State {
         let used = round_up(self.fresh, os::page()).min(heap.end);
         // SAFETY: top's pages behind its header; nothing needs their contents.
         if pages < used && unsafe { os::purge(pages, used - pages) } {
+            Self::purge_states(pages, used);
             self.fresh = self.fresh.min(pages).max(self.top);
             any = true;
         }
@@ -146,6 +176,7 @@ impl State {
         if from >= to || !unsafe { os::purge(from, to - from) } {
             return false;
         }
+        Self::purge_states(from, to);
         c.write(size, Kind::Purged, c.head().prev_in_use(), false);
         if size >= PURGEABLE {
             self.dirty -= size;
