@@ -137,7 +137,7 @@ pub unsafe fn aligned_alloc(align: usize, n: usize) -> *mut c_void {
 /// # Safety
 /// As POSIX's: `out` is writable.
 pub unsafe fn posix_memalign(out: *mut *mut c_void, align: usize, n: usize) -> c_int {
-    if !align.is_power_of_two() || align % size_of::<usize>() != 0 {
+    if !align.is_power_of_two() || !align.is_multiple_of(size_of::<usize>()) {
         return EINVAL;
     }
     let errno = os::errno();

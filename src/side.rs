@@ -21,8 +21,6 @@ struct Side {
     /// Bump range for whole pages, and for what is smaller than one.
     pages: (usize, usize),
     crumbs: (usize, usize),
-    /// Bytes asked of the system, guard pages left out.
-    system: usize,
 }
 
 struct Shared(UnsafeCell<Side>);
@@ -35,7 +33,6 @@ static SIDE: Shared = Shared(UnsafeCell::new(Side {
     free: [0; (LARGE - SMALL + 1) as usize],
     pages: (0, 0),
     crumbs: (0, 0),
-    system: 0,
 }));
 
 fn with<R>(f: impl FnOnce(&mut Side) -> R) -> R {
@@ -84,11 +81,6 @@ pub unsafe fn give(at: usize, size: usize) {
     });
 }
 
-/// Bytes asked of the system so far.
-pub fn system_bytes() -> usize {
-    with(|s| s.system)
-}
-
 /// A mapping with an inaccessible page on either side.
 fn map_guarded(len: usize) -> Option<usize> {
     let page = os::page();
@@ -134,7 +126,6 @@ impl Side {
                 .iter()
                 .find_map(|&len| Some((map_guarded(len)?, len)))?;
             self.pages = (at, at + len);
-            self.system += len;
         }
         let at = self.pages.0;
         self.pages.0 += size;

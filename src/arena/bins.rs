@@ -89,7 +89,7 @@ impl Bins {
 impl State {
     /// Whether a link may be followed: it leads to where a chunk of this arena can be.
     pub fn leads_home(&self, p: usize) -> bool {
-        if p % 16 != 0 || region::word(p) != region::CHUNKS {
+        if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
             return false;
         }
         let r = region::record(p);

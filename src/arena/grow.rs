@@ -35,7 +35,7 @@ impl State {
             return true;
         }
         // SAFETY: `me` is set by every lock.
-        let main = unsafe { (*self.me).index == 0 };
+        let main = unsafe { (*self.me).index == 0 } && !self.break_lost && os::serves_malloc();
         (main && self.new_break(wanted)) || self.new_reservation(size, pad)
     }
 
@@ -51,14 +51,23 @@ impl State {
             return false;
         };
         if heap.is_break() {
-            // Somebody else may have moved the break; then the heap ends here.
-            if os::sbrk(0) != Some(end) || isize::try_from(step).is_err() {
+            // Somebody else may have moved the break. libc's sbrk takes no lock, so whoever does
+            // may do it again from another thread while we do: the break is theirs from now on.
+            if os::sbrk(0) != Some(end) {
+                self.break_lost = true;
                 return false;
             }
-            match os::sbrk(step as isize) {
+            let Ok(delta) = isize::try_from(step) else {
+                return false;
+            };
+            match os::sbrk(delta) {
                 Some(was) if was == end => {}
                 // Moved between the two calls: those bytes are somebody's, or lost.
-                _ => return false,
+                Some(_) => {
+                    self.break_lost = true;
+                    return false;
+                }
+                None => return false,
             }
         } else if new_end > heap.limit {
             return false;

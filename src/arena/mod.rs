@@ -86,6 +86,8 @@ pub struct State {
     pub(crate) free: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
+    /// Somebody else moves the break too: the main arena uses reservations from now on.
+    pub(crate) break_lost: bool,
     /// Bytes handed out so far, modulo 2^64.
     pub(crate) handed: usize,
     /// When dirty chunks are purged.
@@ -122,6 +124,7 @@ impl Arena {
                 all_slots: 0,
                 free: 0,
                 dirty: 0,
+                break_lost: false,
                 handed: 0,
                 decay: trim::Decay::new(),
                 system: 0,

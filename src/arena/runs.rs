@@ -253,12 +253,7 @@ impl State {
         let prev_in_use = found.head().prev_in_use();
         let slot = found.after(lead);
         let rest = size - lead - REGION;
-        slot.write(
-            REGION,
-            Kind::Plain,
-            lead == 0 && prev_in_use || lead != 0,
-            true,
-        );
+        slot.write(REGION, Kind::Plain, lead != 0 || prev_in_use, true);
         if rest != 0 {
             let tail = slot.after(REGION);
             tail.write(rest, Kind::Plain, true, false);

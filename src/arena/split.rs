@@ -129,7 +129,7 @@ impl State {
         let (at, count) = match source {
             Source::Bin(c) => {
                 let found = c.head().size();
-                let mut count = n.min(found / size);
+                let mut count = n.min(found.checked_div(size).unwrap_or(0));
                 if count > 1 && found - count * size == ALIGN {
                     count -= 1; // a remainder of 16 bytes can be neither chunk nor slack of a class
                 }
@@ -137,7 +137,7 @@ impl State {
                 (c, count)
             }
             Source::Top => {
-                let count = n.min(self.top_size() / size).max(1);
+                let count = n.min(self.top_size().checked_div(size).unwrap_or(0)).max(1);
                 match self.cut_top(count * size) {
                     Some(carved) => (carved.chunk, count),
                     None => return 0,

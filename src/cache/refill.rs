@@ -282,7 +282,7 @@ impl Cache {
     /// Every now and then, bins that nobody asked lose half of what they hold.
     fn look_for_idle(&mut self) {
         self.slow = self.slow.wrapping_add(1);
-        if self.slow % LOOK != 0 {
+        if !self.slow.is_multiple_of(LOOK) {
             return;
         }
         for class in 1..CLASSES {

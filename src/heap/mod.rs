@@ -10,6 +10,8 @@ pub mod free;
 pub mod realloc;
 pub mod start;
 pub mod stats;
+#[cfg(test)]
+mod tests;
 pub mod vet;
 
 use crate::cache;

@@ -45,7 +45,7 @@ pub fn look(p: usize) -> Found {
             None => Found::Bad(Why::Foreign),
         };
     }
-    if p % 16 != 0 {
+    if !p.is_multiple_of(16) {
         return Found::Bad(Why::Inside);
     }
     if word & RUN != 0 {

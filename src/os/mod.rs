@@ -78,16 +78,6 @@ pub unsafe fn commit(at: usize, len: usize) -> bool {
     !refused() && unsafe { libc::mprotect(ptr::with_exposed_provenance_mut(at), len, rw) } == 0
 }
 
-/// Makes `len` bytes that end at a commit point inaccessible again.
-///
-/// # Safety
-/// As [`unmap`], inside a reservation that stays.
-pub unsafe fn decommit(at: usize, len: usize) -> bool {
-    let p = ptr::with_exposed_provenance_mut(at);
-    // SAFETY: the caller's.
-    !refused() && unsafe { libc::mprotect(p, len, libc::PROT_NONE) } == 0
-}
-
 /// Returns the pages' memory; they read as zero afterwards when this says true.
 ///
 /// # Safety
@@ -233,4 +223,51 @@ pub fn errno() -> i32 {
 pub fn set_errno(value: i32) {
     // SAFETY: libc returns this thread's own slot.
     unsafe { *libc::__errno_location() = value }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(target_arch = "x86_64")] {
+        /// Whether the process's `malloc` is this very object's.
+        ///
+        /// Where it is not (a Rust program with Cairn as its global allocator, a library opened
+        /// late), libc's malloc uses the break from any thread, and `sbrk` takes no lock: two
+        /// users are then given the same bytes sooner or later.
+        pub fn serves_malloc() -> bool {
+            let (bound, from, to): (usize, usize, usize);
+            // SAFETY: reads one entry of the global offset table and forms two addresses.
+            unsafe {
+                core::arch::asm!(
+                    ".hidden __ehdr_start",
+                    ".hidden _end",
+                    "mov {b}, qword ptr [rip + malloc@GOTPCREL]",
+                    "lea {f}, [rip + __ehdr_start]",
+                    "lea {t}, [rip + _end]",
+                    b = out(reg) bound, f = out(reg) from, t = out(reg) to,
+                    options(pure, readonly, nostack, preserves_flags),
+                );
+            }
+            (from..to).contains(&bound)
+        }
+    } else if #[cfg(target_arch = "aarch64")] {
+        /// Whether the process's `malloc` is this very object's. Untested on this architecture.
+        pub fn serves_malloc() -> bool {
+            let (bound, from, to): (usize, usize, usize);
+            // SAFETY: reads one entry of the global offset table and forms two addresses.
+            unsafe {
+                core::arch::asm!(
+                    ".hidden __ehdr_start",
+                    ".hidden _end",
+                    "adrp {b}, :got:malloc",
+                    "ldr {b}, [{b}, :got_lo12:malloc]",
+                    "adrp {f}, __ehdr_start",
+                    "add {f}, {f}, :lo12:__ehdr_start",
+                    "adrp {t}, _end",
+                    "add {t}, {t}, :lo12:_end",
+                    b = out(reg) bound, f = out(reg) from, t = out(reg) to,
+                    options(pure, readonly, nostack, preserves_flags),
+                );
+            }
+            (from..to).contains(&bound)
+        }
+    }
 }

@@ -5,6 +5,7 @@ use core::cell::Cell;
 
 std::thread_local! {
     static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
+    static ONWARD: Cell<bool> = const { Cell::new(false) };
     static ALWAYS: Cell<bool> = const { Cell::new(false) };
     static REFUSED: Cell<u64> = const { Cell::new(0) };
 }
@@ -12,7 +13,14 @@ std::thread_local! {
 /// Refuses the call that comes after `n` more have passed.
 pub fn refuse_after(n: u64) {
     LEFT.set(Some(n));
+    ONWARD.set(false);
     REFUSED.set(0);
+}
+
+/// Refuses the call that comes after `n` more have passed, and all that come after it.
+pub fn refuse_from(n: u64) {
+    refuse_after(n);
+    ONWARD.set(true);
 }
 
 /// Refuses every call from now on, or lets all pass again.
@@ -32,6 +40,7 @@ pub fn refuses() -> bool {
         || match LEFT.get() {
             Some(0) => {
                 LEFT.set(None);
+                ALWAYS.set(ONWARD.get());
                 true
             }
             Some(n) => {

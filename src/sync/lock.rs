@@ -5,7 +5,7 @@
 //! and to turn a signal handler's re-entry into a message instead of a hang.
 
 use crate::{fatal, os};
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use spin::mutex::SpinMutex;
 
 /// Tries before the first yield: about as long as a short hold takes on another CPU.
@@ -20,8 +20,6 @@ pub struct Lock {
     mutex: SpinMutex<()>,
     /// Thread pointer of the holder, 0 while free. Written by the holder alone.
     owner: AtomicUsize,
-    /// How often it was taken; written by the holder alone.
-    taken: AtomicU64,
 }
 
 /// Proof that the lock is held; gives it back when dropped.
@@ -33,7 +31,6 @@ impl Lock {
         Self {
             mutex: SpinMutex::new(()),
             owner: AtomicUsize::new(0),
-            taken: AtomicU64::new(0),
         }
     }
 
@@ -59,8 +56,6 @@ impl Lock {
         };
         core::mem::forget(held);
         self.owner.store(super::tls::thread(), Ordering::Relaxed);
-        self.taken
-            .store(self.taken.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         true
     }
 
@@ -90,11 +85,6 @@ impl Lock {
     /// Whether the calling thread holds it.
     pub fn is_mine(&self) -> bool {
         self.owner.load(Ordering::Relaxed) == super::tls::thread()
-    }
-
-    /// How often it was taken since the start.
-    pub fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
     }
 
     /// Gives back a lock that [`Lock::take`] took.

@@ -1,0 +1,471 @@
+//! The heap on a system that refuses.
+//!
+//! Each scenario runs again and again, every time in a new heap, with the first system call
+//! refused, then the second, and so on until none was; once with that call alone refused, once
+//! with all that come after it. Whatever is refused, an allocation gives memory or null, what was
+//! given out stays as it is, `check_heap` holds, and when the system gives again so does the heap.
+//!
+//! A new heap is a new process: the test starts itself anew, alone and single-threaded, once with
+//! runs and once without, and forks for every number.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
+
+use crate::arena::check::Role;
+use crate::os::scripted;
+use crate::{c, check_heap, os, walk};
+use core::ptr;
+use core::slice;
+use libc::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::vec::Vec;
+use std::{env, format, println, string::String, thread};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+/// Far more calls than any scenario makes.
+const MOST: u64 = 2_000;
+
+/// A live object, all of whose bytes asked for hold `fill`.
+struct Object {
+    at: usize,
+    asked: usize,
+    fill: u8,
+    /// `free_sized` may take it.
+    plain: bool,
+}
+
+impl Object {
+    fn pointer(&self) -> *mut c_void {
+        ptr::with_exposed_provenance_mut(self.at)
+    }
+
+    fn bytes(&self, n: usize) -> &[u8] {
+        // SAFETY: a live object of at least `n` bytes.
+        unsafe { slice::from_raw_parts(self.pointer().cast(), n) }
+    }
+
+    #[track_caller]
+    fn check(&self, n: usize) {
+        assert!(
+            is_all(self.bytes(n), self.fill),
+            "{n} of {} bytes at {:#x} changed",
+            self.asked,
+            self.at
+        );
+    }
+}
+
+fn is_all(bytes: &[u8], value: u8) -> bool {
+    match bytes {
+        [] => true,
+        [first, rest @ ..] => *first == value && *rest == bytes[..rest.len()],
+    }
+}
+
+/// What a scenario holds.
+struct Scene {
+    live: Vec<Object>,
+    /// Nothing is refused: null is a failure.
+    strict: bool,
+}
+
+impl Scene {
+    #[track_caller]
+    fn hold(&mut self, p: *mut c_void, asked: usize, align: usize, plain: bool) -> bool {
+        if p.is_null() {
+            assert!(!self.strict, "no memory for {asked} bytes at {align}");
+            assert_eq!(os::errno(), libc::ENOMEM, "null says why");
+            os::set_errno(0);
+            return false;
+        }
+        let object = Object {
+            at: p.expose_provenance(),
+            asked,
+            fill: (self.live.len() % 251) as u8 + 1,
+            plain,
+        };
+        assert_eq!(object.at % align.max(16), 0, "{asked} bytes at {align}");
+        // SAFETY: `asked` bytes just given out.
+        unsafe { ptr::write_bytes(p.cast::<u8>(), object.fill, asked) };
+        self.live.push(object);
+        true
+    }
+
+    #[track_caller]
+    fn malloc(&mut self, n: usize) -> bool {
+        // SAFETY: no precondition.
+        let p = unsafe { c::malloc(n) };
+        self.hold(p, n, 16, true)
+    }
+
+    #[track_caller]
+    fn calloc(&mut self, n: usize) {
+        // SAFETY: no precondition.
+        let p = unsafe { c::calloc(1, n) };
+        if self.hold(p, 0, 16, false)
+            && let Some(object) = self.live.last_mut()
+        {
+            object.asked = n;
+            object.plain = true;
+            assert!(is_all(object.bytes(n), 0), "{n} bytes are not all zero");
+            // SAFETY: `n` bytes just given out.
+            unsafe { ptr::write_bytes(p.cast::<u8>(), object.fill, n) };
+        }
+    }
+
+    #[track_caller]
+    fn memalign(&mut self, align: usize, n: usize) {
+        // SAFETY: no precondition.
+        let p = unsafe { c::memalign(align, n) };
+        self.hold(p, n, align, false);
+    }
+
+    /// Resizes the object held last; on failure it is as it was.
+    #[track_caller]
+    fn resize(&mut self, n: usize) {
+        let Some(mut object) = self.live.pop() else {
+            return;
+        };
+        // SAFETY: a live object.
+        let p = unsafe { c::realloc(object.pointer(), n) };
+        if p.is_null() {
+            assert!(!self.strict, "no memory for {n} bytes");
+            object.check(object.asked);
+        } else {
+            object.at = p.expose_provenance();
+            object.check(object.asked.min(n));
+            (object.asked, object.plain) = (n, true);
+            // SAFETY: `n` bytes of a live object.
+            unsafe { ptr::write_bytes(p.cast::<u8>(), object.fill, n) };
+        }
+        self.live.push(object);
+    }
+
+    #[track_caller]
+    fn free(&mut self, i: usize) {
+        if i >= self.live.len() {
+            return; // what was refused is not there
+        }
+        let object = self.live.swap_remove(i);
+        object.check(object.asked);
+        // SAFETY: a live object, with the size it was asked for.
+        unsafe {
+            if object.plain {
+                c::free_sized(object.pointer(), object.asked);
+            } else {
+                c::free(object.pointer());
+            }
+        }
+    }
+
+    #[track_caller]
+    fn free_every(&mut self, step: usize) {
+        for i in (0..self.live.len()).rev().step_by(step) {
+            self.free(i);
+        }
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        for object in &self.live {
+            object.check(object.asked);
+        }
+        assert_eq!(check_heap().err(), None);
+    }
+}
+
+fn trim() {
+    // SAFETY: no precondition.
+    unsafe { c::malloc_trim(0) };
+}
+
+fn small(s: &mut Scene) {
+    for i in 0..6_000 {
+        s.malloc(i % 129);
+    }
+    s.free_every(2);
+    for i in 0..6_000 {
+        s.malloc(i * 7 % 129);
+    }
+}
+
+fn medium(s: &mut Scene) {
+    for i in 0..150 {
+        s.malloc(200 + i * 97 % (20 * KIB));
+    }
+    s.free_every(3);
+    for i in 0..100 {
+        s.malloc(200 + i * 911 % (30 * KIB));
+    }
+}
+
+fn large(s: &mut Scene) {
+    for i in 0..30 {
+        s.malloc(33 * KIB + i * 3 * KIB);
+    }
+    s.free_every(2);
+    for i in 0..20 {
+        s.malloc(40 * KIB + i * 4 * KIB);
+    }
+}
+
+fn mapped(s: &mut Scene) {
+    for i in 0..12 {
+        s.malloc(200 * KIB + i * 400 * KIB);
+        s.malloc(200 * KIB);
+        if i % 3 == 2 {
+            // The next one may get what the kernel did not take back.
+            s.free(s.live.len().saturating_sub(2));
+        }
+    }
+}
+
+fn many_mapped(s: &mut Scene) {
+    // SAFETY: no precondition.
+    unsafe { c::mallopt(libc::M_MMAP_THRESHOLD, 64 << 10) };
+    for i in 0..80 {
+        s.malloc(70 * KIB + i);
+    }
+    s.free_every(2);
+}
+
+fn growing(s: &mut Scene) {
+    s.malloc(100);
+    let mut n = 100;
+    while n < 6 * MIB {
+        n += n / 2;
+        s.resize(n);
+        s.malloc(1_000);
+        s.live.rotate_right(1);
+    }
+    while n > 100 {
+        n /= 3;
+        s.resize(n);
+    }
+}
+
+fn zeroed(s: &mut Scene) {
+    for n in [100, 3_000, 40 * KIB, 100 * KIB, 300 * KIB, MIB] {
+        for _ in 0..4 {
+            s.malloc(n);
+        }
+        s.free_every(1);
+        trim();
+        for _ in 0..5 {
+            s.calloc(n);
+        }
+        s.free_every(1);
+    }
+}
+
+fn aligned(s: &mut Scene) {
+    for n in [1, 100, 5_000, 60 * KIB, 200 * KIB] {
+        for align in [32, 256, 4 * KIB, 64 * KIB, MIB] {
+            s.memalign(align, n);
+            s.malloc(n);
+        }
+    }
+    s.free_every(2);
+}
+
+fn trimming(s: &mut Scene) {
+    for _ in 0..2 {
+        for i in 0..4_000 {
+            s.malloc(i % 200);
+        }
+        for i in 0..60 {
+            s.malloc(30 * KIB + i * KIB);
+        }
+        s.free_every(2);
+        trim();
+        s.free_every(1);
+        trim();
+    }
+}
+
+/// A thread that ends with a full cache while the system refuses its `n`-th call, or all from it
+/// on: what it kept stays, and what it cached is the heap's again.
+fn ending(style: Style, n: u64) {
+    let body = move || {
+        let mut scene = Scene {
+            live: Vec::new(),
+            strict: true,
+        };
+        small(&mut scene);
+        medium(&mut scene);
+        scene.free_every(2);
+        order(style, n);
+        scene.free_every(2);
+        scene.live
+    };
+    let live = thread::spawn(body).join().expect("the thread ends well");
+    let mut scene = Scene { live, strict: true };
+    scene.check();
+    let mut cached = 0;
+    let report = walk(&mut |view| cached += usize::from(view.role == Role::Cached));
+    assert!(report.is_ok() && cached == 0, "{cached} chunks are lost");
+    scene.free_every(1);
+    scene.check();
+}
+
+/// Whether one call is refused, or all from one on.
+#[derive(Clone, Copy, Debug)]
+enum Style {
+    Once,
+    Onward,
+}
+
+fn order(style: Style, n: u64) {
+    match style {
+        Style::Once => scripted::refuse_after(n),
+        Style::Onward => scripted::refuse_from(n),
+    }
+}
+
+/// One scenario with the call after `n` others refused; whether any was.
+fn play(scenario: fn(&mut Scene), init: bool, style: Style, n: u64) -> bool {
+    if init {
+        c::init();
+    }
+    let mut scene = Scene {
+        live: Vec::new(),
+        strict: false,
+    };
+    os::set_errno(0);
+    order(style, n);
+    scenario(&mut scene);
+    let refused = scripted::refused();
+    scripted::refuse_all(false);
+    scene.check();
+    // The system gives again.
+    scene.strict = true;
+    scenario(&mut scene);
+    scene.check();
+    scene.free_every(1);
+    let mut in_use = 0;
+    let report = walk(&mut |view| in_use += usize::from(view.role == Role::InUse));
+    assert_eq!(report.map(|r| r.objects), Ok(0), "objects that nobody owns");
+    assert_eq!(in_use, 0, "chunks that nobody owns");
+    trim();
+    assert_eq!(check_heap().err(), None);
+    refused != 0
+}
+
+/// Runs `body` in a forked process; what it returned.
+#[track_caller]
+fn forked(what: &str, body: impl FnOnce() -> bool) -> bool {
+    // SAFETY: this process runs one test; its other thread only waits for it.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: ends a process that hangs.
+        unsafe { libc::alarm(60) };
+        let code = catch_unwind(AssertUnwindSafe(body)).map_or(101, i32::from);
+        // SAFETY: leaves without the harness's farewell, which is its parent's.
+        unsafe { libc::_exit(code) };
+    }
+    assert!(pid > 0, "no fork");
+    let mut status = 0;
+    // SAFETY: waits for the child just made.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    assert!(
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) < 2,
+        "{what}: status {status:#x}"
+    );
+    libc::WEXITSTATUS(status) == 1
+}
+
+/// As [`play`], in this process's only thread or in another, which has another arena where there
+/// is more than one CPU.
+fn play_in(scenario: fn(&mut Scene), init: bool, style: Style, n: u64, other: bool) -> bool {
+    if !other {
+        return play(scenario, init, style, n);
+    }
+    // SAFETY: no precondition; from now on the main arena has a thread.
+    unsafe { c::free(c::malloc(1)) };
+    let thread = thread::spawn(move || play(scenario, true, style, n));
+    thread.join().expect("the thread ends well")
+}
+
+/// Every number of calls until none is refused; how many there were.
+fn every_call(scenario: fn(&mut Scene), init: bool, style: Style, other: bool) -> u64 {
+    let refused = |n| {
+        let what = format!("{style:?} after {n} calls, other thread: {other}");
+        forked(&what, || play_in(scenario, init, style, n, other))
+    };
+    let all = (0..MOST).find(|&n| !refused(n));
+    all.expect("the scenario's calls come to an end")
+}
+
+fn survives(init: bool, least: u64, scenario: fn(&mut Scene)) {
+    for style in [Style::Once, Style::Onward] {
+        for other in [false, true] {
+            let calls = every_call(scenario, init, style, other);
+            println!("{calls} calls, {style:?}, other thread: {other}");
+            assert!(calls >= least, "only {calls} calls could be refused");
+        }
+    }
+}
+
+/// Runs `body` in a process of its own, once with runs and once without.
+#[track_caller]
+fn both_ways(test: &str, body: impl FnOnce()) {
+    let name = format!("heap::tests::{test}");
+    if env::var_os("REFUSED_CHILD").is_some() {
+        return body();
+    }
+    for run_max in [None, Some("0")] {
+        let mut command = Command::new(env::current_exe().expect("this test has a path"));
+        command
+            .args(["--exact", &name, "--nocapture", "--test-threads=1"])
+            .env("REFUSED_CHILD", "1")
+            .env_remove("CAIRN_RUN_MAX")
+            .envs(run_max.map(|value| ("CAIRN_RUN_MAX", value)));
+        let output = command.output().expect("this test starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        println!("CAIRN_RUN_MAX={run_max:?}: {text}");
+        assert!(output.status.success(), "run_max {run_max:?}: {text}");
+        assert!(text.contains("1 passed"), "no test has this name: {text}");
+    }
+}
+
+macro_rules! scenarios {
+    ($($test:ident: $scenario:expr, init $init:expr, least $least:expr;)*) => {
+        $(#[test]
+        fn $test() {
+            both_ways(stringify!($test), || survives($init, $least, $scenario));
+        })*
+    };
+}
+
+scenarios! {
+    the_start_survives_every_refusal: |s| { s.malloc(50); s.malloc(5_000); }, init false, least 1;
+    small_requests_survive_every_refusal: small, init true, least 2;
+    medium_requests_survive_every_refusal: medium, init true, least 2;
+    large_requests_survive_every_refusal: large, init true, least 2;
+    mapped_chunks_survive_every_refusal: mapped, init true, least 20;
+    the_registry_of_mapped_chunks_survives_every_refusal: many_mapped, init true, least 60;
+    growing_objects_survive_every_refusal: growing, init true, least 5;
+    zeroed_memory_is_zero_whatever_is_refused: zeroed, init true, least 5;
+    aligned_requests_survive_every_refusal: aligned, init true, least 5;
+    trimming_survives_every_refusal: trimming, init true, least 5;
+}
+
+#[test]
+fn a_thread_s_end_survives_every_refusal() {
+    both_ways("a_thread_s_end_survives_every_refusal", || {
+        for style in [Style::Once, Style::Onward] {
+            for n in 0..12 {
+                let ended = || {
+                    ending(style, n);
+                    false
+                };
+                assert!(!forked(&format!("{style:?} after {n} calls"), ended));
+            }
+        }
+    });
+}
