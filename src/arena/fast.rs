@@ -112,7 +112,7 @@ impl State {
         }
         let live = self.live();
         // After a peak most of the heap is free, and what waits holds it apart.
-        let floor = if self.free > live { FLOOR } else { LIMIT };
+        let floor = if self.free > live { LIMIT / 4 } else { LIMIT };
         if self.fast_bytes > floor.max(live / 4) {
             self.sweep_all();
         }

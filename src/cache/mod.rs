@@ -12,6 +12,7 @@ use crate::class::{BIN_SHIFT, CLASSES, LAST_RUN_BIN};
 use crate::region::{self, FREED, IN_USE, RUN};
 use crate::sync::tls;
 use crate::{class, fatal};
+use core::mem::MaybeUninit;
 use core::ptr;
 
 /// One class's array, `[base, limit)`; the entries are `[base, top)`.
@@ -35,6 +36,8 @@ pub struct Cache {
     room: usize,
     /// Slow operations so far.
     slow: u32,
+    /// The array each class begins with.
+    first: MaybeUninit<[[Entry; refill::FIRST]; CLASSES]>,
 }
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
@@ -54,6 +57,7 @@ impl Cache {
             arena: ptr::null(),
             room: 0,
             slow: 0,
+            first: MaybeUninit::zeroed(),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! The cache's slow side: slow start, refills and spills in batches, and the thread's end.
 
 use super::{Bin, Cache, EMPTY, FINISHED};
-use crate::arena::{Arena, Entry, owner};
+use crate::arena::{Arena, Entry, Locked, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES};
 use crate::sync::tls;
 use crate::{arenas, region, settings, side};
+use core::mem::offset_of;
 use core::ptr;
 use core::slice;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// First room of an array, entries.
-const FIRST: usize = 8;
+pub(super) const FIRST: usize = 8;
+/// Bytes of a class's first refill; each doubles the one before.
+const FIRST_BYTES: usize = 512;
 /// Most entries of a chunk class, and of a run class.
 const MOST: (usize, usize) = (256, 1024);
 /// Most bytes that wait in one class.
@@ -71,7 +74,8 @@ pub fn current() -> Option<*mut Cache> {
     // SAFETY: side memory just taken. It is published before `pthread_setspecific`, which may
     // allocate and so come back here.
     unsafe {
-        cache.write(Cache::new());
+        // All but the first arrays, which need no value and may never be touched.
+        cache.cast::<u8>().write_bytes(0, offset_of!(Cache, first));
         (*cache).arena = arenas::assign();
         tls::set(cache.expose_provenance());
         libc::pthread_setspecific(key as libc::pthread_key_t, cache.cast());
@@ -111,27 +115,46 @@ pub fn only_thread() {
     }
 }
 
-/// Gives freed entries of one class back to the arenas they came from, one lock a stretch.
-pub fn spill(entries: &[Entry], class: usize) {
-    let mut rest = entries;
-    while let Some(first) = rest.first() {
-        // SAFETY: cached entries were vetted, so their regions have records (I8).
-        let arena = unsafe { owner(region::record(first.p)) };
-        let mut state = arena.lock();
-        while let Some((entry, tail)) = rest.split_first() {
-            // SAFETY: as above.
-            if !ptr::eq(unsafe { owner(region::record(entry.p)) }, arena) {
-                break;
+/// Gives freed entries back to the arenas they came from, and stays in one as long as it can: a
+/// thread's end locks each arena about once, not once a class.
+struct Spill {
+    held: Option<(&'static Arena, Locked<'static>)>,
+}
+
+impl Spill {
+    const fn new() -> Self {
+        Self { held: None }
+    }
+
+    fn put(&mut self, entries: &[Entry], class: usize) {
+        for entry in entries {
+            // SAFETY: cached entries were vetted, so their regions have records (I8).
+            let home = unsafe { owner(region::record(entry.p)) };
+            if let Some((arena, _)) = &self.held
+                && !ptr::eq(*arena, home)
+            {
+                self.leave();
             }
+            let (_, state) = self.held.get_or_insert_with(|| (home, home.lock()));
             if class::is_run(class) {
                 state.put_object(entry.p);
             } else {
                 state.put_fast(entry.p, class);
             }
-            rest = tail;
         }
-        state.settle();
-        state.audit();
+    }
+
+    fn leave(&mut self) {
+        if let Some((_, mut state)) = self.held.take() {
+            state.settle();
+            state.audit();
+        }
+    }
+}
+
+impl Drop for Spill {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -169,7 +192,8 @@ impl Cache {
                     BATCH_BYTES.0
                 };
                 let ceiling = (bytes / size).max(1).min(most(class));
-                let batch = ((*bin).batch as usize * 2).clamp(1, ceiling);
+                let first = (FIRST_BYTES / size).clamp(1, FIRST);
+                let batch = ((*bin).batch as usize * 2).max(first).min(ceiling);
                 while (*bin).room() < batch && self.widen(class) {}
                 let batch = batch.min((*bin).room());
                 if batch == 0 {
@@ -205,10 +229,10 @@ impl Cache {
                 return false;
             }
             if sparse && len > MODEST {
-                self.empty(class);
+                self.empty(class, &mut Spill::new());
                 return self.widen(class);
             }
-            self.spill_older(class, len.div_ceil(2));
+            self.spill_older(class, len.div_ceil(2), &mut Spill::new());
             (*bin).busy = true;
         }
         true
@@ -226,12 +250,12 @@ impl Cache {
     }
 
     /// Gives all of a class back, and its array: the next one starts small.
-    fn empty(&mut self, class: usize) {
+    fn empty(&mut self, class: usize, to: &mut Spill) {
         let bin = self.bin(class);
         unsafe {
-            self.spill_older(class, (*bin).len());
+            self.spill_older(class, (*bin).len(), to);
             let room = (*bin).room();
-            side::give((*bin).base.expose_provenance(), room * size_of::<Entry>());
+            self.drop_array(class);
             self.room -= room * class::size_of(class);
             ((*bin).top, (*bin).base, (*bin).limit) =
                 (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
@@ -239,12 +263,33 @@ impl Cache {
         }
     }
 
+    /// The array every class begins with, a part of the cache itself.
+    fn first_array(&mut self, class: usize) -> *mut Entry {
+        (&raw mut self.first)
+            .cast::<[Entry; FIRST]>()
+            .wrapping_add(class.min(CLASSES - 1))
+            .cast()
+    }
+
+    /// Gives a class's array back to side memory, if it came from there.
+    fn drop_array(&mut self, class: usize) {
+        let (bin, first) = (self.bin(class), self.first_array(class));
+        unsafe {
+            if (*bin).base != first && !(*bin).base.is_null() {
+                side::give(
+                    (*bin).base.expose_provenance(),
+                    (*bin).room() * size_of::<Entry>(),
+                );
+            }
+        }
+    }
+
     /// Gives the `n` oldest entries of a class back.
-    fn spill_older(&mut self, class: usize, n: usize) {
+    fn spill_older(&mut self, class: usize, n: usize, to: &mut Spill) {
         let bin = self.bin(class);
         unsafe {
             let base = (*bin).base;
-            spill(slice::from_raw_parts(base, n), class);
+            to.put(slice::from_raw_parts(base, n), class);
             let left = (*bin).len() - n;
             base.copy_from(base.add(n), left);
             (*bin).top = base.add(left);
@@ -263,13 +308,17 @@ impl Cache {
             if new <= old || (old != 0 && self.room + (new - old) * size > budget) {
                 return false;
             }
-            let Some(at) = side::take(new * size_of::<Entry>()) else {
+            let base: *mut Entry = if old == 0 {
+                self.first_array(class)
+            } else if let Some(at) = side::take(new * size_of::<Entry>()) {
+                ptr::with_exposed_provenance_mut(at)
+            } else {
                 return false;
             };
-            let (base, len) = (ptr::with_exposed_provenance_mut::<Entry>(at), (*bin).len());
+            let len = (*bin).len();
             if old != 0 {
                 base.copy_from_nonoverlapping((*bin).base, len);
-                side::give((*bin).base.expose_provenance(), old * size_of::<Entry>());
+                self.drop_array(class);
             }
             (*bin).base = base;
             (*bin).top = base.add(len);
@@ -285,12 +334,13 @@ impl Cache {
         if !self.slow.is_multiple_of(LOOK) {
             return;
         }
+        let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
             unsafe {
                 let len = (*bin).len();
                 if !(*bin).busy && len != 0 {
-                    self.spill_older(class, len.div_ceil(2));
+                    self.spill_older(class, len.div_ceil(2), &mut to);
                     (*bin).batch = 0;
                 }
                 (*bin).busy = false;
@@ -300,20 +350,22 @@ impl Cache {
 
     /// Gives everything back, the arrays too.
     fn drain(&mut self) {
+        let mut to = Spill::new();
         for class in 1..CLASSES {
             if unsafe { !(*self.bin(class)).base.is_null() } {
-                self.empty(class);
+                self.empty(class, &mut to);
             }
         }
     }
 
     /// Gives everything back, for `malloc_trim`.
     pub fn flush(&mut self) {
+        let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
             unsafe {
                 if (*bin).len() != 0 {
-                    self.spill_older(class, (*bin).len());
+                    self.spill_older(class, (*bin).len(), &mut to);
                 }
             }
         }
