@@ -5,6 +5,7 @@
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
 pub mod refill;
+pub mod thread;
 
 use crate::arena::{Arena, Entry};
 use crate::chunk::{Chunk, Kind, TURN};

@@ -1,14 +1,12 @@
-//! The cache's slow side: slow start, refills and spills in batches, and the thread's end.
+//! The cache's slow side: slow start, refills and spills in batches, idle bins.
 
-use super::{Bin, Cache, EMPTY, FINISHED};
+use super::{Bin, Cache, thread};
 use crate::arena::{Arena, Entry, Locked, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES};
-use crate::sync::tls;
-use crate::{arenas, region, settings, side};
-use core::mem::offset_of;
+use crate::{region, settings, side};
 use core::ptr;
 use core::slice;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// First room of an array, entries.
 pub(super) const FIRST: usize = 8;
@@ -29,91 +27,6 @@ const SPARSE: usize = 4;
 const MODEST: usize = 32;
 /// Slow operations between two looks for idle bins.
 const LOOK: u32 = 256;
-
-static KEY: AtomicUsize = AtomicUsize::new(usize::MAX);
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-/// Set when every call must take the slow way (`M_PERTURB`).
-static BYPASS: AtomicBool = AtomicBool::new(false);
-
-/// Makes the key whose destructor hands a thread's cache over. Once.
-pub fn init() {
-    let mut key = 0;
-    // SAFETY: `finish` takes what `pthread_setspecific` was given.
-    if unsafe { libc::pthread_key_create(&raw mut key, Some(finish)) } == 0 {
-        KEY.store(key as usize, Relaxed);
-    }
-}
-
-/// From now on this thread, and all that have no cache yet, do without.
-pub fn bypass() {
-    BYPASS.store(true, Relaxed);
-    if let Some(cache) = existing() {
-        tls::set(ptr::from_ref(&FINISHED).expose_provenance());
-        // SAFETY: the word no longer leads to it, and its thread is this one.
-        unsafe { (*cache).drain() };
-    }
-}
-
-/// This thread's cache, if it has one.
-pub fn existing() -> Option<*mut Cache> {
-    let at = tls::get();
-    let none = at == ptr::from_ref(&EMPTY).addr() || at == ptr::from_ref(&FINISHED).addr();
-    (!none).then(|| ptr::with_exposed_provenance_mut(at))
-}
-
-/// This thread's cache, made if need be; `None` when the thread must do without.
-pub fn current() -> Option<*mut Cache> {
-    if tls::get() != ptr::from_ref(&EMPTY).addr() {
-        return existing();
-    }
-    let key = KEY.load(Relaxed);
-    if key == usize::MAX || BYPASS.load(Relaxed) {
-        return None; // without the destructor a cache would be lost with its thread
-    }
-    let cache: *mut Cache = ptr::with_exposed_provenance_mut(side::take(size_of::<Cache>())?);
-    // SAFETY: side memory just taken. It is published before `pthread_setspecific`, which may
-    // allocate and so come back here.
-    unsafe {
-        // All but the first arrays, which need no value and may never be touched.
-        cache.cast::<u8>().write_bytes(0, offset_of!(Cache, first));
-        (*cache).arena = arenas::assign();
-        tls::set(cache.expose_provenance());
-        libc::pthread_setspecific(key as libc::pthread_key_t, cache.cast());
-    }
-    THREADS.fetch_add(1, Relaxed);
-    Some(cache)
-}
-
-/// The arena this thread allocates from.
-pub fn arena() -> &'static Arena {
-    // SAFETY: a cache's arena is set before it is published, and arenas live forever.
-    existing().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
-}
-
-/// The thread ends: its cache goes back at once, and it never gets another.
-unsafe extern "C" fn finish(cache: *mut libc::c_void) {
-    let cache: *mut Cache = cache.cast();
-    tls::set(ptr::from_ref(&FINISHED).expose_provenance());
-    // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
-    unsafe {
-        (*cache).drain();
-        (*(*cache).arena).threads.fetch_sub(1, Relaxed);
-        side::give(cache.expose_provenance(), size_of::<Cache>());
-    }
-    THREADS.fetch_sub(1, Relaxed);
-}
-
-/// After `fork` one thread is left.
-pub fn only_thread() {
-    let mine = usize::from(existing().is_some());
-    THREADS.store(mine, Relaxed);
-    for a in arenas::all() {
-        a.threads.store(0, Relaxed);
-    }
-    if mine == 1 {
-        arena().threads.store(1, Relaxed);
-    }
-}
 
 /// Gives freed entries back to the arenas they came from, and stays in one as long as it can: a
 /// thread's end locks each arena about once, not once a class.
@@ -300,7 +213,7 @@ impl Cache {
     fn widen(&mut self, class: usize) -> bool {
         let bin = self.bin(class);
         let size = class::size_of(class);
-        let (threads, limit) = (THREADS.load(Relaxed).max(1), most(class));
+        let (threads, limit) = (thread::count().max(1), most(class));
         let budget = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
         unsafe {
             let old = (*bin).room();
@@ -348,8 +261,13 @@ impl Cache {
         }
     }
 
+    /// Bytes that the arrays could hold at most.
+    pub(super) fn capacity(&self) -> usize {
+        self.room
+    }
+
     /// Gives everything back, the arrays too.
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         let mut to = Spill::new();
         for class in 1..CLASSES {
             if unsafe { !(*self.bin(class)).base.is_null() } {

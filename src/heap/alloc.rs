@@ -47,9 +47,9 @@ fn from_cache(n: usize) -> usize {
     if class == 0 || class::bin(n) == 0 {
         return 0;
     }
-    match cache::refill::current() {
+    match cache::thread::current() {
         Some(c) => {
-            let early = class::is_run(class) && cache::refill::arena().ask(class);
+            let early = class::is_run(class) && cache::thread::arena().ask(class);
             let class = if early { class::as_chunk(n) } else { class };
             // SAFETY: this thread's own cache.
             unsafe { (*c).take_or_refill(class) }.expose_provenance()
@@ -60,7 +60,7 @@ fn from_cache(n: usize) -> usize {
 
 /// From the arena or the system, past the cache.
 pub fn direct(n: usize) -> Fresh {
-    let mine = cache::refill::arena();
+    let mine = cache::thread::arena();
     if class::is_for_run(n) {
         let class = class::of_request(n);
         for arena in candidates(mine) {
@@ -174,10 +174,10 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     // Slots begin on a region, so objects of a run are aligned to the largest power of two that
     // divides their size.
     let rounded = round_up(n.max(1), align);
-    if class::is_for_run(rounded) && !cache::refill::arena().is_early(class::of_request(rounded)) {
+    if class::is_for_run(rounded) && !cache::thread::arena().is_early(class::of_request(rounded)) {
         return super::allocate(rounded);
     }
-    let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::refill::arena()).p);
+    let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::thread::arena()).p);
     perturb(p, n, !settings::perturb());
     p
 }

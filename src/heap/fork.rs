@@ -57,7 +57,7 @@ extern "C" fn parent() {
 }
 
 extern "C" fn child() {
-    cache::refill::only_thread();
+    cache::thread::only_thread();
     parent();
 }
 

@@ -49,7 +49,7 @@ fn object(p: usize, class: usize) {
         class::size_of(class),
         settings::perturb(),
     );
-    if let Some(cache) = cache::refill::current()
+    if let Some(cache) = cache::thread::current()
         // SAFETY: this thread's own cache.
         && unsafe { (*cache).make_room(class) }
         && cache::put(p)
@@ -80,7 +80,7 @@ fn chunk(c: Chunk, size: usize) {
     );
     let class = class::of_chunk(size);
     if class != 0
-        && let Some(cache) = cache::refill::current()
+        && let Some(cache) = cache::thread::current()
         // SAFETY: this thread's own cache.
         && unsafe { (*cache).make_room(class) }
         && cache::put(p)

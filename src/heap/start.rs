@@ -56,7 +56,7 @@ fn start() {
         // SAFETY: the lock is held.
         unsafe { *KNOBS.0.get() = knobs };
         put_in_force(&knobs);
-        cache::refill::init();
+        cache::thread::init();
         READY.store(true, Release);
     }
     // The break's first mapping, while there is sure to be room for one.
@@ -70,7 +70,7 @@ fn put_in_force(k: &Knobs) {
     let slow = k.perturb != 0;
     class::configure(k.run_max, if slow { 0 } else { k.tcache_max });
     if slow {
-        cache::refill::bypass();
+        cache::thread::bypass();
     }
 }
 

@@ -9,10 +9,7 @@ use crate::{arenas, cache, fatal, mapped};
 
 /// Gives back everything free; this thread's cache first. Whether anything went to the system.
 pub fn trim(pad: usize) -> bool {
-    if let Some(cache) = cache::refill::existing() {
-        // SAFETY: this thread's own cache.
-        unsafe { (*cache).flush() };
-    }
+    cache::thread::flush();
     arenas::all().fold(false, |any, arena| arena.lock().trim(pad) | any)
 }
 
