@@ -30,6 +30,7 @@ impl<const N: usize> LineBuffer<N> {
     }
 
     /// Appends bytes as they are.
+    #[inline(never)]
     pub(crate) fn push_bytes(&mut self, text: &[u8]) {
         let free = self.bytes.iter_mut().skip(self.len);
         for (to, from) in free.zip(text) {
@@ -39,6 +40,7 @@ impl<const N: usize> LineBuffer<N> {
     }
 
     /// Appends text.
+    #[inline(never)]
     pub(crate) fn push_str(&mut self, text: &str) {
         self.push_bytes(text.as_bytes());
     }
@@ -58,6 +60,7 @@ impl<const N: usize> LineBuffer<N> {
         self.push_number(number, 16, 0);
     }
 
+    #[inline(never)]
     fn push_number(&mut self, mut number: usize, base: usize, width: usize) {
         // 20 digits hold 2^64 - 1 in decimal.
         let mut digits = [b' '; 20];
@@ -83,6 +86,7 @@ impl<const N: usize> LineBuffer<N> {
 ///
 /// A handler's signal interrupts nothing, a short write is continued, an error ends it: there is
 /// nobody to tell.
+#[inline(never)]
 pub(crate) fn write_all(descriptor: c_int, text: &[u8]) {
     let mut rest = text;
     while !rest.is_empty() {

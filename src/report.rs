@@ -84,6 +84,7 @@ enum Piece {
 
 use Piece::{Number, Padded, Text};
 
+#[inline(never)]
 fn write_line(sink: Sink<'_>, pieces: &[Piece]) {
     let mut line = LineBuffer::<LINE>::new();
     for piece in pieces {
@@ -116,6 +117,7 @@ impl<'a> InfoWriter<'a> {
     }
 
     /// One arena; its rows by rising size, those without chunks are left out.
+    #[inline(never)]
     pub fn heap(&mut self, arena: &ArenaStats, sizes: &[SizeRow]) {
         write_line(
             self.sink,
@@ -150,6 +152,7 @@ impl<'a> InfoWriter<'a> {
     }
 
     /// The sums of all arenas, the mapped chunks, and the end of the document.
+    #[inline(never)]
     pub fn finish(mut self, mapped: &MappedStats) {
         let sum = self.sum;
         self.free(&sum);
@@ -163,6 +166,7 @@ impl<'a> InfoWriter<'a> {
         self.total("rest", arena.free_chunks, arena.free_bytes);
     }
 
+    #[inline(never)]
     fn system(&mut self, arena: &ArenaStats) {
         self.element("system", "current", arena.system_bytes);
         self.element("system", "max", arena.max_system_bytes);
@@ -240,6 +244,7 @@ impl<'a> StatsWriter<'a> {
     }
 
     /// One arena.
+    #[inline(never)]
     pub fn arena(&mut self, arena: &ArenaStats) {
         write_line(self.sink, &[Text("Arena "), Number(self.arenas), Text(":")]);
         self.bytes(arena.system_bytes, arena.in_use_bytes);
@@ -249,6 +254,7 @@ impl<'a> StatsWriter<'a> {
     }
 
     /// The sums, and the most that was ever mapped.
+    #[inline(never)]
     pub fn finish(mut self, mapped: &MappedStats) {
         write_line(self.sink, &[Text("Total (incl. mmap):")]);
         self.bytes(
@@ -272,6 +278,7 @@ impl<'a> StatsWriter<'a> {
 }
 
 /// The line with which `CAIRN_VERBOSE` shows that Cairn served the process `pid`.
+#[inline(never)]
 pub fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
     write_line(
         sink,

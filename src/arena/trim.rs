@@ -42,7 +42,7 @@ impl Decay {
     /// Before the first epoch.
     pub const fn new() -> Self {
         Self {
-            ends: EPOCH,
+            ends: 0,
             least: 0,
             peak: 0,
         }

@@ -13,6 +13,7 @@ use crate::class::{BIN_SHIFT, CLASSES, LAST_RUN_BIN};
 use crate::region::{self, FREED, IN_USE, RUN};
 use crate::sync::tls;
 use crate::{class, fatal};
+use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr;
 
@@ -43,10 +44,18 @@ pub struct Cache {
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
 
-impl Cache {
+/// Bins that are empty and full at once: every operation on them takes the slow path, which knows
+/// them by their addresses. Never written; behind a cell so that they lie in `.bss`, where they
+/// cost the library's file nothing.
+pub struct Blank(UnsafeCell<[Bin; CLASSES]>);
+
+// SAFETY: never written.
+unsafe impl Sync for Blank {}
+
+impl Blank {
     const fn new() -> Self {
-        Self {
-            bins: [const {
+        Self(UnsafeCell::new(
+            [const {
                 Bin {
                     top: ptr::null_mut(),
                     base: ptr::null_mut(),
@@ -55,21 +64,14 @@ impl Cache {
                     busy: false,
                 }
             }; CLASSES],
-            arena: ptr::null(),
-            room: 0,
-            slow: 0,
-            first: MaybeUninit::zeroed(),
-        }
+        ))
     }
 }
 
-// SAFETY: the two statics below are never written: empty and full at once, every operation on
-// them takes the slow path, which knows them by their addresses.
-unsafe impl Sync for Cache {}
 /// What a thread's word points to before it has a cache.
-pub static EMPTY: Cache = Cache::new();
+pub static EMPTY: Blank = Blank::new();
 /// What it points to when the thread is ending, or may not have a cache.
-pub static FINISHED: Cache = Cache::new();
+pub static FINISHED: Blank = Blank::new();
 
 #[inline(always)]
 fn bin_at(offset: usize) -> *mut Bin {

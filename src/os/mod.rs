@@ -168,12 +168,13 @@ fn quota() -> Option<usize> {
     // descriptor is ours from open to close.
     let got = unsafe {
         let path = c"/sys/fs/cgroup/cpu.max".as_ptr();
-        let fd = libc::open(path, libc::O_RDONLY | libc::O_CLOEXEC);
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+        let fd = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags);
         if fd < 0 {
             return None;
         }
-        let got = libc::read(fd, text.as_mut_ptr().cast(), text.len());
-        libc::close(fd);
+        let got = libc::syscall(libc::SYS_read, fd, text.as_mut_ptr(), text.len());
+        libc::syscall(libc::SYS_close, fd);
         got
     };
     let text = text.get(..usize::try_from(got).ok()?)?;
