@@ -3,6 +3,7 @@
 //! The line is built on the stack and leaves by `write(2)`, because at this point neither the
 //! heap nor stdio may be relied on.
 
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use libc::{c_int, c_void};
 
 /// Bytes of the longest fatal line: a message of at most 96, `: 0x`, 16 digits, the newline,
@@ -134,6 +135,32 @@ pub(crate) fn die_foreign(message: &'static str, address: usize) -> ! {
     unsafe { libc::abort() }
 }
 
+/// Ends a debug build whose audit failed: the message names the invariant.
+#[cfg(debug_assertions)]
+pub(crate) fn die_of(invariant: u8, address: usize) -> ! {
+    let mut line = LineBuffer::<LINE>::new();
+    line.push_str("cairn: broken invariant I");
+    line.push_dec(usize::from(invariant));
+    line.push_str("\n");
+    write_all(libc::STDERR_FILENO, line.as_bytes());
+    die("cairn: check_heap found a broken invariant", address)
+}
+
+/// Set once the last words are written: what follows may find locks held for good.
+static DYING: AtomicBool = AtomicBool::new(false);
+
+/// Ends a process that is already dying, when the program's own handler of SIGABRT allocates and
+/// finds the lock under which the corruption showed: without a second message.
+pub(crate) fn end_if_dying() {
+    if DYING.load(Relaxed) {
+        // SAFETY: neither takes memory of ours; abort does not return.
+        unsafe {
+            libc::signal(libc::SIGABRT, libc::SIG_DFL);
+            libc::abort()
+        }
+    }
+}
+
 fn say(message: &'static str, address: usize) {
     let mut line = LineBuffer::<LINE>::new();
     line.push_str(message);
@@ -143,6 +170,7 @@ fn say(message: &'static str, address: usize) {
     #[cfg(test)]
     hook::call(line.as_bytes());
     write_all(libc::STDERR_FILENO, line.as_bytes());
+    DYING.store(true, Relaxed);
 }
 
 /// Lets a test of this crate see the line instead of dying of it.

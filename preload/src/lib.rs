@@ -32,6 +32,12 @@ fn on_panic(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe { libc::abort() }
 }
 
+/// Without link-time optimisation the tables of `core`'s functions still name this one. Nothing
+/// unwinds through them.
+#[cfg(all(panic = "abort", debug_assertions))]
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
 /// The loader calls this before `main`. Requests may come earlier, from the
 /// constructors of other libraries; those set Cairn up by themselves.
 #[used]

@@ -111,10 +111,7 @@ impl State {
             if TURN.fetch_add(1, Relaxed).is_multiple_of(rest)
                 && let Err(broken) = self.check(&mut HeapReport::default(), &mut |_| {})
             {
-                crate::fatal::die(
-                    "cairn: check_heap found a broken invariant",
-                    broken.invariant.into(),
-                );
+                crate::fatal::die_of(broken.invariant, broken.address);
             }
         }
     }

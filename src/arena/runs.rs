@@ -28,6 +28,9 @@ const STATES: usize = GRANULES;
 /// cost trees a third of their time.
 const RESERVE: usize = 4;
 
+/// Bytes in which a slot lies wherever they begin, with what is left on either side a chunk or
+/// nothing. (With one chunk less, 16 bytes could be left behind the slot, and were.)
+const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
 /// Requests of a class, from one arena, that are served with chunks before it gets a slot. A
 /// slot's first object costs two pages, its own and that of the states, and most processes ask
 /// only a few times for most sizes.
@@ -202,7 +205,7 @@ impl State {
     fn take_slot_chunk(&mut self) -> Option<Chunk> {
         // A free chunk of two regions holds a whole one wherever it lies; top holds one when its
         // end is far enough away. Only then is it worth growing.
-        let c = if let Some(found) = self.find(2 * REGION + MIN_CHUNK, false) {
+        let c = if let Some(found) = self.find(SLOT_ROOM, false) {
             self.cut_slot(found)
         } else {
             let mut at = round_up(self.top.max(1), REGION);
@@ -213,12 +216,12 @@ impl State {
             if self.top == 0 || !self.room_in_top(lead + REGION) {
                 if self.worth_sweeping() {
                     self.sweep_all();
-                    if let Some(found) = self.find(2 * REGION + MIN_CHUNK, false) {
+                    if let Some(found) = self.find(SLOT_ROOM, false) {
                         let c = self.cut_slot(found);
                         return Some(self.dress_slot(c));
                     }
                 }
-                if !self.room_in_top(2 * REGION + MIN_CHUNK) && !self.grow(2 * REGION + MIN_CHUNK) {
+                if !self.room_in_top(SLOT_ROOM) && !self.grow(SLOT_ROOM) {
                     return None;
                 }
                 at = round_up(self.top, REGION);

@@ -2,57 +2,71 @@
 //!
 //! The handlers take every lock in the written order and give them back in parent and child. A
 //! lock that the forking thread itself holds (a signal handler that interrupted the allocator
-//! forks) is left to it on both sides: the interrupted call goes on in both. `_Fork` runs no
-//! handlers; what holds after it is in the README.
+//! forks) is left to it on both sides: the interrupted call goes on in both. A handler may also
+//! interrupt these very handlers and fork: each fork gives back just what it took, told apart by
+//! its depth. `_Fork` runs no handlers; what holds after it is in the README.
 
 use super::start;
 use crate::sync::Lock;
 use crate::{arenas, cache, mapped, side};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Locks besides the arenas' that come before, and after them.
-const BEFORE: usize = 2;
-const AFTER: usize = 2;
+/// How many forks of one thread are under way, one interrupting the other. Guarded by the first
+/// lock of the order.
+static DEPTH: AtomicUsize = AtomicUsize::new(0);
 
-/// Which locks of the order the forking thread took; written with all of them held.
-static TAKEN: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-
-/// All locks in their order: start, arena table, arenas by index, mapped chunks, side memory.
-fn locks() -> impl Iterator<Item = &'static Lock> {
-    let before: [&'static Lock; BEFORE] = [&start::LOCK, &arenas::LOCK];
-    let after: [&'static Lock; AFTER] = [&mapped::LOCK, &side::LOCK];
-    before
-        .into_iter()
+/// All locks but the first, in their order: arena table, arenas by index, mapped chunks, side
+/// memory. The first is the start's.
+fn others() -> impl Iterator<Item = &'static Lock> {
+    let after: [&'static Lock; 2] = [&mapped::LOCK, &side::LOCK];
+    core::iter::once(&arenas::LOCK)
         .chain(arenas::all().map(|a| &a.lock))
         .chain(after)
 }
 
-extern "C" fn prepare() {
-    // Named by their place from either end: the number of arenas is fixed once their table's
-    // lock is held, or was held by this thread before.
-    let mut taken = [0u64; 2];
-    for (i, lock) in locks().enumerate() {
-        if !lock.is_mine() {
-            lock.take();
-            if let Some(word) = taken.get_mut(i / 64) {
-                *word |= 1 << (i % 64);
-            }
-        }
+fn take(lock: &Lock, depth: usize) {
+    if !lock.is_mine() {
+        lock.take();
+        // A signal before this line finds a lock that is its own thread's, and leaves it.
+        lock.set_fork_depth(depth);
     }
-    for (word, now) in TAKEN.iter().zip(taken) {
-        word.store(now, Relaxed);
+}
+
+extern "C" fn prepare() {
+    let first = &start::LOCK;
+    let mine = first.is_mine();
+    if !mine {
+        first.take();
+    }
+    let depth = DEPTH.load(Relaxed) + 1;
+    DEPTH.store(depth, Relaxed);
+    if !mine {
+        first.set_fork_depth(depth);
+    }
+    // No arena can be made while their table is locked, so the list is the same afterwards.
+    for lock in others() {
+        take(lock, depth);
     }
 }
 
 extern "C" fn parent() {
-    for (i, lock) in locks().enumerate() {
-        if TAKEN
-            .get(i / 64)
-            .is_some_and(|w| w.load(Relaxed) >> (i % 64) & 1 != 0)
-        {
-            // SAFETY: `prepare` took it in this thread, whose name is the same in the child.
+    let depth = DEPTH.load(Relaxed);
+    for lock in others() {
+        if lock.fork_depth() == depth {
+            lock.set_fork_depth(0);
+            // SAFETY: this fork took it in this thread, whose name is the same in the child.
             unsafe { lock.release() };
         }
+    }
+    let first = &start::LOCK;
+    let took = first.fork_depth() == depth;
+    if took {
+        first.set_fork_depth(0);
+    }
+    DEPTH.store(depth - 1, Relaxed);
+    if took {
+        // SAFETY: as above.
+        unsafe { first.release() };
     }
 }
 
