@@ -162,14 +162,15 @@ impl Registry {
         self.totals.chunks -= 1;
         self.totals.bytes -= m.len;
     }
-    /// A mapping the kernel would not take back, if one is large enough.
+    /// A mapping the kernel would not take back, if one has exactly this length: a sized free
+    /// compares what was asked for with what there is.
     fn unstick(&mut self, len: usize) -> Option<Mapping> {
         if self.stuck == 0 {
             return None;
         }
         let at = (0..self.places).find(|&i| {
             let m = unsafe { *self.place(i) };
-            m.p != 0 && m.stuck && m.len >= len
+            m.p != 0 && m.stuck && m.len == len
         })?;
         self.stuck -= 1;
         Some(self.remove(at))
@@ -296,7 +297,10 @@ pub fn free(p: usize) -> bool {
     // SAFETY: the chunk is freed, and nobody else can find it.
     unsafe {
         if !os::unmap(m.base, m.len) {
-            os::purge(m.base, m.len);
+            // Whoever gets it next is told that it is zero. Locked pages cannot be purged.
+            if !os::purge(m.base, m.len) {
+                ptr::with_exposed_provenance_mut::<u8>(m.base).write_bytes(0, m.len);
+            }
             with(|r| {
                 r.insert(Mapping { stuck: true, ..m });
                 r.stuck += 1;
