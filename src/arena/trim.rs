@@ -52,7 +52,9 @@ impl Decay {
     fn step(&mut self, handed: usize, dirty: usize, live: usize) -> usize {
         self.least = self.least.min(dirty);
         self.peak = self.peak.max(live);
-        let mut idle = dirty.saturating_sub(KEEP_LARGE + self.peak / 4);
+        // A heap that is as good as empty keeps less: the program may be done with it.
+        let part = if live < dirty / 8 { 4 } else { 1 };
+        let mut idle = dirty.saturating_sub(KEEP_LARGE / part + self.peak / (4 * part));
         if handed.wrapping_sub(self.ends) < usize::MAX / 2 {
             idle = idle.max(self.least.saturating_sub(KEEP + live / 8));
             self.least = dirty.saturating_sub(idle);
