@@ -106,7 +106,10 @@ fn assert_tiled(heap: &[View]) {
         "the end: {last:?}"
     );
     for v in heap {
-        assert!(v.payload % 16 == 0 && v.size % 16 == 0, "{v:?}");
+        assert!(
+            v.payload.is_multiple_of(16) && v.size.is_multiple_of(16),
+            "{v:?}"
+        );
         assert!(
             v.size >= 32 || matches!(v.role, Role::Top | Role::Fence),
             "{v:?}"

@@ -272,7 +272,10 @@ impl Sequence {
             origin: Origin::Plain,
             ..old
         };
-        assert!(new.at != 0 && new.at % 16 == 0, "{old:?} became {new:?}");
+        assert!(
+            new.at != 0 && new.at.is_multiple_of(16),
+            "{old:?} became {new:?}"
+        );
         let kept = new.bytes(old.asked.min(n));
         assert!(is_all(kept, old.fill), "{old:?} lost contents in {new:?}");
         new.write();

@@ -17,9 +17,12 @@ pub const PURGEABLE: usize = 32 << 10;
 const KEEP: usize = 1 << 20;
 /// Dirty bytes, above a quarter of the recent peak, at which no epoch is waited for.
 const KEEP_LARGE: usize = 16 << 20;
-/// The shortest epoch, in bytes that the arena hands out; it lasts until as many were handed out
-/// as are live, and as lie free.
+/// The shortest epoch, in bytes that the arena hands out; it lasts until [`ROUNDS`]
+/// times as many were handed out as are live, or lie free.
 const EPOCH: usize = 4 << 20;
+/// How many times what is live, or lies free, an epoch hands out. With 1, blocks of 32 KiB to
+/// 4 MiB that come and go at random lost pages that they asked for again soon after.
+const ROUNDS: usize = 4;
 /// The least that is worth a purge, bytes.
 const WORTH: usize = 256 << 10;
 
@@ -58,7 +61,7 @@ impl Decay {
         if handed.wrapping_sub(self.ends) < usize::MAX / 2 {
             idle = idle.max(self.least.saturating_sub(KEEP + live / 8));
             self.least = dirty.saturating_sub(idle);
-            self.ends = handed.wrapping_add(EPOCH.max(dirty).max(live));
+            self.ends = handed.wrapping_add(EPOCH.max(dirty.max(live).saturating_mul(ROUNDS)));
             self.peak = live.max(self.peak / 2);
         }
         if idle < WORTH { 0 } else { idle }
@@ -74,12 +77,13 @@ impl State {
         let top = self.fresh.saturating_sub(self.top);
         // A threshold that was set by hand is obeyed at once, as glibc does.
         if self.top != 0 && settings::trim_is_fixed() && top > settings::trim_threshold() {
-            self.trim_top(settings::top_pad());
+            self.trim_top(settings::top_pad(), REGION);
             return;
         }
         let idle = self.decay.step(self.handed, self.dirty + top, live);
         if idle != 0
-            && (top < WORTH || !self.trim_top(settings::top_pad().max(top.saturating_sub(idle))))
+            && (top < WORTH
+                || !self.trim_top(settings::top_pad().max(top.saturating_sub(idle)), REGION))
         {
             self.purge(PURGEABLE, idle);
         }
@@ -104,12 +108,13 @@ impl State {
     pub fn trim(&mut self, pad: usize) -> bool {
         self.sweep_all();
         self.dissolve_empty(0);
-        let top = self.trim_top(pad);
+        let top = self.trim_top(pad, 1);
         self.purge(2 * os::page(), usize::MAX) || top
     }
 
-    /// Gives back what top holds beyond `keep` bytes. Whether any went.
-    fn trim_top(&mut self, keep: usize) -> bool {
+    /// Gives back what top holds beyond `keep` bytes: whole regions by the break, and pages of at
+    /// least `least` bytes together. Whether any went.
+    fn trim_top(&mut self, keep: usize, least: usize) -> bool {
         if self.top == 0 {
             return false;
         }
@@ -140,7 +145,7 @@ impl State {
         let pages = round_up(self.top + keep, os::page());
         let used = round_up(self.fresh, os::page()).min(heap.end);
         // SAFETY: top's pages behind its header; nothing needs their contents.
-        if pages < used && unsafe { os::purge(pages, used - pages) } {
+        if used.saturating_sub(pages) >= least && unsafe { os::purge(pages, used - pages) } {
             Self::purge_states(pages, used);
             self.fresh = self.fresh.min(pages).max(self.top);
             any = true;
