@@ -103,7 +103,8 @@ fn room(file: &Path) -> String {
 fn arrows(files: &BTreeMap<PathBuf, String>) -> BTreeSet<(PathBuf, String)> {
     let mut arrows = BTreeSet::new();
     for (file, text) in files {
-        if file == Path::new("lib.rs") || file.ends_with("tests.rs") {
+        let tests = file.ends_with("tests.rs") || file.iter().any(|part| part == "tests");
+        if file == Path::new("lib.rs") || tests {
             continue;
         }
         let code = code(text);

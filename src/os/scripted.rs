@@ -8,6 +8,17 @@ std::thread_local! {
     static ONWARD: Cell<bool> = const { Cell::new(false) };
     static ALWAYS: Cell<bool> = const { Cell::new(false) };
     static REFUSED: Cell<u64> = const { Cell::new(0) };
+    static LENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread's main arena uses the break from now on, as where Cairn is the process's malloc.
+pub fn lend_break() {
+    LENT.set(true);
+}
+
+/// Asked before the break is moved.
+pub fn break_is_lent() -> bool {
+    LENT.get()
 }
 
 /// Refuses the call that comes after `n` more have passed.
