@@ -74,17 +74,24 @@ impl State {
         let live = self.live();
         // SAFETY: `me` is set by every lock.
         unsafe { (*self.me).live.store(live, Relaxed) };
-        let top = self.fresh.saturating_sub(self.top);
-        // A threshold that was set by hand is obeyed at once, as glibc does.
-        if self.top != 0 && settings::trim_is_fixed() && top > settings::trim_threshold() {
+        // Top up to the threshold stays, whoever set it: glibc's promise.
+        let used = self.fresh.saturating_sub(self.top);
+        let top = if self.top != 0 && used > settings::trim_threshold() {
+            used
+        } else {
+            0
+        };
+        // A threshold that was set by hand is obeyed at once.
+        if top != 0 && settings::trim_is_fixed() {
             self.trim_top(settings::top_pad(), REGION);
             return;
         }
         let idle = self.decay.step(self.handed, self.dirty + top, live);
-        if idle != 0
-            && (top < WORTH
-                || !self.trim_top(settings::top_pad().max(top.saturating_sub(idle)), REGION))
-        {
+        if idle == 0 {
+            return;
+        }
+        let keep = settings::top_pad().max(top.saturating_sub(idle));
+        if top < WORTH || !self.trim_top(keep, REGION) {
             self.purge(PURGEABLE, idle);
         }
     }
