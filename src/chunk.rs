@@ -10,8 +10,7 @@
 //!
 //! The size word is written under the arena's lock; the tag is also written by the thread that
 //! owns the chunk. They are words of their own so that neither write undoes the other.
-//! glibc keeps an arena number in the header; here the region table knows it, so the tag has
-//! 32 bits instead of 16.
+//! The arena is not named in the header, as it is in glibc's by a bit: the region table knows it.
 //!
 //! The tag hashes address, size and kind under a secret of the process. In use it is `T`, freed
 //! it is `T` with all bits but the lowest turned. `T` is odd, so neither is ever 0: zeroed memory

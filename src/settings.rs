@@ -13,6 +13,7 @@ static FIXED: AtomicBool = AtomicBool::new(false);
 static PERTURB: AtomicUsize = AtomicUsize::new(0);
 static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
 static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
+static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 
 /// Takes over all knobs.
 pub fn apply(k: &Knobs) {
@@ -24,6 +25,14 @@ pub fn apply(k: &Knobs) {
     PERTURB.store(usize::from(k.perturb), Relaxed);
     ARENA_MAX.store(k.arena_max, Relaxed);
     CACHE_COUNT.store(k.tcache_count, Relaxed);
+    MAX_FAST.store(
+        if k.mxfast == 0 {
+            0
+        } else {
+            crate::config::chunk_size(k.mxfast)
+        },
+        Relaxed,
+    );
 }
 
 /// Requests from this size on are mapped, bytes.
@@ -53,6 +62,10 @@ pub fn perturb() -> u8 {
 /// Most arenas asked for, 0 for as many as there are CPUs.
 pub fn arena_max() -> usize {
     ARENA_MAX.load(Relaxed)
+}
+/// Largest chunk that waits in a fastbin, bytes, by the request it serves (`M_MXFAST`).
+pub fn max_fast() -> usize {
+    MAX_FAST.load(Relaxed)
 }
 /// Most entries of one class in a thread cache.
 pub fn cache_count() -> usize {

@@ -753,3 +753,27 @@ fn hugetlb_0_switches_every_use_of_huge_pages_off() {
         );
     });
 }
+
+#[test]
+fn mxfast_bounds_what_waits_in_fastbins() {
+    // glibc's own fastbins end at 160 bytes: this one is Cairn's.
+    let program = common::compile_c("interface/mxfast.c", &[]);
+    for (arguments, env) in [
+        (&["waits"][..], &[][..]),
+        (&["merges", "1", "0"], &[]),
+        (&["merges"], &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=0")]),
+        (&["merges"], &[("GLIBC_TUNABLES", "glibc.malloc.mxfast=64")]),
+    ] {
+        let output = common::run(&program, arguments, env);
+        common::assert_silent_success(&output);
+    }
+}
+
+#[test]
+fn a_cache_of_no_objects_is_no_cache() {
+    let program = common::compile_c("interface/plain_work.c", &[]);
+    for tunable in ["glibc.malloc.tcache_count=0", "glibc.malloc.tcache_max=0"] {
+        let output = common::run(&program, &[], &[("GLIBC_TUNABLES", tunable)]);
+        common::assert_silent_success(&output);
+    }
+}

@@ -15,7 +15,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::class;
 use crate::config::{GRANULES, MAX_CHUNK, REGION};
 use crate::region::{self, Record};
-use crate::{fatal, side};
+use crate::{fatal, settings, side};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -91,6 +91,15 @@ impl State {
     pub fn put_fast(&mut self, p: usize, class: usize) {
         let r = region::record(p);
         let size = class::size_of(class);
+        if size > settings::max_fast() {
+            // SAFETY: as below.
+            let c = unsafe { Chunk::at(p) };
+            if !c.head().is(Kind::Plain) || !c.is_freed() || c.head().size() != size {
+                fatal::die("malloc(): memory corruption (fast)", p);
+            }
+            self.release(c, size);
+            return;
+        }
         // SAFETY: the caller vetted `p`: its region is this arena's (I8).
         unsafe {
             if !(*r).mark(p) {

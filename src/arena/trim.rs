@@ -76,16 +76,16 @@ impl State {
         unsafe { (*self.me).live.store(live, Relaxed) };
         // Top up to the threshold stays, whoever set it: glibc's promise.
         let used = self.fresh.saturating_sub(self.top);
-        let top = if self.top != 0 && used > settings::trim_threshold() {
+        let over = self.top != 0 && used > settings::trim_threshold();
+        // A threshold that was set by hand is obeyed at once.
+        if over && settings::trim_is_fixed() {
+            self.trim_top(settings::top_pad(), REGION);
+        }
+        let top = if over && !settings::trim_is_fixed() {
             used
         } else {
             0
         };
-        // A threshold that was set by hand is obeyed at once.
-        if top != 0 && settings::trim_is_fixed() {
-            self.trim_top(settings::top_pad(), REGION);
-            return;
-        }
         let idle = self.decay.step(self.handed, self.dirty + top, live);
         if idle == 0 {
             return;

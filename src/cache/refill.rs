@@ -77,10 +77,7 @@ impl Drop for Spill {
 fn most(class: usize) -> usize {
     let size = class::size_of(class).max(1);
     let count = if class::is_run(class) { MOST.1 } else { MOST.0 };
-    let asked = match settings::cache_count() {
-        0 => count,
-        n => n.min(count),
-    };
+    let asked = count.min(settings::cache_count());
     let bytes = if size <= class::FINE_LIMIT + ALIGN {
         CLASS_BYTES.0
     } else {

@@ -67,7 +67,8 @@ fn start() {
 
 fn put_in_force(k: &Knobs) {
     settings::apply(k);
-    let slow = k.perturb != 0;
+    // Without a cache there is nothing for the fast path to find.
+    let slow = k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0;
     class::configure(k.run_max, if slow { 0 } else { k.tcache_max });
     if slow {
         cache::thread::bypass();

@@ -84,7 +84,6 @@ pub fn look(p: usize) -> Found {
 fn starts_here(r: *mut Record, p: usize) -> bool {
     // SAFETY: as in `look`; heaps live forever, and the walk stays inside this one's memory.
     let heap = unsafe { &*(*r).heap };
-    // A chunk whose region begins with a slot can be walked to from there: slots are many.
     let mut at = heap.first();
     while at < p {
         // SAFETY: between the heap's first byte and `p`, all of it committed.
