@@ -21,6 +21,9 @@ const EXACT: usize = 1024;
 /// Chunks looked at in one large bin before the best so far is taken.
 const LOOKS: usize = 12;
 
+/// Free chunks from this size on count as dirty until their pages went back, bytes.
+pub const PURGEABLE: usize = 32 << 10;
+
 /// The heads of the lists and the map of those that are not empty.
 pub struct Bins {
     map: [u64; BINS.div_ceil(64)],
@@ -125,7 +128,7 @@ impl State {
         }
         self.bins.set_end(bin, 0, c.payload());
         self.free += size;
-        if c.head().is(Kind::Free) && size >= super::trim::PURGEABLE {
+        if c.head().is(Kind::Free) && size >= PURGEABLE {
             self.dirty += size;
         }
     }
@@ -159,7 +162,7 @@ impl State {
             _ => unsafe { Chunk::at(prev) }.set_link(0, next),
         }
         self.free -= size;
-        if c.head().is(Kind::Free) && size >= super::trim::PURGEABLE {
+        if c.head().is(Kind::Free) && size >= PURGEABLE {
             self.dirty -= size;
         }
         size

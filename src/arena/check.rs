@@ -210,7 +210,7 @@ impl State {
             report.fast += usize::from(role == Role::Fast);
             sums.free += usize::from(role == Role::Free);
             sums.fast_bytes += if role == Role::Fast { size } else { 0 };
-            let dirty = head.is(Kind::Free) && size >= super::trim::PURGEABLE;
+            let dirty = head.is(Kind::Free) && size >= bins::PURGEABLE;
             sums.dirty += if dirty { size } else { 0 };
             if role == Role::Free && prev_free && prev_size + size <= MAX_CHUNK {
                 return Err(no(5, p));

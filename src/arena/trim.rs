@@ -5,14 +5,12 @@
 //! somebody is handed the memory, and the lock is what says so.
 
 use super::State;
-use super::bins::{self, BINS};
+use super::bins::{self, BINS, PURGEABLE};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{GRANULES, REGION, round_up};
 use crate::{os, region, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
-/// Free chunks from this size on count as dirty until their pages went back, bytes.
-pub const PURGEABLE: usize = 32 << 10;
 /// Dirty bytes that are always kept for reuse; an eighth of what is live comes on top.
 const KEEP: usize = 1 << 20;
 /// Dirty bytes, above a quarter of the recent peak, at which no epoch is waited for.
