@@ -103,10 +103,6 @@ fn tag_of(p: usize, word: u32) -> u32 {
     ((product as u64) ^ (product >> 64) as u64) as u32 | 1
 }
 
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "the contract of all is `at`'s"
-)]
 impl Chunk {
     /// The chunk whose payload is at `p`.
     ///
@@ -130,6 +126,7 @@ impl Chunk {
     }
     #[inline(always)]
     fn atomic(self, offset: isize) -> &'static AtomicU32 {
+        // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe { AtomicU32::from_ptr(self.word(offset)) }
     }
     /// The size word.
@@ -206,17 +203,20 @@ impl Chunk {
     /// The foot of the chunk in front; meaningful only while that is free.
     #[inline(always)]
     pub fn prev_size(self) -> usize {
+        // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe { ptr::with_exposed_provenance::<usize>(self.0.wrapping_sub(16)).read() }
     }
     /// Writes this free chunk's foot.
     #[inline]
     pub fn set_foot(self, size: usize) {
         let foot = self.0.wrapping_add(size).wrapping_sub(16);
+        // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe { ptr::with_exposed_provenance_mut::<usize>(foot).write(size) };
     }
     /// A link of a free chunk: 0 forward, 1 backward; 0 ends the list.
     #[inline]
     pub fn link(self, which: usize) -> usize {
+        // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance::<usize>(self.0)
                 .add(which & 1)
@@ -226,6 +226,7 @@ impl Chunk {
     /// Writes a link of a free chunk.
     #[inline]
     pub fn set_link(self, which: usize, to: usize) {
+        // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance_mut::<usize>(self.0)
                 .add(which & 1)

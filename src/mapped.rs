@@ -76,10 +76,6 @@ fn with<R>(f: impl FnOnce(&mut Registry) -> R) -> R {
     f(unsafe { &mut *REGISTRY.0.get() })
 }
 
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "`table` is side memory for `places` mappings (I11)"
-)]
 impl Registry {
     fn place(&self, i: usize) -> *mut Mapping {
         ptr::with_exposed_provenance_mut::<Mapping>(self.table).wrapping_add(i & (self.places - 1))
@@ -93,6 +89,7 @@ impl Registry {
         }
         let mut i = Self::home(p);
         loop {
+            // SAFETY: a place of the table, with the registry locked (I11).
             match unsafe { (*self.place(i)).p } {
                 0 => return None,
                 found if found == p => return Some(i & (self.places - 1)),
@@ -111,6 +108,7 @@ impl Registry {
         };
         (self.table, self.places, self.used) = (table, new, 0);
         for i in 0..places {
+            // SAFETY: a place of the table, with the registry locked (I11).
             let m = unsafe { *ptr::with_exposed_provenance::<Mapping>(old).add(i) };
             if m.p != 0 {
                 self.insert(m);
@@ -118,6 +116,7 @@ impl Registry {
         }
         let bytes = places * size_of::<Mapping>();
         if bytes != 0 && side::block(bytes) <= 64 << 10 {
+            // SAFETY: a place of the table, with the registry locked (I11).
             unsafe { side::give(old, bytes) };
         }
         true
@@ -125,28 +124,34 @@ impl Registry {
     /// Enters a mapping; there is room, by `widen`.
     fn insert(&mut self, m: Mapping) {
         let mut i = Self::home(m.p);
+        // SAFETY: a place of the table, with the registry locked (I11).
         while unsafe { (*self.place(i)).p } != 0 {
             i += 1;
         }
+        // SAFETY: a place of the table, with the registry locked (I11).
         unsafe { *self.place(i) = m };
         self.used += 1;
     }
     /// Takes a mapping out and closes the gap, so that probing needs no tombstones.
     fn remove(&mut self, at: usize) -> Mapping {
+        // SAFETY: a place of the table, with the registry locked (I11).
         let out = unsafe { *self.place(at) };
         let mask = self.places - 1;
         let (mut hole, mut i) = (at, at + 1);
         loop {
+            // SAFETY: a place of the table, with the registry locked (I11).
             let m = unsafe { *self.place(i) };
             if m.p == 0 {
                 break;
             }
             if (i.wrapping_sub(Self::home(m.p)) & mask) >= (i.wrapping_sub(hole) & mask) {
+                // SAFETY: a place of the table, with the registry locked (I11).
                 unsafe { *self.place(hole) = m };
                 hole = i;
             }
             i += 1;
         }
+        // SAFETY: a place of the table, with the registry locked (I11).
         unsafe { (*self.place(hole)).p = 0 };
         self.used -= 1;
         out
@@ -169,6 +174,7 @@ impl Registry {
             return None;
         }
         let at = (0..self.places).find(|&i| {
+            // SAFETY: a place of the table, with the registry locked (I11).
             let m = unsafe { *self.place(i) };
             m.p != 0 && m.stuck && m.len == len
         })?;

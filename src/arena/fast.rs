@@ -36,10 +36,6 @@ pub struct Stack {
     room: u32,
 }
 
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "`base` is side memory for `room` words (I11)"
-)]
 impl Stack {
     /// Empty, without memory.
     pub const fn new() -> Self {
@@ -56,12 +52,14 @@ impl Stack {
         if self.len == self.room && !self.widen() {
             return false;
         }
+        // SAFETY: `base` is side memory for `room` words (I11).
         unsafe { self.slot(self.len).write(p) };
         self.len += 1;
         true
     }
     fn pop(&mut self) -> Option<usize> {
         self.len = self.len.checked_sub(1)?;
+        // SAFETY: `base` is side memory for `room` words (I11).
         Some(unsafe { self.slot(self.len).read() })
     }
     fn widen(&mut self) -> bool {
@@ -74,6 +72,7 @@ impl Stack {
             return false;
         };
         if self.room != 0 {
+            // SAFETY: `base` is side memory for `room` words (I11).
             unsafe {
                 ptr::with_exposed_provenance_mut::<usize>(base)
                     .copy_from_nonoverlapping(self.slot(0), self.len as usize);

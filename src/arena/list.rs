@@ -10,10 +10,6 @@ pub struct List {
     last: *mut Record,
 }
 
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "records are side memory (I11) of a locked arena (I10)"
-)]
 impl List {
     /// No records.
     pub const fn new() -> Self {
@@ -28,6 +24,7 @@ impl List {
     }
     /// Puts a record that is on no list to the front.
     pub fn push_front(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             (*r).prev = ptr::null_mut();
             (*r).next = self.first;
@@ -42,6 +39,7 @@ impl List {
     }
     /// Puts a record that is on no list to the back.
     pub fn push_back(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             (*r).next = ptr::null_mut();
             (*r).prev = self.last;
@@ -56,6 +54,7 @@ impl List {
     }
     /// Takes a record off this list, if it is on it.
     pub fn remove(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             if !(*r).listed {
                 return;

@@ -43,10 +43,6 @@ pub fn capacity(class: usize) -> u32 {
         .unwrap_or(0) as u32
 }
 
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "`r` is a slot of this locked arena (I9, I10)"
-)]
 impl State {
     /// Fills `out` with objects of a run class; the last one is handed out first.
     pub(super) fn take_objects(&mut self, class: usize, out: &mut [Entry]) -> usize {
@@ -54,7 +50,9 @@ impl State {
         while n < out.len() {
             let Some(r) = self.slot_for(class) else { break };
             let rest = out.get_mut(n..).unwrap_or_default();
+            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
             n += unsafe { Self::take_from(r, class, rest) };
+            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
             unsafe {
                 if (*r).free == 0
                     && (*r).given == capacity(class)
@@ -73,6 +71,7 @@ impl State {
 
     /// Adds to the count of objects that are out, modulo 2^64.
     fn count_out(&self, class: usize, n: usize) {
+        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
         if let Some(count) = unsafe { (*self.me).out.get(class) } {
             count.store(count.load(Relaxed).wrapping_add(n), Relaxed);
         }
@@ -81,10 +80,12 @@ impl State {
     /// Objects of one slot, lowest address first: returned ones, then fresh ones.
     unsafe fn take_from(r: *mut Record, class: usize, out: &mut [Entry]) -> usize {
         let size = class::size_of(class);
+        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
         let (base, states) = unsafe { ((*r).base, (*r).states) };
         let state = |p: usize| ptr::with_exposed_provenance_mut::<u8>(states + (p - base) / ALIGN);
         let mut entries = out.iter_mut();
         let mut n = 0;
+        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
         unsafe {
             if (*r).free != 0 {
                 for (i, word) in (*r).map.iter().enumerate() {
@@ -128,6 +129,7 @@ impl State {
     /// Takes a freed object back from a cache.
     pub fn put_object(&mut self, p: usize) {
         let r = region::record(p);
+        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
         unsafe {
             if !(*r).mark(p) {
                 fatal::die("free(): double free detected in tcache 2", p);
@@ -165,6 +167,7 @@ impl State {
             self.empty_slots -= 1;
             r
         };
+        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
         unsafe {
             if usize::from((*r).class) != class {
                 // Until here a second free of an old object still found its state.
@@ -186,6 +189,7 @@ impl State {
     fn new_slot(&mut self) -> Option<*mut Record> {
         let c = self.take_slot_chunk()?;
         let r = region::record(c.payload());
+        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
         unsafe {
             if (*r).states == 0 {
                 let Some(states) = side::take(STATES) else {
@@ -284,8 +288,10 @@ impl State {
             self.empty.remove(r);
             self.empty_slots -= 1;
             self.all_slots -= 1;
+            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
             let base = unsafe { (*r).base };
             region::set_word(base, CHUNKS);
+            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
             unsafe {
                 (*r).class = 0;
                 (*r).given = 0;

@@ -86,10 +86,6 @@ fn most(class: usize) -> usize {
     asked.min(bytes / size).max(1)
 }
 
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "a cache is touched by its own thread alone, and `[base, limit)` is side memory"
-)]
 impl Cache {
     fn bin(&mut self, class: usize) -> *mut Bin {
         (&raw mut self.bins)
@@ -101,6 +97,7 @@ impl Cache {
     pub fn take_or_refill(&mut self, class: usize) -> *mut u8 {
         self.look_for_idle();
         let bin = self.bin(class);
+        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             if (*bin).top == (*bin).base {
                 let size = class::size_of(class).max(1);
@@ -134,6 +131,7 @@ impl Cache {
     pub fn make_room(&mut self, class: usize) -> bool {
         self.look_for_idle();
         let bin = self.bin(class);
+        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             if (*bin).top != (*bin).limit {
                 return true;
@@ -160,6 +158,7 @@ impl Cache {
     /// cached object in another slot that cannot be given back, each cached chunk between two
     /// free ones that cannot merge.
     fn is_sparse(&self, class: usize, len: usize) -> bool {
+        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         let arena = unsafe { &*self.arena };
         match arena.out.get(class) {
             Some(out) => out.load(Relaxed) < len * SPARSE,
@@ -170,6 +169,7 @@ impl Cache {
     /// Gives all of a class back, and its array: the next one starts small.
     fn empty(&mut self, class: usize, to: &mut Spill) {
         let bin = self.bin(class);
+        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             self.spill_older(class, (*bin).len(), to);
             let room = (*bin).room();
@@ -192,6 +192,7 @@ impl Cache {
     /// Gives a class's array back to side memory, if it came from there.
     fn drop_array(&mut self, class: usize) {
         let (bin, first) = (self.bin(class), self.first_array(class));
+        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             if (*bin).base != first && !(*bin).base.is_null() {
                 side::give(
@@ -205,6 +206,7 @@ impl Cache {
     /// Gives the `n` oldest entries of a class back.
     fn spill_older(&mut self, class: usize, n: usize, to: &mut Spill) {
         let bin = self.bin(class);
+        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             let base = (*bin).base;
             to.put(slice::from_raw_parts(base, n), class);
@@ -220,6 +222,7 @@ impl Cache {
         let size = class::size_of(class);
         let (threads, limit) = (thread::count().max(1), most(class));
         let budget = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
+        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             let old = (*bin).room();
             let new = if old == 0 { FIRST } else { old * 2 }.min(limit);
@@ -255,6 +258,7 @@ impl Cache {
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
+            // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
             unsafe {
                 let len = (*bin).len();
                 if !(*bin).busy && len != 0 {
@@ -275,6 +279,7 @@ impl Cache {
     pub(super) fn drain(&mut self) {
         let mut to = Spill::new();
         for class in 1..CLASSES {
+            // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
             if unsafe { !(*self.bin(class)).base.is_null() } {
                 self.empty(class, &mut to);
             }
@@ -286,6 +291,7 @@ impl Cache {
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
+            // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
             unsafe {
                 if (*bin).len() != 0 {
                     self.spill_older(class, (*bin).len(), &mut to);
