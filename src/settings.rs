@@ -19,7 +19,8 @@ static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 pub fn apply(k: &Knobs) {
     MMAP_THRESHOLD.store(k.mmap_threshold, Relaxed);
     TRIM_THRESHOLD.store(k.trim_threshold, Relaxed);
-    TOP_PAD.store(k.top_pad, Relaxed);
+    // Beyond any address, so that an address plus the pad never wraps.
+    TOP_PAD.store(k.top_pad.min(1 << 47), Relaxed);
     MMAP_MAX.store(k.mmap_max, Relaxed);
     FIXED.store(k.mmap_threshold_fixed, Relaxed);
     PERTURB.store(usize::from(k.perturb), Relaxed);
