@@ -31,12 +31,15 @@ static void on_signal(int signal)
 
 static void *compute(void *unused)
 {
+    /* The signals may come from the thread's first instruction on. */
+    in_allocator = 1;
     void *stack = malloc(65536);
     CHECK(stack != NULL);
     stack_t alternate = {0};
     alternate.ss_sp = stack;
     alternate.ss_size = 65536;
     CHECK(sigaltstack(&alternate, NULL) == 0);
+    in_allocator = 0;
     volatile double sum = 0;
     for (unsigned round = 0; handled < SIGNALS; round++) {
         for (int at = 0; at < 2000; at++)
