@@ -11,7 +11,7 @@
 //! A run on one library is followed at once by a run on the next, and the order turns from round
 //! to round, so that a machine that is slow for a while is slow for all of them. The ratio is
 //! taken within a round; the median of the rounds is shown. Workloads are the C programs of
-//! `c-tests/bench`, with their seeds inside, and real programs.
+//! `bench/workloads`, with their seeds inside, and real programs.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -287,7 +287,7 @@ fn compile(scratch: &Path, source: &str) -> PathBuf {
         .arg(&program)
         .arg(
             Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("c-tests/bench")
+                .join("bench/workloads")
                 .join(source),
         )
         .status()

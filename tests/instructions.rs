@@ -67,7 +67,7 @@ fn a_hot_pair_of_64_bytes_takes_at_most_62_instructions_and_no_size_more_than_gl
     let Some(valgrind) = common::find("valgrind") else {
         return;
     };
-    let pair = common::compile_c("bench/pair.c", &["-O2"]);
+    let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
     println!("instructions of a hot malloc and free pair");
     println!(
         "{:>8} {:>8} {:>8} {:>8}",

@@ -37,7 +37,7 @@ fn median(mut values: [i64; RUNS]) -> i64 {
 
 #[test]
 fn a_process_that_allocates_a_few_kilobytes_needs_at_most_300_kib_above_glibc() {
-    let program = common::compile_c("bench/lean.c", &[]);
+    let program = common::compile_c("../bench/workloads/lean.c", &[]);
     common::for_each_mode(|mode| {
         let (mut cairn, mut glibc) = ([0; RUNS], [0; RUNS]);
         for run in 0..RUNS {
