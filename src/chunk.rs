@@ -76,6 +76,11 @@ impl Head {
     pub const fn covered(self) -> u32 {
         self.0 & !PREV_IN_USE
     }
+    /// Whether the tag covers just this: one comparison that leaves P out.
+    #[inline(always)]
+    pub const fn covers(self, covered: u32) -> bool {
+        self.0 ^ covered <= PREV_IN_USE
+    }
     /// Whether this is linked in a bin.
     #[inline(always)]
     pub const fn is_free(self) -> bool {
@@ -147,12 +152,12 @@ impl Chunk {
     /// `T` for the size word as it stands.
     #[inline(always)]
     pub fn expected(self) -> u32 {
-        self.expected_under(self.head())
+        self.expected_under(self.head().covered())
     }
-    /// `T` for a size word that was read before.
+    /// `T` for what it covers of a size word that was read before.
     #[inline(always)]
-    pub fn expected_under(self, head: Head) -> u32 {
-        tag_of(self.0, head.covered())
+    pub fn expected_under(self, covered: u32) -> u32 {
+        tag_of(self.0, covered)
     }
     /// Whether header and tag agree that this chunk of any kind is in use.
     #[inline(always)]
@@ -232,11 +237,6 @@ impl Chunk {
                 .add(which & 1)
                 .write(to)
         };
-    }
-    /// Size word and tag as a cache keeps them beside a freed chunk: the witness.
-    #[inline(always)]
-    pub fn witness(size: usize, freed_tag: u32) -> usize {
-        size | (freed_tag as usize) << 32
     }
 }
 

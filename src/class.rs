@@ -7,16 +7,21 @@
 //!        73 ..= 152  chunks in 16 steps a doubling up to 32 KiB of request
 //! ```
 //!
-//! Classes are named on the fast path by the byte offset of their bin in the thread cache. Two
-//! small tables give it: one entry per 8 bytes of request up to 1 KiB, one per 64 bytes above.
+//! Classes are named on the fast path by the byte offset of their bin in the thread cache. Up to
+//! 1,032 bytes it comes out of the size by arithmetic, above out of a table with an entry per 64
+//! bytes.
 
-use crate::config::{ALIGN, CACHE_LIMIT, HEADER, MIN_CHUNK, RUN_LIMIT, chunk_size};
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use crate::config::{ALIGN, CACHE_LIMIT, HEADER, MIN_CHUNK, RUN_LIMIT, chunk_size, round_up};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// log2 of a bin's bytes in the thread cache.
 pub const BIN_SHIFT: u32 = 5;
-/// Largest request of the fine table, bytes.
-pub const FINE_LIMIT: usize = 1024;
+/// Where the exact classes end, bytes: the wide ones double from here.
+const FINE_LIMIT: usize = 1024;
+/// Largest chunk of an exact class, bytes.
+pub const EXACT_CHUNK: usize = FINE_LIMIT + ALIGN;
+/// Largest request that such a chunk holds.
+pub const EXACT_LIMIT: usize = usable(EXACT_CHUNK);
 /// Run classes.
 pub const RUNS: usize = RUN_LIMIT / ALIGN;
 /// First chunk class.
@@ -28,15 +33,17 @@ const STEPS: usize = 16;
 const DOUBLINGS: usize = (CACHE_LIMIT / FINE_LIMIT).ilog2() as usize;
 /// All classes, the "none" class included.
 pub const CLASSES: usize = FIRST_WIDE + STEPS * DOUBLINGS;
-/// Byte offset of the last bin that holds objects of runs.
-pub const LAST_RUN_BIN: usize = RUNS << BIN_SHIFT;
+/// Granules between one bin and the next, as a shift: what a size has to be moved by to become
+/// an offset.
+const SIZE_SHIFT: u32 = BIN_SHIFT - ALIGN.ilog2();
+/// Byte offset of the bin that a chunk of 0 bytes would have.
+const CHUNK_BINS: usize = (FIRST_CHUNK << BIN_SHIFT) - (MIN_CHUNK << SIZE_SHIFT);
 
-const FINE_STEP: usize = 8;
 const WIDE_STEP: usize = FINE_LIMIT / STEPS;
 
-const _: () = assert!(CLASSES == 153);
+const _: () = assert!(CLASSES == 153 && CLASSES << BIN_SHIFT < 1 << 16);
 const _: () = assert!(
-    LAST_RUN_BIN < 4096,
+    (RUNS + 1) << BIN_SHIFT < 4096,
     "a run's bin offset shares a word with a page address"
 );
 
@@ -59,23 +66,14 @@ pub static SIZE: [u32; CLASSES] = {
     t
 };
 
-/// Chunk class by size: exact ones by 16 bytes, wide ones by 64.
-static EXACT: [u8; (FINE_LIMIT + ALIGN) / ALIGN + 1] = {
-    let mut t = [0; (FINE_LIMIT + ALIGN) / ALIGN + 1];
-    let mut c = FIRST_CHUNK;
-    while c < FIRST_WIDE {
-        t[SIZE[c] as usize / ALIGN] = c as u8;
-        c += 1;
-    }
-    t
-};
-static WIDE: [u8; CACHE_LIMIT / WIDE_STEP + 1] = {
+/// The bin offset of the wide class that serves a request, by 64 bytes, rounded up.
+static WIDE: [u16; CACHE_LIMIT / WIDE_STEP + 1] = {
     let mut t = [0; CACHE_LIMIT / WIDE_STEP + 1];
     let mut c = FIRST_WIDE;
     let mut i = FINE_LIMIT / WIDE_STEP;
     while c < CLASSES {
-        while i <= (SIZE[c] as usize - ALIGN) / WIDE_STEP {
-            t[i] = c as u8;
+        while i <= steps_of(c) {
+            t[i] = (c << BIN_SHIFT) as u16;
             i += 1;
         }
         c += 1;
@@ -83,34 +81,67 @@ static WIDE: [u8; CACHE_LIMIT / WIDE_STEP + 1] = {
     t
 };
 
-/// Bin offsets by request; 0 until [`configure`] ran, which sends everything the slow way.
-pub static FINE_BIN: [AtomicU32; FINE_LIMIT / FINE_STEP + 1] =
-    [const { AtomicU32::new(0) }; FINE_LIMIT / FINE_STEP + 1];
-/// See [`FINE_BIN`].
-pub static WIDE_BIN: [AtomicU32; CACHE_LIMIT / WIDE_STEP + 1] =
-    [const { AtomicU32::new(0) }; CACHE_LIMIT / WIDE_STEP + 1];
-static RUN_MAX: AtomicUsize = AtomicUsize::new(0);
+/// The bin offset of the wide class of chunks of exactly so many times 64 bytes and 16; 0 if
+/// there is none.
+static WIDE_CHUNK: [u16; CACHE_LIMIT / WIDE_STEP + 1] = {
+    let mut t = [0; CACHE_LIMIT / WIDE_STEP + 1];
+    let mut c = FIRST_WIDE;
+    while c < CLASSES {
+        t[steps_of(c)] = (c << BIN_SHIFT) as u16;
+        c += 1;
+    }
+    t
+};
 
-/// The bin offset of a request up to [`FINE_LIMIT`], 0 for none.
-#[inline(always)]
-pub fn fine_bin(n: usize) -> usize {
-    debug_assert!(n <= FINE_LIMIT);
-    // SAFETY: within the table by the caller's comparison.
-    unsafe { FINE_BIN.get_unchecked(n.div_ceil(FINE_STEP)) }.load(Relaxed) as usize
+/// Of a wide class: its chunks are this many times 64 bytes, and 16.
+const fn steps_of(class: usize) -> usize {
+    (SIZE[class] as usize - ALIGN) / WIDE_STEP
 }
 
-/// The bin offset of any request, 0 for none.
-#[inline]
-pub fn bin(n: usize) -> usize {
-    if n <= FINE_LIMIT {
-        return fine_bin(n);
-    }
+static RUN_MAX: AtomicUsize = AtomicUsize::new(0);
+static CACHE_MAX: AtomicUsize = AtomicUsize::new(0);
+
+/// The bin offset of a request up to [`RUN_LIMIT`], if runs serve it; 0 for 0 bytes.
+#[inline(always)]
+pub fn run_bin(n: usize) -> usize {
+    round_up(n, ALIGN) << SIZE_SHIFT
+}
+
+/// The bin offset of a chunk up to [`EXACT_CHUNK`] bytes.
+#[inline(always)]
+pub fn exact_bin(size: usize) -> usize {
+    (size << SIZE_SHIFT) + CHUNK_BINS
+}
+
+/// The bin offset of a request above [`EXACT_LIMIT`], 0 for none.
+#[inline(always)]
+pub fn wide_bin(n: usize) -> usize {
     if n > CACHE_LIMIT {
         return 0;
     }
-    WIDE_BIN
-        .get(n.div_ceil(WIDE_STEP))
-        .map_or(0, |bin| bin.load(Relaxed) as usize)
+    // SAFETY: within the table by the comparison.
+    usize::from(*unsafe { WIDE.get_unchecked((n - 1) / WIDE_STEP + 1) })
+}
+
+/// The bin offset of a chunk above [`EXACT_CHUNK`] bytes, 0 if its size is no class's.
+///
+/// Rotating what must be 0 to the top makes one comparison of two.
+#[inline(always)]
+pub fn wide_chunk_bin(size: usize) -> usize {
+    WIDE_CHUNK
+        .get((size - ALIGN).rotate_right(WIDE_STEP.ilog2()))
+        .map_or(0, |&offset| usize::from(offset))
+}
+
+/// Whether a thread's cache may hold this class, which is so if some request up to the limit is
+/// of it: the bin stays empty and full at once if not.
+pub fn may_cache(class: usize) -> bool {
+    let least = match class {
+        0 => return false,
+        _ if is_run(class) => size_of(class),
+        _ => size_of(class) - ALIGN,
+    };
+    least <= CACHE_MAX.load(Relaxed)
 }
 
 /// The class of a request, whether or not a cache may serve it; 0 for none.
@@ -128,26 +159,23 @@ pub fn as_chunk(n: usize) -> usize {
 
 /// The smallest chunk class that holds a request of `n` bytes; 0 if none does.
 fn covering(n: usize) -> usize {
-    let class = if n <= FINE_LIMIT {
-        EXACT.get(chunk_size(n) / ALIGN)
-    } else {
-        WIDE.get(n.div_ceil(WIDE_STEP))
-    };
-    usize::from(class.copied().unwrap_or(0))
+    if n <= EXACT_LIMIT {
+        return exact_bin(chunk_size(n)) >> BIN_SHIFT;
+    }
+    wide_bin(n) >> BIN_SHIFT
 }
 
 /// The class whose chunks are exactly `size` bytes, a multiple of 16; 0 if there is none.
 #[inline(always)]
 pub fn of_chunk(size: usize) -> usize {
-    if size <= FINE_LIMIT + ALIGN {
-        // SAFETY: within the table by the comparison.
-        return usize::from(*unsafe { EXACT.get_unchecked(size / ALIGN) });
+    if size <= EXACT_CHUNK {
+        return if size < MIN_CHUNK {
+            0
+        } else {
+            exact_bin(size) >> BIN_SHIFT
+        };
     }
-    let class = WIDE
-        .get((size - ALIGN) / WIDE_STEP)
-        .copied()
-        .map_or(0, usize::from);
-    if size_of(class) == size { class } else { 0 }
+    wide_chunk_bin(size) >> BIN_SHIFT
 }
 
 /// Bytes of a class.
@@ -173,27 +201,15 @@ pub const fn is_run(class: usize) -> bool {
 }
 
 /// Whether a request is served from runs.
+#[inline]
 pub fn is_for_run(n: usize) -> bool {
     n.max(1) <= RUN_MAX.load(Relaxed)
 }
 
-/// Fills the request tables: runs up to `run_max`, cached chunks up to `cache_max` bytes of
-/// request. `cache_max` 0 turns the fast path off: every request takes the slow one.
+/// Sets the limits: runs up to `run_max`, caches up to `cache_max` bytes of request.
 pub fn configure(run_max: usize, cache_max: usize) {
-    RUN_MAX.store(run_max.min(RUN_LIMIT) / FINE_STEP * FINE_STEP, Relaxed);
-    let offset = |n: usize| {
-        if n > cache_max {
-            0
-        } else {
-            (of_request(n) << BIN_SHIFT) as u32
-        }
-    };
-    for (i, bin) in FINE_BIN.iter().enumerate() {
-        bin.store(offset(i * FINE_STEP), Relaxed);
-    }
-    for (i, bin) in WIDE_BIN.iter().enumerate() {
-        bin.store(offset(i * WIDE_STEP), Relaxed);
-    }
+    RUN_MAX.store(run_max.min(RUN_LIMIT) / ALIGN * ALIGN, Relaxed);
+    CACHE_MAX.store(cache_max, Relaxed);
 }
 
 /// Payload bytes of a chunk: all but its header, the next one's `prev_size` included.
@@ -211,7 +227,15 @@ mod tests {
             configure(run_max, CACHE_LIMIT);
             for n in 0..=CACHE_LIMIT {
                 let class = of_request(n);
-                assert_eq!(bin(n), class << BIN_SHIFT, "request {n}");
+                let bin = if n.max(1) <= run_max {
+                    run_bin(n.max(1))
+                } else if n <= EXACT_LIMIT {
+                    exact_bin(chunk_size(n))
+                } else {
+                    wide_bin(n)
+                };
+                assert_eq!(bin, class << BIN_SHIFT, "request {n}");
+                assert!(may_cache(class));
                 let held = if is_run(class) {
                     size_of(class)
                 } else {
@@ -223,7 +247,7 @@ mod tests {
                     assert_eq!(of_chunk(size_of(class)), class);
                 }
             }
-            assert_eq!(bin(CACHE_LIMIT + 1), 0);
+            assert_eq!(wide_bin(CACHE_LIMIT + 1), 0);
         }
     }
 

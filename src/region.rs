@@ -5,10 +5,12 @@
 //! all that the fast paths need, and the *record*, what the arena keeps about the region.
 //!
 //! ```text
-//! word   0                      nobody's: a mapped chunk, or not Cairn's
-//!        CHUNKS                 chunks with their own headers
-//!        states | bin | RUN     a slot of a run: its state page, and its class as the byte
-//!                               offset of the thread cache's bin
+//! word   0                 nobody's: a mapped chunk, or not Cairn's
+//!        CHUNKS            chunks with their own headers
+//!        bias + bin        a slot of a run. Its state page less the first granule's number: a
+//!                          pointer's granule added to it is the address of its state. Both
+//!                          are multiples of 4096, so the low bits are free for the class,
+//!                          as the byte offset of the thread cache's bin
 //! ```
 
 use crate::arena::heap::Heap;
@@ -21,14 +23,10 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// Flag of a region with chunks.
-pub const CHUNKS: usize = 2;
-/// Flag of a region that is a slot of a run.
-pub const RUN: usize = 1;
-/// Bits of a run's word that are its bin's byte offset.
-pub const BIN: usize = 0xfff & !((1 << BIN_SHIFT) - 1);
-/// Bits of a run's word that are the address of its state page.
-pub const STATES: usize = !0xfff;
+/// Word of a region with chunks.
+pub const CHUNKS: usize = 1;
+/// Bits of a slot's word that are its bin's byte offset.
+pub const BIN: usize = 0xfff;
 
 /// States of an object of a run, one byte at its start; 0 is "no object starts here, or never given".
 pub const IN_USE: u8 = 1;
@@ -37,12 +35,29 @@ pub const FREED: u8 = 2;
 
 const LEAF: usize = 1 << 16;
 
+#[repr(C)]
 struct Leaf {
     word: [AtomicUsize; LEAF],
     record: [AtomicPtr<Record>; LEAF],
 }
 
-static ROOT: [AtomicPtr<Leaf>; 1 << 16] = [const { AtomicPtr::new(ptr::null_mut()) }; 1 << 16];
+/// 48 bits of address, but for the last 4 GiB: no program's, and a length that is no power of
+/// two leaves one comparison with the index where two shifts would stand.
+const ROOTS: usize = (1 << 16) - 1;
+
+/// The root, and the words of a leaf that nobody entered anything into. An entry is the distance
+/// of a leaf from those, so that an entry of 0 leads to them: the fast path has no null to ask
+/// for.
+#[repr(C)]
+struct Table {
+    root: [AtomicUsize; ROOTS],
+    none: [AtomicUsize; LEAF],
+}
+
+static TABLE: Table = Table {
+    root: [const { AtomicUsize::new(0) }; ROOTS],
+    none: [const { AtomicUsize::new(0) }; LEAF],
+};
 
 /// The first leaf that is needed, most often the break's: it costs no mapping, so that the heap
 /// can begin when the process has used up its mappings. Untouched `.bss` costs no memory.
@@ -80,48 +95,47 @@ pub struct Record {
     pub map: [AtomicU64; GRANULES / 64],
 }
 
+/// Where distances are counted from.
+#[inline(always)]
+fn origin() -> usize {
+    (&raw const TABLE.none).expose_provenance()
+}
+
 #[inline(always)]
 fn leaf(p: usize) -> *mut Leaf {
     // A pointer above 48 bits is nobody's.
-    ROOT.get(p >> 32)
-        .map_or(ptr::null_mut(), |l| l.load(Acquire))
+    match TABLE.root.get(p >> 32).map_or(0, |l| l.load(Acquire)) {
+        0 => ptr::null_mut(),
+        distance => ptr::with_exposed_provenance_mut(origin().wrapping_add(distance)),
+    }
 }
 
 /// The word of the region `p` lies in.
 #[inline(always)]
 pub fn word(p: usize) -> usize {
-    let leaf = leaf(p);
-    if leaf.is_null() {
-        return 0;
-    }
-    // SAFETY: leaves are never given back, and the index is cut to 16 bits.
-    unsafe {
-        (*leaf)
-            .word
-            .get_unchecked((p >> REGION_SHIFT) & (LEAF - 1))
-            .load(Relaxed)
-    }
+    word_under(p >> 32, p)
 }
 
-/// As [`word`] for a multiple of 16; 0 for every other address, above 48 bits or not.
+/// As [`word`] for a multiple of 16, and its granule's number; a word of 0 for every other
+/// address, above 48 bits or not.
 ///
-/// Rotating the four low bits to the top makes one comparison of two.
+/// Rotating the four low bits to the top makes one comparison of two, and leaves the granule.
 #[inline(always)]
-pub fn aligned_word(p: usize) -> usize {
-    let Some(root) = ROOT.get(p.rotate_right(ALIGN.ilog2()) >> (32 - ALIGN.ilog2())) else {
+pub fn aligned_word(p: usize) -> (usize, usize) {
+    let granule = p.rotate_right(ALIGN.ilog2());
+    (word_under(granule >> (32 - ALIGN.ilog2()), p), granule)
+}
+
+#[inline(always)]
+fn word_under(root: usize, p: usize) -> usize {
+    let Some(root) = TABLE.root.get(root) else {
         return 0;
     };
-    let leaf = root.load(Acquire);
-    if leaf.is_null() {
-        return 0;
-    }
-    // SAFETY: as in `word`.
-    unsafe {
-        (*leaf)
-            .word
-            .get_unchecked((p >> REGION_SHIFT) & (LEAF - 1))
-            .load(Relaxed)
-    }
+    let words: *const AtomicUsize =
+        ptr::with_exposed_provenance(origin().wrapping_add(root.load(Acquire)));
+    // SAFETY: a leaf begins with its words, and so do those of none; leaves are never given
+    // back, and the index is cut to 16 bits.
+    unsafe { (*words.add((p >> REGION_SHIFT) & (LEAF - 1))).load(Relaxed) }
 }
 
 /// The record of the region `p` lies in; null if it is nobody's.
@@ -140,29 +154,44 @@ pub fn record(p: usize) -> *mut Record {
     }
 }
 
-/// Address of the state byte of the object that starts at `p`, by its region's word.
+/// The word of the slot at `base`.
+pub fn slot_word(base: usize, states: usize, class: usize) -> usize {
+    states.wrapping_sub(base / ALIGN) | class << BIN_SHIFT
+}
+
+/// Whether a word is a slot's. Class 0 is no run's, so a slot's word is more than [`CHUNKS`].
+#[inline(always)]
+pub fn is_slot(word: usize) -> bool {
+    word > CHUNKS
+}
+
+/// Address of the state byte of the object that starts at `p`, by its slot's word.
 #[inline(always)]
 pub fn state_at(word: usize, p: usize) -> *mut u8 {
-    ptr::with_exposed_provenance_mut((word & STATES) + ((p & (REGION - 1)) / ALIGN))
+    state_of(word, p / ALIGN)
+}
+
+/// The same, by the number of the granule.
+#[inline(always)]
+pub fn state_of(word: usize, granule: usize) -> *mut u8 {
+    ptr::with_exposed_provenance_mut((word & !BIN).wrapping_add(granule))
 }
 
 /// Makes the leaf for `p` exist.
 fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
-    let root = ROOT.get(p >> 32)?;
-    let found = root.load(Acquire);
+    let root = TABLE.root.get(p >> 32)?;
+    let found = leaf(p);
     if !found.is_null() {
         return Some(found);
     }
-    let new: *mut Leaf = if FIRST_TAKEN.swap(true, Relaxed) {
-        ptr::with_exposed_provenance_mut(side::take(size_of::<Leaf>())?)
+    let new = if FIRST_TAKEN.swap(true, Relaxed) {
+        side::take(size_of::<Leaf>())?
     } else {
-        (&raw const FIRST).cast_mut()
+        (&raw const FIRST).expose_provenance()
     };
-    match root.compare_exchange(ptr::null_mut(), new, Release, Acquire) {
-        Ok(_) => Some(new),
-        // Another arena was first; its leaf serves, and ours, never touched, costs no memory.
-        Err(theirs) => Some(theirs),
-    }
+    // If another arena was first its leaf serves, and ours, never touched, costs no memory.
+    let _ = root.compare_exchange(0, new.wrapping_sub(origin()), Release, Acquire);
+    Some(leaf(p))
 }
 
 /// Enters the regions of `[from, to)` as chunks of `heap`; all of them, or on failure none.

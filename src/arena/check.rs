@@ -15,7 +15,7 @@ use super::{State, runs};
 use crate::chunk::{Chunk, Kind};
 use crate::class;
 use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK, REGION};
-use crate::region::{self, FREED, IN_USE, RUN, Record};
+use crate::region::{self, FREED, IN_USE, Record};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -266,7 +266,7 @@ impl State {
             return Ok(0); // cut out, and the arrays of states not yet of a class
         }
         let size = class::size_of(usize::from(r.class));
-        if word & RUN == 0 || word & region::STATES != r.states || p != r.base {
+        if word != region::slot_word(r.base, r.states, usize::from(r.class)) || p != r.base {
             return Err(no(9, p));
         }
         let (mut marked, mut known) = (0, 0);

@@ -189,10 +189,10 @@ impl State {
         let prev_in_use = c.head().prev_in_use();
         self.top = 0;
         if size < MIN_CHUNK {
-            c.write(0, Kind::Fence, prev_in_use, true);
+            c.write(0, Kind::Fence, prev_in_use, false);
             return;
         }
-        c.after(size).write(0, Kind::Fence, true, true);
+        c.after(size).write(0, Kind::Fence, true, false);
         c.write(size, Kind::Plain, prev_in_use, false);
         self.release(c, size);
     }

@@ -14,6 +14,7 @@ pub mod runs;
 pub mod split;
 pub mod trim;
 
+use crate::chunk::Chunk;
 use crate::class::{CLASSES, RUNS};
 use crate::region::Record;
 use crate::sync::{Guard, Lock};
@@ -27,15 +28,69 @@ use list::List;
 
 /// One freed object or chunk on its way between a cache and an arena.
 ///
-/// `witness` lets the cache see, without looking anything up, that what it hands out is what it
-/// took: the address of the object's state byte, or the header of the freed chunk.
+/// The witness lets the cache see, without looking anything up, that what it hands out is what it
+/// took.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Entry {
     /// The payload.
     pub p: usize,
-    /// See above.
-    pub witness: usize,
+    witness: Witness,
+}
+
+/// Which of the two it is the class of the entry's bin says.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Witness {
+    /// The address of the object's state.
+    state: usize,
+    /// Size word and tag of the freed chunk. Two words, as in the header: read as one after a
+    /// write of one half, either would wait for the processor's store buffer.
+    header: [u32; 2],
+}
+
+impl Entry {
+    /// No entry.
+    pub const NONE: Self = Self {
+        p: 0,
+        witness: Witness { state: 0 },
+    };
+    /// A freed object and the address of its state.
+    #[inline(always)]
+    pub const fn object(p: usize, state: usize) -> Self {
+        let witness = Witness { state };
+        Self { p, witness }
+    }
+    /// Writes a freed chunk, its size word without the P flag, and its tag, half by half.
+    ///
+    /// # Safety
+    /// There is room for an entry.
+    #[inline(always)]
+    pub unsafe fn write_chunk(entry: *mut Self, p: usize, covered: u32, tag: u32) {
+        // SAFETY: the caller's.
+        unsafe {
+            (*entry).p = p;
+            (*entry).witness.header[0] = covered;
+            (*entry).witness.header[1] = tag;
+        }
+    }
+    /// Becomes the entry of a freed chunk.
+    pub fn set_chunk(&mut self, c: Chunk) {
+        // SAFETY: an entry.
+        unsafe { Self::write_chunk(self, c.payload(), c.head().covered(), c.tag()) };
+    }
+    /// The address of the state of an entry that is an object.
+    #[inline(always)]
+    pub fn state(&self) -> *mut u8 {
+        // SAFETY: every bit pattern is a number.
+        core::ptr::with_exposed_provenance_mut(unsafe { self.witness.state })
+    }
+    /// Size word and tag of an entry that is a chunk.
+    #[inline(always)]
+    pub const fn header(&self) -> [u32; 2] {
+        // SAFETY: every bit pattern is a pair of numbers.
+        unsafe { self.witness.header }
+    }
 }
 
 /// An arena: the lock, and what it guards.

@@ -15,9 +15,9 @@
 
 use super::{Entry, State};
 use crate::chunk::{Chunk, Kind};
-use crate::class::{self, BIN_SHIFT};
+use crate::class;
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION, round_up};
-use crate::region::{self, CHUNKS, FREED, RUN, Record};
+use crate::region::{self, CHUNKS, FREED, Record};
 use crate::{fatal, side};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
@@ -96,10 +96,7 @@ impl State {
                         if *state(p) != FREED {
                             fatal::die("malloc(): corrupted run", p);
                         }
-                        *entry = Entry {
-                            p,
-                            witness: state(p).addr(),
-                        };
+                        *entry = Entry::object(p, state(p).addr());
                         bits &= bits - 1;
                         n += 1;
                     }
@@ -115,10 +112,7 @@ impl State {
                 let Some(entry) = entries.next() else { break };
                 let p = base + (*r).given as usize * size;
                 *state(p) = FREED;
-                *entry = Entry {
-                    p,
-                    witness: state(p).addr(),
-                };
+                *entry = Entry::object(p, state(p).addr());
                 (*r).given += 1;
                 n += 1;
             }
@@ -178,7 +172,8 @@ impl State {
                 (*r).class = class as u16;
                 (*r).given = 0;
                 (*r).free = 0;
-                region::set_word((*r).base, (*r).states | class << BIN_SHIFT | RUN);
+                let word = region::slot_word((*r).base, (*r).states, class);
+                region::set_word((*r).base, word);
             }
             self.slots.get_mut(class)?.push_front(r);
         }

@@ -150,10 +150,7 @@ impl State {
         for entry in out.iter_mut().take(count).rev() {
             c.write(size, Kind::Plain, prev_in_use, false);
             prev_in_use = true;
-            *entry = Entry {
-                p: c.payload(),
-                witness: Chunk::witness(size, c.tag()),
-            };
+            entry.set_chunk(c);
             c = c.after(size);
         }
         count

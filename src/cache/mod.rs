@@ -8,25 +8,44 @@ pub mod refill;
 pub mod thread;
 
 use crate::arena::{Arena, Entry};
-use crate::chunk::{Chunk, Kind, TURN};
-use crate::class::{BIN_SHIFT, CLASSES, LAST_RUN_BIN};
-use crate::region::{self, FREED, IN_USE, RUN};
+use crate::chunk::{Chunk, TURN};
+use crate::class::{BIN_SHIFT, CLASSES};
+use crate::config::{RUN_LIMIT, chunk_size};
+use crate::region::{self, CHUNKS, FREED, IN_USE};
 use crate::sync::tls;
 use crate::{class, fatal};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 /// One class's array, `[base, limit)`; the entries are `[base, top)`.
 #[repr(C)]
 pub struct Bin {
-    top: *mut Entry,
+    /// Atomic for the sake of one instruction: a relaxed load, a sum and a relaxed store become
+    /// one addition in memory, where an ordinary pointer stays in a register and is written back.
+    top: AtomicPtr<Entry>,
     base: *mut Entry,
     limit: *mut Entry,
     /// Objects the next refill asks for.
     batch: u32,
     /// Refilled or spilled since the last look for idle bins.
     busy: bool,
+}
+
+impl Bin {
+    #[inline(always)]
+    fn top(&self) -> *mut Entry {
+        self.top.load(Relaxed)
+    }
+    #[inline(always)]
+    fn set_top(&self, to: *mut Entry) {
+        self.top.store(to, Relaxed);
+    }
+    #[inline(always)]
+    fn step(&self, entries: isize) {
+        self.set_top(self.top().wrapping_offset(entries));
+    }
 }
 
 /// A thread's cache. Only its thread touches it.
@@ -59,7 +78,7 @@ impl Blank {
         Self(UnsafeCell::new(
             [const {
                 Bin {
-                    top: ptr::null_mut(),
+                    top: AtomicPtr::new(ptr::null_mut()),
                     base: ptr::null_mut(),
                     limit: ptr::null_mut(),
                     batch: 0,
@@ -85,48 +104,67 @@ fn bin_at(offset: usize) -> *mut Bin {
 /// `otherwise` is the last thing done, so that the fast path needs no stack frame.
 #[inline(always)]
 pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-    let offset = if n <= class::FINE_LIMIT {
-        class::fine_bin(n)
+    if n <= RUN_LIMIT {
+        take_object(class::run_bin(n), n, otherwise)
+    } else if n <= class::EXACT_LIMIT {
+        take_chunk(class::exact_bin(chunk_size(n)), n, otherwise)
     } else {
-        return take_wide(n, otherwise);
-    };
-    take_from(offset, n, otherwise)
+        take_chunk(class::wide_bin(n), n, otherwise)
+    }
 }
 
-/// As [`take`] for the sizes of the second table.
-#[inline(never)]
-fn take_wide(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-    take_from(class::bin(n), n, otherwise)
-}
-
-/// The newest entry of the bin at `offset`.
+/// A chunk for a request so small that [`take`] looked for an object, where runs do not serve it;
+/// null if they do, or the cache has none.
 #[inline(always)]
-fn take_from(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+pub fn take_as_chunk(n: usize) -> *mut u8 {
+    if n > RUN_LIMIT || class::is_for_run(n) {
+        return ptr::null_mut();
+    }
+    take_chunk(class::exact_bin(chunk_size(n)), n, nothing)
+}
+
+/// The newest entry of a bin of objects.
+#[inline(always)]
+fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     let bin = bin_at(offset);
-    // SAFETY: only this thread uses the bin, and what lies below `top` are entries.
+    // SAFETY: only this thread uses the bin, and what lies below `top` are entries; an object's
+    // witness is its state byte (I9).
     unsafe {
-        let top = (*bin).top;
+        let top = (*bin).top();
         if top == (*bin).base {
             return otherwise(n);
         }
         let last = top.sub(1);
-        let Entry { p, witness } = *last;
-        (*bin).top = last;
-        if offset <= LAST_RUN_BIN {
-            let state: *mut u8 = ptr::with_exposed_provenance_mut(witness);
-            if *state != FREED {
-                return swapped(p);
-            }
-            *state = IN_USE;
-        } else {
-            let c = Chunk::at(p);
-            let tag = (witness >> 32) as u32;
-            if c.tag() != tag || c.head().covered() != witness as u32 {
-                return swapped(p);
-            }
-            c.set_tag(tag ^ TURN);
+        (*bin).step(-1);
+        let state = (*last).state();
+        if *state != FREED {
+            return swapped((*last).p);
         }
-        ptr::with_exposed_provenance_mut(p)
+        *state = IN_USE;
+        ptr::with_exposed_provenance_mut((*last).p)
+    }
+}
+
+/// The newest entry of a bin of chunks.
+#[inline(always)]
+fn take_chunk(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    let bin = bin_at(offset);
+    // SAFETY: only this thread uses the bin, and what lies below `top` are entries; a cached
+    // chunk's header is mapped memory (I8).
+    unsafe {
+        let top = (*bin).top();
+        if top == (*bin).base {
+            return otherwise(n);
+        }
+        let last = top.sub(1);
+        (*bin).step(-1);
+        let c = Chunk::at((*last).p);
+        let [covered, tag] = (*last).header();
+        if c.tag() != tag || !c.head().covers(covered) {
+            return swapped(c.payload());
+        }
+        c.set_tag(tag ^ TURN);
+        ptr::with_exposed_provenance_mut(c.payload())
     }
 }
 
@@ -140,7 +178,7 @@ fn swapped(p: usize) -> *mut u8 {
     if core::hint::black_box(true) {
         fatal::die("malloc(): unaligned tcache chunk detected", p);
     }
-    ptr::null_mut()
+    core::hint::black_box(ptr::null_mut())
 }
 
 /// Null, for callers of [`take`] that only ask the cache.
@@ -152,48 +190,55 @@ pub fn nothing(_: usize) -> *mut u8 {
 /// case nothing was changed.
 #[inline(always)]
 pub fn put(p: usize) -> bool {
-    let word = region::aligned_word(p);
-    // SAFETY: a run's word leads to its states (I9); a header below a payload of a heap's region
+    let (word, granule) = region::aligned_word(p);
+    // SAFETY: a slot's word leads to its states (I9); a header below a payload of a heap's region
     // is mapped memory (I8); the bin is this thread's.
     unsafe {
-        if word & RUN != 0 {
-            let state = region::state_at(word, p);
+        if region::is_slot(word) {
+            let state = region::state_of(word, granule);
             if *state != IN_USE {
                 return false;
             }
             let bin = bin_at(word & region::BIN);
-            let top = (*bin).top;
+            let top = (*bin).top();
             if top == (*bin).limit {
                 return false;
             }
             *state = FREED;
-            top.write(Entry {
-                p,
-                witness: state.addr(),
-            });
-            (*bin).top = top.add(1);
+            top.write(Entry::object(p, state.addr()));
+            (*bin).step(1);
             return true;
         }
-        if word == 0 {
+        if word != CHUNKS {
             return false;
         }
         let c = Chunk::at(p);
-        let (head, tag) = (c.head(), c.tag());
-        if tag != c.expected_under(head) || !head.is(Kind::Plain) {
+        // Every header in such a region whose tag says "in use" is a plain one's.
+        let (covered, tag) = (c.head().covered(), c.tag());
+        if tag != c.expected_under(covered) {
             return false;
         }
-        let size = head.size();
-        let bin = bin_at(class::of_chunk(size) << BIN_SHIFT);
-        let top = (*bin).top;
+        let size = covered as usize;
+        if size <= class::EXACT_CHUNK {
+            return put_chunk(class::exact_bin(size), c, covered, tag);
+        }
+        put_chunk(class::wide_chunk_bin(size), c, covered, tag)
+    }
+}
+
+/// Puts a vetted chunk into a bin, unless that is full.
+#[inline(always)]
+fn put_chunk(offset: usize, c: Chunk, covered: u32, tag: u32) -> bool {
+    let bin = bin_at(offset);
+    // SAFETY: the bin is this thread's, and between `top` and `limit` there is room.
+    unsafe {
+        let top = (*bin).top();
         if top == (*bin).limit {
             return false;
         }
         c.set_tag(tag ^ TURN);
-        top.write(Entry {
-            p,
-            witness: Chunk::witness(size, tag ^ TURN),
-        });
-        (*bin).top = top.add(1);
+        Entry::write_chunk(top, c.payload(), covered, tag ^ TURN);
+        (*bin).step(1);
         true
     }
 }

@@ -3,7 +3,6 @@
 use super::{Bin, Cache, thread};
 use crate::arena::{Arena, Entry, Locked, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES};
-use crate::config::ALIGN;
 use crate::{region, settings, side};
 use core::ptr;
 use core::slice;
@@ -78,7 +77,7 @@ fn most(class: usize) -> usize {
     let size = class::size_of(class).max(1);
     let count = if class::is_run(class) { MOST.1 } else { MOST.0 };
     let asked = count.min(settings::cache_count());
-    let bytes = if size <= class::FINE_LIMIT + ALIGN {
+    let bytes = if size <= class::EXACT_CHUNK {
         CLASS_BYTES.0
     } else {
         CLASS_BYTES.1
@@ -99,7 +98,7 @@ impl Cache {
         let bin = self.bin(class);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
-            if (*bin).top == (*bin).base {
+            if (*bin).top() == (*bin).base {
                 let size = class::size_of(class).max(1);
                 let bytes = if class::is_run(class) {
                     BATCH_BYTES.1
@@ -120,9 +119,13 @@ impl Cache {
                 let got = state.refill(class, slice::from_raw_parts_mut((*bin).base, batch));
                 state.audit();
                 drop(state);
-                (*bin).top = (*bin).base.add(got);
+                (*bin).set_top((*bin).base.add(got));
             }
-            super::take_from(class << BIN_SHIFT, 0, super::nothing)
+            if class::is_run(class) {
+                super::take_object(class << BIN_SHIFT, 0, super::nothing)
+            } else {
+                super::take_chunk(class << BIN_SHIFT, 0, super::nothing)
+            }
         }
     }
 
@@ -133,7 +136,7 @@ impl Cache {
         let bin = self.bin(class);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
-            if (*bin).top != (*bin).limit {
+            if (*bin).top() != (*bin).limit {
                 return true;
             }
             let len = (*bin).len();
@@ -175,8 +178,8 @@ impl Cache {
             let room = (*bin).room();
             self.drop_array(class);
             self.room -= room * class::size_of(class);
-            ((*bin).top, (*bin).base, (*bin).limit) =
-                (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+            (*bin).set_top(ptr::null_mut());
+            ((*bin).base, (*bin).limit) = (ptr::null_mut(), ptr::null_mut());
             (*bin).batch = 0;
         }
     }
@@ -212,7 +215,7 @@ impl Cache {
             to.put(slice::from_raw_parts(base, n), class);
             let left = (*bin).len() - n;
             base.copy_from(base.add(n), left);
-            (*bin).top = base.add(left);
+            (*bin).set_top(base.add(left));
         }
     }
 
@@ -220,6 +223,9 @@ impl Cache {
     fn widen(&mut self, class: usize) -> bool {
         let bin = self.bin(class);
         let size = class::size_of(class);
+        if !class::may_cache(class) {
+            return false;
+        }
         let (threads, limit) = (thread::count().max(1), most(class));
         let budget = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
@@ -242,7 +248,7 @@ impl Cache {
                 self.drop_array(class);
             }
             (*bin).base = base;
-            (*bin).top = base.add(len);
+            (*bin).set_top(base.add(len));
             (*bin).limit = base.add(new);
             self.room += (new - old) * size;
         }
@@ -303,7 +309,7 @@ impl Cache {
 
 impl Bin {
     fn len(&self) -> usize {
-        (self.top.addr() - self.base.addr()) / size_of::<Entry>()
+        (self.top().addr() - self.base.addr()) / size_of::<Entry>()
     }
     fn room(&self) -> usize {
         (self.limit.addr() - self.base.addr()) / size_of::<Entry>()

@@ -47,9 +47,14 @@ pub fn count() -> usize {
     THREADS.load(Relaxed)
 }
 
-/// From now on this thread, and all that have no cache yet, do without.
+/// From now on all threads do without: this one and those that have no cache yet at once, the
+/// others from the next time that their cache has to ask an arena.
 pub fn bypass() {
     BYPASS.store(true, Relaxed);
+    leave();
+}
+
+fn leave() {
     if let Some(cache) = existing() {
         tls::set(ptr::from_ref(&FINISHED).expose_provenance());
         // SAFETY: the word no longer leads to it, and its thread is this one.
@@ -67,6 +72,9 @@ pub fn existing() -> Option<*mut Cache> {
 /// This thread's cache, made if need be; `None` when the thread must do without.
 pub fn current() -> Option<*mut Cache> {
     if tls::get() != ptr::from_ref(&EMPTY).addr() {
+        if BYPASS.load(Relaxed) {
+            leave();
+        }
         return existing();
     }
     let key = KEY.load(Relaxed);

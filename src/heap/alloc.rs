@@ -21,6 +21,10 @@ pub struct Fresh {
 #[cold]
 #[inline(never)]
 pub fn slow(n: usize) -> *mut u8 {
+    let p = cache::take_as_chunk(n);
+    if !p.is_null() {
+        return p;
+    }
     start::ensure();
     if n > MAX_REQUEST {
         return ptr::null_mut();
@@ -44,7 +48,7 @@ pub fn perturb(p: *mut u8, n: usize, byte: u8) {
 /// By way of this thread's cache; 0 when that does not serve this size, or has no memory.
 fn from_cache(n: usize) -> usize {
     let class = class::of_request(n);
-    if class == 0 || class::bin(n) == 0 {
+    if !class::may_cache(class) {
         return 0;
     }
     match cache::thread::current() {
@@ -86,12 +90,12 @@ fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
 }
 
 fn one_object(arena: &Arena, class: usize) -> Option<usize> {
-    let mut out = [Entry { p: 0, witness: 0 }];
+    let mut out = [Entry::NONE];
     let mut state = arena.lock();
     (state.refill(class, &mut out) == 1).then(|| {
         let [e] = out;
         // SAFETY: an object's witness is its state byte (I9).
-        unsafe { ptr::with_exposed_provenance_mut::<u8>(e.witness).write(IN_USE) };
+        unsafe { e.state().write(IN_USE) };
         e.p
     })
 }

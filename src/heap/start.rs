@@ -1,7 +1,7 @@
 //! The start: before the first allocation, whenever and wherever that comes.
 //!
 //! The first call may come from the loader, from another library's constructor or from `main`.
-//! The request tables are empty until then, so it takes the slow way, and that begins here.
+//! No thread has a cache until then, so it takes the slow way, and that begins here.
 
 use crate::knobs::Knobs;
 use crate::sync::Lock;
@@ -67,10 +67,9 @@ fn start() {
 
 fn put_in_force(k: &Knobs) {
     settings::apply(k);
+    class::configure(k.run_max, k.tcache_max);
     // Without a cache there is nothing for the fast path to find.
-    let slow = k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0;
-    class::configure(k.run_max, if slow { 0 } else { k.tcache_max });
-    if slow {
+    if k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0 {
         cache::thread::bypass();
     }
 }

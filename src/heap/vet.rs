@@ -4,7 +4,7 @@
 use crate::chunk::{Chunk, Kind};
 use crate::class::BIN_SHIFT;
 use crate::config::REGION;
-use crate::region::{self, BIN, FREED, IN_USE, RUN, Record};
+use crate::region::{self, BIN, FREED, IN_USE, Record};
 use crate::{class, mapped};
 
 /// What a pointer is.
@@ -48,7 +48,7 @@ pub fn look(p: usize) -> Found {
     if !p.is_multiple_of(16) {
         return Found::Bad(Why::Inside);
     }
-    if word & RUN != 0 {
+    if region::is_slot(word) {
         // SAFETY: a run's word leads to its states (I9).
         return match unsafe { *region::state_at(word, p) } {
             IN_USE => Found::Object((word & BIN) >> BIN_SHIFT),
