@@ -1,0 +1,38 @@
+//! Where things lie.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// `bench/` and what is below it.
+pub fn bench(below: &str) -> PathBuf {
+    root().join("bench").join(below)
+}
+
+/// Where the bench may write: builds, inputs, results. It is there when this returns.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn work() -> Result<PathBuf> {
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let work = target.join("bench");
+    fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+    work.canonicalize()
+        .with_context(|| format!("cannot find {}", work.display()))
+}
+
+/// A program on `PATH`.
+pub fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default())
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_file())
+}
