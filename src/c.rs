@@ -2,8 +2,8 @@
 //! else. The cdylib exports these functions one by one; none of them calls an exported symbol.
 
 use crate::config::{ALIGN, MAX_REQUEST};
-use crate::heap::{self, alloc, free as freeing, realloc as resizing, start, stats, vet};
-use crate::{fatal, os};
+use crate::heap::{self, alloc, checked, free as freeing, realloc as resizing, start, stats, vet};
+use crate::{fatal, mapped, os};
 use core::ptr;
 use libc::{EINVAL, ENOMEM, FILE, c_int, c_void};
 
@@ -24,8 +24,9 @@ pub fn init() {
     start::ensure();
 }
 
-/// Prints the `CAIRN_VERBOSE` line; the library's destructor calls it.
+/// Check mode's last look, and the `CAIRN_VERBOSE` line; the library's destructor calls it.
 pub fn at_exit() {
+    checked::inspect_at_exit();
     if start::verbose() {
         stats::print_verbose();
     }
@@ -213,6 +214,8 @@ pub(crate) fn check_size(p: usize, n: usize, align: usize) {
     match vet::look(p) {
         vet::Found::Bad(why) => freeing::refuse(why, p),
         what if resizing::fits(what, align, n) => {}
+        vet::Found::Mapped(have) if n <= have && mapped::is_loose(p) => {}
+        _ if checked::is_exactly(p, n) => {}
         _ => wrong_size(p),
     }
 }

@@ -29,6 +29,8 @@ mod option {
 const MXFAST_LIMIT: u64 = 20 * size_of::<usize>() as u64;
 /// Largest `tcache_count`, objects: glibc's `MAX_TCACHE_COUNT`.
 const TCACHE_COUNT_LIMIT: u64 = u16::MAX as u64;
+/// Most objects that can wait in the quarantine.
+const QUARANTINE_LIMIT: u64 = 1 << 24;
 /// The `check` level at which every request gets a header of its own.
 const CHECK_HEADERS: u32 = 3;
 
@@ -68,6 +70,12 @@ pub struct Knobs {
     pub run_max: usize,
     /// One line at exit says that Cairn served the process.
     pub verbose: bool,
+    /// In check mode: the byte that freed memory is filled with.
+    pub free_fill: u8,
+    /// In check mode: most bytes of freed memory that wait.
+    pub quarantine_bytes: usize,
+    /// In check mode: most freed objects that wait; 0: none does.
+    pub quarantine_count: usize,
 }
 
 impl Knobs {
@@ -90,6 +98,10 @@ impl Knobs {
         hugetlb: 0,
         run_max: RUN_LIMIT,
         verbose: false,
+        // A word of it is no address, so following a stale pointer faults.
+        free_fill: 0xde,
+        quarantine_bytes: 16 << 20,
+        quarantine_count: 16 << 10,
     };
 
     /// The settings that an environment asks for; a privileged process (`secure`) ignores it.
@@ -314,6 +326,15 @@ impl Reading {
                 self.knobs.run_max = (value as usize).min(RUN_LIMIT);
             }
             (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
+            (b"FREE_FILL", Some(value)) => {
+                self.knobs.free_fill = u8::try_from(value).unwrap_or(self.knobs.free_fill);
+            }
+            (b"QUARANTINE_BYTES", Some(value)) if value <= i64::MAX as u64 => {
+                self.knobs.quarantine_bytes = value as usize;
+            }
+            (b"QUARANTINE_COUNT", Some(value)) if value <= QUARANTINE_LIMIT => {
+                self.knobs.quarantine_count = value as usize;
+            }
             _ => {}
         }
     }

@@ -12,6 +12,7 @@
 //! | `os`, `sync` | the system's primitives; locks and the thread-local word |
 //! | `settings`, `side` | the knobs in force; memory for the allocator's own data |
 //! | `class`, `chunk`, `region` | size classes; headers, feet and tags; what an address is |
+//! | `checked` | check mode: trailers behind objects, the quarantine |
 //! | `arena` | bins, fastbins, runs, top: everything behind one lock |
 //! | `arenas`, `mapped` | which arenas there are; one mapping each |
 //! | `cache` | a thread's arrays |
@@ -37,6 +38,7 @@ mod arena;
 mod arenas;
 pub mod c;
 mod cache;
+mod checked;
 mod chunk;
 mod class;
 mod config;

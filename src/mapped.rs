@@ -17,6 +17,8 @@ use crate::{fatal, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ptr;
 
+pub mod guarded;
+
 /// First capacity of the registry, entries; it doubles at half full.
 const FIRST: usize = 64;
 
@@ -28,6 +30,26 @@ struct Mapping {
     len: usize,
     /// The kernel refused to unmap it (`vm.max_map_count`): empty, and the next one to be used.
     stuck: bool,
+    /// In check mode what was asked for, and the first byte of the guard page behind; else 0.
+    asked: usize,
+    last: usize,
+    /// The kernel refused to shorten it: its length says nothing about what was asked for.
+    loose: bool,
+}
+
+impl Mapping {
+    /// A mapping that holds no payload yet.
+    const fn empty(base: usize, len: usize) -> Self {
+        Self {
+            p: 0,
+            base,
+            len,
+            stuck: false,
+            asked: 0,
+            last: 0,
+            loose: false,
+        }
+    }
 }
 
 struct Registry {
@@ -200,12 +222,7 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
     .ok()?;
     let m = match old {
         Some(m) => m,
-        None => Mapping {
-            p: 0,
-            base: os::map(len, true)?,
-            len,
-            stuck: false,
-        },
+        None => Mapping::empty(os::map(len, true)?, len),
     };
     let p = round_up(m.base + ALIGN, align);
     let mut m = Mapping {
@@ -251,14 +268,25 @@ fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
     out
 }
 
-/// Payload bytes of a mapped chunk; `None` if `p` is none.
+/// Payload bytes of a mapped chunk, in check mode those asked for; `None` if `p` is none.
 pub fn usable(p: usize) -> Option<usize> {
     with(|r| {
         let i = r.find(p)?;
         // SAFETY: `find` names a place of the table.
         let m = unsafe { *r.place(i) };
-        (!m.stuck).then_some(m.base + m.len - p)
+        let have = if m.last == 0 {
+            m.base + m.len - p
+        } else {
+            m.asked
+        };
+        (!m.stuck).then_some(have)
     })
+}
+
+/// Whether a mapped chunk is longer than it was asked to become.
+pub fn is_loose(p: usize) -> bool {
+    // SAFETY: `find` names a place of the table.
+    with(|r| r.find(p).is_some_and(|i| unsafe { (*r.place(i)).loose }))
 }
 
 /// Whether an address lies in a mapped chunk, anywhere. Slow: for last words only.
@@ -336,11 +364,13 @@ pub fn resize(p: usize, n: usize) -> Option<usize> {
         // SAFETY: the mapping is ours, and nobody else can find it.
         unsafe { os::remap(m.base, m.len, len) }
     };
-    let now = moved.map_or(m, |base| Mapping {
+    let kept = Mapping {
+        loose: m.loose || len < m.len,
+        ..m
+    };
+    let now = moved.map_or(kept, |base| Mapping {
         p: base + lead,
-        base,
-        len,
-        stuck: false,
+        ..Mapping::empty(base, len)
     });
     // SAFETY: inside the mapping, header included.
     unsafe { Chunk::at(now.p) }.write(0, Kind::Mapped, true, true);

@@ -1,7 +1,7 @@
 //! The knobs as the running allocator sees them: set at the start from the environment, changed
 //! by `mallopt`, and, for two thresholds, moved by use as glibc moves them.
 
-use crate::config::MMAP_THRESHOLD_MAX;
+use crate::config::{MAX_CHUNK, MMAP_THRESHOLD_MAX};
 use crate::knobs::Knobs;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -14,6 +14,19 @@ static PERTURB: AtomicUsize = AtomicUsize::new(0);
 static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
 static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
 static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
+static CHECK: AtomicUsize = AtomicUsize::new(0);
+static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
+static LOOSE_SIZES: AtomicUsize = AtomicUsize::new(MAX_CHUNK + 1);
+
+/// Check mode of this level (0: off), for as long as the process lives: an object says nowhere
+/// whether it has a trailer.
+pub fn begin_check(k: &Knobs) {
+    CHECK.store(k.check as usize, Relaxed);
+    FREE_FILL.store(usize::from(k.free_fill), Relaxed);
+    if k.check != 0 {
+        LOOSE_SIZES.store(0, Relaxed);
+    }
+}
 
 /// Takes over all knobs.
 pub fn apply(k: &Knobs) {
@@ -71,6 +84,22 @@ pub fn max_fast() -> usize {
 /// Most entries of one class in a thread cache.
 pub fn cache_count() -> usize {
     CACHE_COUNT.load(Relaxed)
+}
+/// The level of check mode that the process began with, 0 for off.
+pub fn check() -> u8 {
+    CHECK.load(Relaxed) as u8
+}
+/// What freed memory is filled with in check mode: `M_PERTURB`'s byte, else `CAIRN_FREE_FILL`'s.
+pub fn free_fill() -> u8 {
+    match perturb() {
+        0 => FREE_FILL.load(Relaxed) as u8,
+        byte => byte,
+    }
+}
+/// Sizes below this may differ from the one asked for when an object is freed with its size, as
+/// long as they are the same chunk's. In check mode it is 0, and each is compared exactly.
+pub fn loose_sizes() -> usize {
+    LOOSE_SIZES.load(Relaxed)
 }
 
 /// A mapped chunk of `size` bytes was freed: such sizes are transient, so from now on they come

@@ -597,6 +597,7 @@ mod tests {",
             "malloc_usable_size(): ",
             "double free",
             "corrupted ",
+            "memory clobbered ",
             "cairn: ",
         ];
         let second_line = literal.starts_with("cairn: no heap, run");

@@ -1,6 +1,6 @@
 //! Requests that the fast path could not serve.
 
-use super::start;
+use super::{checked, start};
 use crate::arena::split::Carved;
 use crate::arena::{Arena, Entry};
 use crate::config::{ALIGN, CACHE_LIMIT, MAX_REQUEST, round_up};
@@ -25,7 +25,9 @@ pub fn slow(n: usize) -> *mut u8 {
     if !p.is_null() {
         return p;
     }
-    start::ensure();
+    if start::is_checked() {
+        return checked::allocate(n);
+    }
     if n > MAX_REQUEST {
         return ptr::null_mut();
     }
@@ -85,7 +87,7 @@ pub fn direct(n: usize) -> Fresh {
 
 /// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
 /// while reservations are not, and the other way round.
-fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
+pub fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
     core::iter::once(mine).chain(arenas::all().filter(move |a| !ptr::eq(*a, mine)))
 }
 
@@ -152,7 +154,9 @@ pub fn zeroed(n: usize) -> *mut u8 {
         }
         return p;
     }
-    start::ensure();
+    if start::is_checked() {
+        return checked::zeroed(n);
+    }
     if n > MAX_REQUEST {
         return ptr::null_mut();
     }
@@ -171,7 +175,9 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     if align <= ALIGN {
         return super::allocate(n);
     }
-    start::ensure();
+    if start::is_checked() {
+        return checked::aligned(align, n);
+    }
     if n > MAX_REQUEST || align > MAX_REQUEST || n + align > MAX_REQUEST {
         return ptr::null_mut();
     }

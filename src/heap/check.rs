@@ -1,5 +1,6 @@
 //! `check_heap`: every arena, under its lock.
 
+use super::checked;
 use crate::arena::check::{Broken, HeapReport, View};
 use crate::arenas;
 
@@ -20,7 +21,17 @@ pub fn walk(see: &mut dyn FnMut(View)) -> Result<HeapReport, Broken> {
     super::start::ensure();
     let mut report = HeapReport::default();
     for arena in arenas::all() {
-        arena.lock().check(&mut report, see)?;
+        let mut damaged = None;
+        arena.lock().check(&mut report, &mut |view| {
+            if damaged.is_none() && !checked::is_whole(&view) {
+                damaged = Some(Broken {
+                    invariant: checked::TRAILERS,
+                    address: view.payload,
+                });
+            }
+            see(view);
+        })?;
+        damaged.map_or(Ok(()), Err)?;
     }
     Ok(report)
 }

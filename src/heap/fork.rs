@@ -7,6 +7,7 @@
 //! its depth. `_Fork` runs no handlers; what holds after it is in the README.
 
 use super::start;
+use crate::checked::quarantine;
 use crate::sync::Lock;
 use crate::{arenas, cache, mapped, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -16,9 +17,9 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
 
 /// All locks but the first, in their order: arena table, arenas by index, mapped chunks, side
-/// memory. The first is the start's.
+/// memory, check mode's quarantine. The first is the start's.
 fn others() -> impl Iterator<Item = &'static Lock> {
-    let after: [&'static Lock; 2] = [&mapped::LOCK, &side::LOCK];
+    let after: [&'static Lock; 3] = [&mapped::LOCK, &side::LOCK, &quarantine::LOCK];
     core::iter::once(&arenas::LOCK)
         .chain(arenas::all().map(|a| &a.lock))
         .chain(after)

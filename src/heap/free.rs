@@ -1,8 +1,8 @@
 //! Frees that the fast path could not do: a full bin, a size without a class, a mapped chunk, a
 //! thread without a cache, and every pointer that should not have come.
 
-use super::start;
 use super::vet::{self, Found, Why};
+use super::{checked, start};
 use crate::arena::owner;
 use crate::chunk::Chunk;
 use crate::region::{self, FREED, IN_USE};
@@ -16,7 +16,9 @@ pub fn slow(p: usize) {
     if p == 0 {
         return;
     }
-    start::ensure();
+    if start::is_checked() {
+        return checked::free(p);
+    }
     let errno = os::errno();
     match vet::look(p) {
         Found::Object(class) => object(p, class),

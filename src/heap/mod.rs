@@ -5,6 +5,7 @@
 
 pub mod alloc;
 pub mod check;
+pub mod checked;
 pub mod fork;
 pub mod free;
 pub mod realloc;

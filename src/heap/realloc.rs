@@ -1,7 +1,7 @@
 //! Resizing: in place where the chunk behind allows it, by moving pages, and at last by copying.
 
 use super::vet::{self, Found, Why};
-use super::{alloc, start};
+use super::{alloc, checked, start};
 use crate::arena::owner;
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK, chunk_size};
@@ -10,7 +10,9 @@ use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
 pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
-    start::ensure();
+    if start::is_checked() {
+        return checked::resize(p, ALIGN, n);
+    }
     if n > MAX_REQUEST {
         // Even a request that cannot be met names its pointer.
         let _ = found(p.addr());
@@ -29,7 +31,7 @@ pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
 }
 
 /// What `p` is; the process ends if it is nothing live.
-fn found(p: usize) -> Found {
+pub fn found(p: usize) -> Found {
     let found = vet::look(p);
     if let Found::Bad(why) = found {
         match why {
@@ -96,6 +98,9 @@ fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
 /// As [`resize`] at a multiple of `align`, a power of two above 16: always by copying, since
 /// neither a cut nor a move by pages keeps an alignment.
 pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+    if start::is_checked() {
+        return checked::resize(p, align, n);
+    }
     let have = match found(p.addr()) {
         Found::Object(class) => class::size_of(class),
         Found::Chunk(_, size) => class::usable(size),
@@ -114,7 +119,8 @@ pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     new
 }
 
-/// Whether an object of this size and alignment could have been put here.
+/// Whether an object of this size and alignment could have been put here. In check mode it says
+/// no to all: [`checked::is_exactly`] knows better.
 pub fn fits(what: Found, align: usize, n: usize) -> bool {
     match what {
         Found::Object(class) => {
@@ -128,11 +134,15 @@ pub fn fits(what: Found, align: usize, n: usize) -> bool {
         Found::Chunk(_, size) => {
             // Exact, rounded to its class, or with a rest that was too small to split.
             let holds = |chunk: usize| chunk <= size && size - chunk < MIN_CHUNK;
-            n <= MAX_CHUNK
+            n < settings::loose_sizes()
                 && (holds(class::chunk_for(n)) || (align > ALIGN && holds(chunk_size(n))))
         }
         // Whole pages, and what an alignment cost that the kernel would not take back.
-        Found::Mapped(have) => n <= have && (have - n <= 2 * os::page() || align > os::page()),
+        Found::Mapped(have) => {
+            n <= have
+                && (have - n <= 2 * os::page() || align > os::page())
+                && settings::check() == 0
+        }
         Found::Bad(_) => false,
     }
 }

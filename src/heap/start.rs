@@ -9,7 +9,7 @@ use crate::{arenas, cache, chunk, class, os, settings};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
 use core::sync::atomic::{
-    AtomicBool,
+    AtomicU8,
     Ordering::{Acquire, Release},
 };
 
@@ -24,14 +24,31 @@ unsafe impl Sync for Shared {}
 /// Guards the start and the knobs; outside all other locks.
 pub static LOCK: Lock = Lock::new();
 static KNOBS: Shared = Shared(UnsafeCell::new(Knobs::DEFAULT));
-static READY: AtomicBool = AtomicBool::new(false);
+/// What the start has come to: one load says both whether it was, and whether check mode is on.
+static STAGE: AtomicU8 = AtomicU8::new(NOT_YET);
+const NOT_YET: u8 = 0;
+const PLAIN: u8 = 1;
+const CHECKED: u8 = 2;
 
 /// Sets everything up, once; cheap afterwards.
 #[inline]
 pub fn ensure() {
-    if !READY.load(Acquire) {
+    if STAGE.load(Acquire) == NOT_YET {
         start();
     }
+}
+
+/// As [`ensure`], at the same cost while check mode is off; whether it is on.
+#[inline]
+pub fn is_checked() -> bool {
+    STAGE.load(Acquire) != PLAIN && is_checked_at_last()
+}
+
+#[cold]
+#[inline(never)]
+fn is_checked_at_last() -> bool {
+    ensure();
+    STAGE.load(Acquire) == CHECKED
 }
 
 #[cold]
@@ -39,7 +56,7 @@ pub fn ensure() {
 fn start() {
     {
         let _held = LOCK.acquire();
-        if READY.load(Acquire) {
+        if STAGE.load(Acquire) != NOT_YET {
             return;
         }
         os::init();
@@ -55,9 +72,12 @@ fn start() {
         };
         // SAFETY: the lock is held.
         unsafe { *KNOBS.0.get() = knobs };
+        if knobs.check != 0 {
+            super::checked::begin(&knobs);
+        }
         put_in_force(&knobs);
         cache::thread::init();
-        READY.store(true, Release);
+        STAGE.store(if knobs.check == 0 { PLAIN } else { CHECKED }, Release);
     }
     // The break's first mapping, while there is sure to be room for one.
     arenas::main().lock().open_first();
@@ -67,9 +87,11 @@ fn start() {
 
 fn put_in_force(k: &Knobs) {
     settings::apply(k);
-    class::configure(k.run_max, k.tcache_max);
+    // In check mode every object has a header and a trailer.
+    let checked = settings::check() != 0;
+    class::configure(if checked { 0 } else { k.run_max }, k.tcache_max);
     // Without a cache there is nothing for the fast path to find.
-    if k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0 {
+    if checked || k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0 {
         cache::thread::bypass();
     }
 }

@@ -1,6 +1,7 @@
 //! The figures of the whole heap, for `mallinfo`, `malloc_info`, `malloc_stats` and the exit line.
 //! They are taken under each arena's lock and written after it was let go.
 
+use super::checked;
 use crate::arena::bins::{self, BINS};
 use crate::arena::{Arena, State};
 use crate::chunk::Chunk;
@@ -9,6 +10,7 @@ use crate::{arenas, cache, fatal, mapped};
 
 /// Gives back everything free; this thread's cache first. Whether anything went to the system.
 pub fn trim(pad: usize) -> bool {
+    checked::inspect_before_trim();
     cache::thread::flush();
     arenas::all().fold(false, |any, arena| arena.lock().trim(pad) | any)
 }

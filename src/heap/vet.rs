@@ -1,11 +1,12 @@
 //! The one place that says what a caller's pointer is. It reads the region table first, and the
 //! memory at the pointer only when that says that it is a heap's.
 
+use super::checked;
 use crate::chunk::{Chunk, Kind};
 use crate::class::BIN_SHIFT;
 use crate::config::REGION;
 use crate::region::{self, BIN, FREED, IN_USE, Record};
-use crate::{class, mapped};
+use crate::{class, mapped, settings};
 
 /// What a pointer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,6 +100,7 @@ fn starts_here(r: *mut Record, p: usize) -> bool {
 /// Payload bytes that may be written.
 pub fn usable(p: usize) -> Result<usize, Why> {
     match look(p) {
+        Found::Chunk(c, size) if settings::check() != 0 => Ok(checked::asked(c, size)),
         Found::Object(class) => Ok(class::size_of(class)),
         Found::Chunk(_, size) => Ok(class::usable(size)),
         Found::Mapped(n) => Ok(n),

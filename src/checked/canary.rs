@@ -1,0 +1,214 @@
+//! What lies behind an object in check mode, and what freed memory is filled with.
+//!
+//! ```text
+//!  p                       p + n                     p + room - 8    p + room
+//!  | what was asked for    | pattern, at least 1 byte | length, keyed |
+//! ```
+//!
+//! The pattern depends on the object's address and a secret, and none of its bytes is 0: the most
+//! common overflow of all, a string's end, always shows. The length is written under a mask and
+//! carries 16 bits of a hash over itself and the address. So a write past the end shows in the
+//! first byte it changes, and what was asked for can be said without another table.
+//! A mapped chunk has its length in the registry, and the pattern alone up to its guard page.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Bytes of the keyed length.
+const WORD: usize = size_of::<u64>();
+/// Bytes that an object needs beyond what was asked for: one of pattern, and the length.
+pub const LEAST: usize = WORD + 1;
+/// Bits of the length; addresses have no more.
+const BITS: u32 = 48;
+const LENGTH: u64 = (1 << BITS) - 1;
+/// Tell the three uses of the secret apart.
+const PATTERN: u64 = 0x243f_6a88_85a3_08d3;
+const MASK: u64 = 0x1319_8a2e_0370_7344;
+const PROOF: u64 = 0xa409_3822_299f_31d0;
+/// Stands in the pattern for a byte that would be 0.
+const NOT_ZERO: u8 = 0xa5;
+
+static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+/// Sets the secret; once, before the first object exists.
+pub fn set_key(secret: [u64; 2]) {
+    let [a, b] = &KEY;
+    // The top bit keeps either factor of `hash` from ever being 0.
+    a.store(secret[0] | 1 << 63, Relaxed);
+    b.store(secret[1] | 1 << 63, Relaxed);
+}
+
+fn hash(x: u64, y: u64) -> u64 {
+    let [a, b] = &KEY;
+    let product = u128::from(x ^ a.load(Relaxed)) * u128::from(y ^ b.load(Relaxed));
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// The pattern of the object at `p`; its byte `i` belongs at the addresses with `i` as remainder.
+fn pattern(p: usize) -> [u8; 8] {
+    hash(p as u64, PATTERN)
+        .to_ne_bytes()
+        .map(|byte| if byte == 0 { NOT_ZERO } else { byte })
+}
+
+fn mask(p: usize) -> u64 {
+    hash(p as u64, MASK) & LENGTH
+}
+
+fn proof(p: usize, n: usize) -> u64 {
+    hash(p as u64 ^ PROOF, n as u64) & !LENGTH
+}
+
+fn byte(at: usize) -> *mut u8 {
+    ptr::with_exposed_provenance_mut(at)
+}
+
+/// Writes the pattern of the object at `p` over `[from, to)`.
+///
+/// # Safety
+/// `[from, to)` belongs to the object and holds nothing that is needed.
+pub unsafe fn paint(p: usize, from: usize, to: usize) {
+    let pattern = pattern(p);
+    for (at, value) in (from..to).zip(pattern.iter().cycle().skip(from % 8)) {
+        // SAFETY: the caller's.
+        unsafe { byte(at).write(*value) };
+    }
+}
+
+/// Whether [`paint`]'s pattern is still there.
+///
+/// # Safety
+/// `[from, to)` may be read.
+pub unsafe fn is_painted(p: usize, from: usize, to: usize) -> bool {
+    let pattern = pattern(p);
+    (from..to)
+        .zip(pattern.iter().cycle().skip(from % 8))
+        // SAFETY: the caller's.
+        .all(|(at, value)| unsafe { byte(at).read() } == *value)
+}
+
+fn word(p: usize, room: usize) -> *mut u64 {
+    ptr::with_exposed_provenance_mut(p + room - WORD)
+}
+
+/// Writes the trailer of an object of `n` bytes.
+///
+/// # Safety
+/// The object at `p` is the caller's, a multiple of 8 as `room` is, and has `room` bytes, at
+/// least [`LEAST`] more than `n`.
+pub unsafe fn write(p: usize, room: usize, n: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        paint(p, p + n, p + room - WORD);
+        word(p, room).write((n as u64 ^ mask(p)) | proof(p, n));
+    }
+}
+
+/// What was asked for; `None` when the trailer is not the one that was written.
+///
+/// # Safety
+/// `[p, p + room)` may be read; both are multiples of 8.
+pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
+    if room < LEAST {
+        return None;
+    }
+    // SAFETY: the caller's.
+    let value = unsafe { word(p, room).read() };
+    let n = ((value ^ mask(p)) & LENGTH) as usize;
+    let whole = n <= room - LEAST
+        && value & !LENGTH == proof(p, n)
+        // SAFETY: the caller's.
+        && unsafe { is_painted(p, p + n, p + room - WORD) };
+    whole.then_some(n)
+}
+
+/// Whether `[p, p + len)` holds `fill` and nothing else.
+///
+/// # Safety
+/// It may be read; both are multiples of 8.
+pub unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
+    let want = u64::from_ne_bytes([fill; 8]);
+    (p..p + len)
+        .step_by(8)
+        // SAFETY: the caller's.
+        .all(|at| unsafe { ptr::with_exposed_provenance::<u64>(at).read() } == want)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: usize = 88;
+
+    fn object() -> (Box<[u64; ROOM / 8]>, usize) {
+        set_key([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
+        let mut memory = Box::new([0; ROOM / 8]);
+        let p = memory.as_mut_ptr().expose_provenance();
+        (memory, p)
+    }
+
+    #[test]
+    fn every_length_is_read_as_it_was_written() {
+        let (_memory, p) = object();
+        for n in 0..=ROOM - LEAST {
+            // SAFETY: `ROOM` bytes of this test's own.
+            let read = unsafe {
+                write(p, ROOM, n);
+                read(p, ROOM)
+            };
+            assert_eq!(read, Some(n));
+        }
+    }
+
+    #[test]
+    fn any_change_of_any_byte_behind_the_object_shows() {
+        let (_memory, p) = object();
+        for n in [0, 1, 40, 70, ROOM - LEAST] {
+            for at in p + n..p + ROOM {
+                // SAFETY: `ROOM` bytes of this test's own.
+                unsafe {
+                    write(p, ROOM, n);
+                    let was = byte(at).read();
+                    for turned in 1..=255 {
+                        byte(at).write(was ^ turned);
+                        assert_eq!(read(p, ROOM), None, "byte {} of {n}", at - p);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_byte_of_a_pattern_is_0() {
+        for p in (0..1 << 20).step_by(16) {
+            assert!(!pattern(p).contains(&0));
+        }
+    }
+
+    #[test]
+    fn a_trailer_moved_to_another_object_does_not_fit() {
+        let (memory, p) = object();
+        let mut other = memory.clone();
+        let q = other.as_mut_ptr().expose_provenance();
+        // SAFETY: two buffers of this test's own.
+        unsafe {
+            write(p, ROOM, 40);
+            byte(q).copy_from_nonoverlapping(byte(p), ROOM);
+            assert_eq!(read(q, ROOM), None);
+        }
+    }
+
+    #[test]
+    fn one_byte_written_into_filled_memory_shows() {
+        let (_memory, p) = object();
+        for at in 0..ROOM {
+            // SAFETY: `ROOM` bytes of this test's own.
+            unsafe {
+                byte(p).write_bytes(0xde, ROOM);
+                assert!(is_filled(p, ROOM, 0xde));
+                byte(p + at).write(0xdf);
+                assert!(!is_filled(p, ROOM, 0xde), "byte {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Mapped chunks of check mode: pages without access on either side, and the payload's end as near
+//! to those behind as its alignment permits.
+//!
+//! ```text
+//!  base        first                         p              p + n      last        base + len
+//!  | no access | pattern …              | hd | payload …    | pattern  | no access |
+//! ```
+//!
+//! What was asked for is in the registry, so an object whose size is a multiple of 16 ends at the
+//! guard page itself. Reading or writing beyond it ends in a fault at the access; what an
+//! alignment leaves between the two holds the pattern, which is looked at when the object is freed.
+
+use super::{Mapping, Registry, claim, cut, with};
+use crate::checked::canary;
+use crate::chunk::{Chunk, Kind};
+use crate::config::{ALIGN, HEADER, round_up};
+use crate::{fatal, os, settings};
+use core::ptr;
+
+/// The first byte that may be written, below a payload.
+fn first(p: usize) -> usize {
+    (p - ALIGN) & !(os::page() - 1)
+}
+
+/// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed,
+/// between guard pages.
+pub fn map(n: usize, align: usize) -> Option<usize> {
+    let page = os::page();
+    let body = n.max(1).checked_add(align)?.checked_add(ALIGN)?;
+    let len = body.checked_next_multiple_of(page)?.checked_add(2 * page)?;
+    let old = with(|r| {
+        if r.totals.chunks >= settings::mmap_max() || !r.widen() {
+            return Err(());
+        }
+        // Beyond a page an alignment's slack is given back, so the lengths are not the same.
+        Ok(if align <= page { r.unstick(len) } else { None })
+    })
+    .ok()?;
+    let m = match old {
+        Some(m) => m,
+        None => Mapping::empty(os::map(len, false)?, len),
+    };
+    let p = (m.base + len - page - n.max(1)) & !(align - 1);
+    let last = round_up(p + n.max(1), page);
+    let mut m = Mapping {
+        p,
+        asked: n,
+        last,
+        stuck: false,
+        ..m
+    };
+    if align > page {
+        m = cut(m, first(p) - page, last + page);
+    }
+    // SAFETY: pages inside the mapping, which nobody knows yet.
+    if !unsafe { os::commit(first(p), last - first(p)) } {
+        discard(m.base, m.len);
+        return None;
+    }
+    paint(&m);
+    // SAFETY: inside the accessible pages, header included.
+    unsafe { Chunk::at(p) }.write(0, Kind::Mapped, true, true);
+    let entered = with(|r| {
+        // Another thread may have filled the table meanwhile.
+        if !r.widen() {
+            return false;
+        }
+        r.insert(m);
+        r.count(&m);
+        true
+    });
+    if !entered {
+        discard(m.base, m.len);
+        return None;
+    }
+    Some(p)
+}
+
+/// Writes the pattern below and behind the payload.
+fn paint(m: &Mapping) {
+    // SAFETY: the pages are accessible, the chunk is the caller's, and nothing else is there.
+    unsafe {
+        canary::paint(m.p, first(m.p), m.p - HEADER);
+        canary::paint(m.p, m.p + m.asked, m.last);
+    }
+}
+
+/// Ends the process if the pattern is damaged.
+fn inspect(m: &Mapping) {
+    // SAFETY: the pages are accessible until the chunk is freed, which has not happened yet.
+    unsafe {
+        if !canary::is_painted(m.p, first(m.p), m.p - HEADER) {
+            fatal::die("memory clobbered before allocated block", m.p);
+        }
+        if !canary::is_painted(m.p, m.p + m.asked, m.last) {
+            fatal::die("memory clobbered past end of allocated block", m.p);
+        }
+    }
+}
+
+/// Takes a chunk out of the registry, to be freed: its mapping's first byte and length. `None` if
+/// `p` is none.
+pub fn take(p: usize) -> Option<(usize, usize)> {
+    let m = claim(p)?;
+    inspect(&m);
+    Some((m.base, m.len))
+}
+
+/// Takes a freed chunk's memory and all access to it away; its addresses stay taken.
+pub fn seal(base: usize, len: usize) -> bool {
+    // SAFETY: the chunk is freed, and nobody else can find it.
+    unsafe { os::seal(base, len) }
+}
+
+/// Gives a mapping back that nobody can find.
+pub fn discard(base: usize, len: usize) {
+    // SAFETY: nobody else knows the mapping.
+    unsafe {
+        if os::unmap(base, len) {
+            return;
+        }
+        // Whoever gets it next is told that it is zero.
+        if !os::seal(base, len) && !os::purge(base, len) && os::commit(base, len) {
+            ptr::with_exposed_provenance_mut::<u8>(base).write_bytes(0, len);
+        }
+    }
+    with(|r| {
+        if r.widen() {
+            r.insert(Mapping {
+                // Any address of its own names it.
+                p: base + ALIGN,
+                stuck: true,
+                ..Mapping::empty(base, len)
+            });
+            r.stuck += 1;
+        }
+    });
+}
+
+/// Makes a chunk smaller where it is.
+pub fn shorten(p: usize, n: usize) -> bool {
+    with(|r| {
+        r.find(p).is_some_and(|i| {
+            // SAFETY: `find` names a place of the table.
+            let m = unsafe { &mut *r.place(i) };
+            let fits = n <= m.last - p;
+            if fits {
+                m.asked = n;
+                paint(m);
+            }
+            fits
+        })
+    })
+}
+
+/// Looks at every chunk, and ends the process if one was written beyond its bounds.
+pub fn inspect_all() {
+    with(|r: &mut Registry| {
+        for i in 0..r.places {
+            // SAFETY: a place of the table, with the registry locked (I11).
+            let m = unsafe { *r.place(i) };
+            if m.p != 0 && !m.stuck {
+                inspect(&m);
+            }
+        }
+    });
+}
