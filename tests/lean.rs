@@ -26,6 +26,8 @@ fn peak(program: &Path, preload: bool, env: Env<'_>) -> i64 {
     };
     assert!(output.status.success(), "{}", common::describe(&output));
     String::from_utf8_lossy(&output.stdout)
+        .trim_start_matches("peak_kib ")
+        .trim_end()
         .parse()
         .unwrap_or_else(|error| panic!("{error}: {}", common::describe(&output)))
 }

@@ -4,26 +4,34 @@
 
 enum { BATCH = 4000 };
 
+struct object {
+    char *bytes;
+    size_t size;
+};
+
 int main(int argc, char **argv)
 {
-    static void *objects[BATCH];
+    static struct object objects[BATCH];
     size_t rounds = argument(argc, argv, 1, 900);
-    uint64_t state = 42;
+    uint64_t state = 42, sum = 0;
     for (size_t round = 0; round < rounds; round++) {
         for (int i = 0; i < BATCH; i++) {
-            size_t size = 8 + next_random(&state) % 400;
-            objects[i] = must(malloc(size));
-            *(char *)objects[i] = 1;
+            objects[i].size = 8 + below(&state, 400);
+            objects[i].bytes = must(malloc(objects[i].size));
+            fill(objects[i].bytes, objects[i].size, round + (size_t)i);
         }
         if (round % 3 == 2)
-            for (int i = BATCH - 1; i > 0; i--) {
-                size_t j = next_random(&state) % (size_t)(i + 1);
-                void *swapped = objects[i];
+            for (size_t i = BATCH - 1; i > 0; i--) {
+                size_t j = below(&state, i + 1);
+                struct object swapped = objects[i];
                 objects[i] = objects[j];
                 objects[j] = swapped;
             }
-        for (int i = 0; i < BATCH; i++)
-            free(objects[round % 3 == 1 ? BATCH - 1 - i : i]);
+        for (int i = 0; i < BATCH; i++) {
+            struct object *gone = &objects[round % 3 == 1 ? BATCH - 1 - i : i];
+            mix(&sum, look(gone->bytes, gone->size));
+            free(gone->bytes);
+        }
     }
-    return 0;
+    return result(sum);
 }

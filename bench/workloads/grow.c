@@ -1,35 +1,64 @@
-/* Growth by realloc: vectors that grow by half, many at once, and one buffer
- * that grows in small steps to tens of megabytes. */
+/* Growth by realloc, ROUNDS times. "vectors": 200 at once, each by half of its
+ * size, to a hundred KiB, and four of them to megabytes. "text": one buffer in
+ * steps of a page to 24 MiB, with small objects taken and freed meanwhile. */
 #include "bench.h"
 
-enum { VECTORS = 200 };
+enum { VECTORS = 200, NOTES = 4096 };
 
-int main(int argc, char **argv)
+static uint64_t sum;
+
+static void vectors(size_t rounds)
 {
-    size_t rounds = argument(argc, argv, 1, 120);
     uint64_t state = 5;
     for (size_t round = 0; round < rounds; round++) {
-        static char *vectors[VECTORS];
+        static char *bytes[VECTORS];
         static size_t sizes[VECTORS];
-        for (int step = 0; step < 18; step++)
+        for (int step = 0; step < 21; step++)
             for (int v = 0; v < VECTORS; v++) {
-                if (next_random(&state) % 8 == 0)
+                if (next_random(&state) >> 61 == 0 || (step > 17 && v % 50))
                     continue;
-                sizes[v] = sizes[v] + sizes[v] / 2 + 16;
-                vectors[v] = must(realloc(vectors[v], sizes[v]));
-                vectors[v][sizes[v] - 1] = 1;
+                size_t old = sizes[v];
+                sizes[v] += sizes[v] / 2 + 64;
+                bytes[v] = must(realloc(bytes[v], sizes[v]));
+                fill(bytes[v] + old, sizes[v] - old, old);
             }
         for (int v = 0; v < VECTORS; v++) {
-            free(vectors[v]);
-            vectors[v] = NULL;
+            mix(&sum, (unsigned char)bytes[v][0] + 256u * (unsigned char)bytes[v][sizes[v] - 1]);
+            free(bytes[v]);
+            bytes[v] = NULL;
             sizes[v] = 0;
         }
     }
-    char *text = NULL;
-    for (size_t size = 4096; size < (size_t)32 << 20; size += 4096) {
-        text = must(realloc(text, size));
-        text[size - 1] = 1;
+}
+
+static void text(size_t rounds)
+{
+    static char *notes[NOTES];
+    uint64_t state = 6;
+    for (size_t round = 0; round < rounds; round++) {
+        char *bytes = NULL;
+        size_t step = 4096, size = 0;
+        for (; size < (size_t)24 << 20; size += step) {
+            size_t note = below(&state, NOTES);
+            bytes = must(realloc(bytes, size + step));
+            fill(bytes + size, step, size);
+            free(notes[note]);
+            notes[note] = must(malloc(100));
+            fill(notes[note], 100, note);
+        }
+        mix(&sum, look(bytes, size));
+        free(bytes);
     }
-    free(text);
-    return 0;
+    for (int n = 0; n < NOTES; n++)
+        free(notes[n]);
+}
+
+int main(int argc, char **argv)
+{
+    size_t rounds = argument(argc, argv, 2, 40);
+    if (argc > 1 && *argv[1] == 't')
+        text(rounds);
+    else
+        vectors(rounds);
+    return result(sum);
 }

@@ -1,54 +1,96 @@
-/* One thread allocates, another frees: batches go through a queue. */
+/* One thread allocates, another frees. COUNT objects go through a ring whose
+ * ends are published every BATCH objects: one by one with a batch of 1. "both"
+ * makes it balanced: each of the two threads allocates for the other. */
 #include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
 #include "bench.h"
 
-enum { BATCH = 500, QUEUE = 8 };
+enum { RING = 4096 };
 
-static void *queue[QUEUE][BATCH];
-static size_t filled, emptied, batches;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+struct ring {
+    _Alignas(128) atomic_size_t filled;
+    _Alignas(128) atomic_size_t emptied;
+    _Alignas(128) char *objects[RING];
+    size_t sizes[RING];
+};
 
-static void *consume(void *unused)
+struct side {
+    struct ring *out, *in;
+    uint64_t random, sum;
+};
+
+static struct ring rings[2];
+static size_t count, batch;
+
+/* Nothing to do until the other thread has come further: leave it the core. */
+static void rest(void)
 {
-    for (size_t b = 0; b < batches; b++) {
-        pthread_mutex_lock(&lock);
-        while (emptied == filled)
-            pthread_cond_wait(&changed, &lock);
-        pthread_mutex_unlock(&lock);
-        for (int i = 0; i < BATCH; i++)
-            free(queue[b % QUEUE][i]);
-        pthread_mutex_lock(&lock);
-        emptied++;
-        pthread_cond_signal(&changed);
-        pthread_mutex_unlock(&lock);
+    nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+}
+
+/* Gives a batch if there is room for it. */
+static int give(struct side *s, size_t done)
+{
+    if (done + batch - atomic_load_explicit(&s->out->emptied, memory_order_acquire) > RING)
+        return 0;
+    for (size_t i = done; i < done + batch; i++) {
+        size_t size = 16 + below(&s->random, 500), at = i % RING;
+        char *object = must(malloc(size));
+        fill(object, size, i);
+        s->out->objects[at] = object;
+        s->out->sizes[at] = size;
     }
-    return unused;
+    atomic_store_explicit(&s->out->filled, done + batch, memory_order_release);
+    return 1;
+}
+
+/* Frees a batch if one has come. */
+static int take(struct side *s, size_t done)
+{
+    if (atomic_load_explicit(&s->in->filled, memory_order_acquire) == done)
+        return 0;
+    for (size_t i = done; i < done + batch; i++) {
+        size_t at = i % RING;
+        mix(&s->sum, look(s->in->objects[at], s->in->sizes[at]));
+        free(s->in->objects[at]);
+    }
+    atomic_store_explicit(&s->in->emptied, done + batch, memory_order_release);
+    return 1;
+}
+
+static void *run(void *argument)
+{
+    struct side *s = argument;
+    size_t given = s->out ? 0 : count, taken = s->in ? 0 : count;
+    while (given < count || taken < count) {
+        int moved = 0;
+        if (given < count && give(s, given)) {
+            given += batch;
+            moved = 1;
+        }
+        if (taken < count && take(s, taken)) {
+            taken += batch;
+            moved = 1;
+        }
+        if (!moved)
+            rest();
+    }
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    pthread_t consumer;
-    uint64_t state = 3;
-    batches = argument(argc, argv, 1, 5000);
-    if (pthread_create(&consumer, NULL, consume, NULL))
+    batch = argument(argc, argv, 1, 256);
+    count = argument(argc, argv, 2, 2500000) / batch * batch;
+    int both = argc > 3 && *argv[3] == 'b';
+    struct side first = {&rings[0], both ? &rings[1] : NULL, 3, 0};
+    struct side second = {both ? &rings[1] : NULL, &rings[0], 4, 0};
+    pthread_t other;
+    if (RING % batch || pthread_create(&other, NULL, run, &second))
         return 1;
-    for (size_t b = 0; b < batches; b++) {
-        pthread_mutex_lock(&lock);
-        while (filled - emptied == QUEUE)
-            pthread_cond_wait(&changed, &lock);
-        pthread_mutex_unlock(&lock);
-        for (int i = 0; i < BATCH; i++) {
-            size_t size = 16 + next_random(&state) % 500;
-            char *object = must(malloc(size));
-            *object = 1;
-            queue[b % QUEUE][i] = object;
-        }
-        pthread_mutex_lock(&lock);
-        filled++;
-        pthread_cond_signal(&changed);
-        pthread_mutex_unlock(&lock);
-    }
-    pthread_join(consumer, NULL);
-    return 0;
+    run(&first);
+    pthread_join(other, NULL);
+    mix(&first.sum, second.sum);
+    return result(first.sum);
 }

@@ -1,22 +1,28 @@
-/* Large blocks: 32 KiB to 4 MiB, a few live at a time, written through. */
+/* Large blocks: 64 KB to 4 MB, LIVE of them, freed and asked for again. */
 #include "bench.h"
+
+struct block {
+    char *bytes;
+    size_t size;
+};
 
 enum { LIVE = 12 };
 
 int main(int argc, char **argv)
 {
-    static void *blocks[LIVE];
+    static struct block blocks[LIVE];
     size_t steps = argument(argc, argv, 1, 4000);
-    uint64_t state = 11;
+    uint64_t state = 11, sum = 0;
     for (size_t i = 0; i < steps; i++) {
-        void **at = &blocks[next_random(&state) % LIVE];
-        size_t size = (size_t)32768 << next_random(&state) % 8;
-        size -= next_random(&state) % (size / 3);
-        free(*at);
-        *at = must(malloc(size));
-        touch(*at, size);
+        struct block *at = &blocks[below(&state, LIVE)];
+        mix(&sum, look(at->bytes, at->size));
+        free(at->bytes);
+        at->size = (size_t)65536 << below(&state, 7);
+        at->size -= below(&state, at->size / 3);
+        at->bytes = must(malloc(at->size));
+        fill(at->bytes, at->size, i);
     }
     for (int i = 0; i < LIVE; i++)
-        free(blocks[i]);
-    return 0;
+        free(blocks[i].bytes);
+    return result(sum);
 }

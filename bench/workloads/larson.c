@@ -1,32 +1,42 @@
-/* Threads that replace objects at random and hand their objects to a successor:
- * each object is freed by another thread than the one that took it. After Larson
- * and Krishnan, "Memory allocation for long-running server applications" (1998). */
+/* Servers: THREADS threads replace objects at random and hand what they hold to
+ * a successor: most objects are freed by another thread than the one that took
+ * them. After Larson and Krishnan, "Memory allocation for long-running server
+ * applications" (1998). */
 #include <pthread.h>
+#include <semaphore.h>
 #include "bench.h"
 
 enum { OBJECTS = 2000, THREADS = 4 };
 
 struct state {
-    void *objects[OBJECTS];
-    uint64_t random;
+    char *objects[OBJECTS];
+    size_t sizes[OBJECTS];
+    uint64_t random, sum;
     size_t steps, generations;
 };
+
+static sem_t lines_ended;
 
 static void *serve(void *argument)
 {
     struct state *s = argument;
     for (size_t i = 0; i < s->steps; i++) {
-        void **at = &s->objects[next_random(&s->random) % OBJECTS];
-        size_t size = 10 + next_random(&s->random) % 490;
-        free(*at);
-        *at = must(malloc(size));
-        *(char *)*at = 1;
+        size_t at = below(&s->random, OBJECTS);
+        mix(&s->sum, look(s->objects[at], s->sizes[at]));
+        free(s->objects[at]);
+        s->sizes[at] = 10 + below(&s->random, 490);
+        s->objects[at] = must(malloc(s->sizes[at]));
+        fill(s->objects[at], s->sizes[at], i);
     }
     if (--s->generations) {
         pthread_t successor;
         if (pthread_create(&successor, NULL, serve, s))
             exit(1);
-        pthread_join(successor, NULL);
+        pthread_detach(successor);
+    } else {
+        for (int i = 0; i < OBJECTS; i++)
+            free(s->objects[i]);
+        sem_post(&lines_ended);
     }
     return NULL;
 }
@@ -34,15 +44,20 @@ static void *serve(void *argument)
 int main(int argc, char **argv)
 {
     static struct state states[THREADS];
-    pthread_t threads[THREADS];
+    pthread_t first;
+    uint64_t sum = 0;
+    sem_init(&lines_ended, 0, 0);
     for (int t = 0; t < THREADS; t++) {
         states[t].random = 1000 + (uint64_t)t;
         states[t].steps = argument(argc, argv, 1, 200000);
         states[t].generations = argument(argc, argv, 2, 10);
-        if (pthread_create(&threads[t], NULL, serve, &states[t]))
+        if (pthread_create(&first, NULL, serve, &states[t]))
             return 1;
+        pthread_detach(first);
     }
     for (int t = 0; t < THREADS; t++)
-        pthread_join(threads[t], NULL);
-    return 0;
+        sem_wait(&lines_ended);
+    for (int t = 0; t < THREADS; t++)
+        mix(&sum, states[t].sum);
+    return result(sum);
 }

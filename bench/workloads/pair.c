@@ -16,5 +16,7 @@ int main(int argc, char **argv)
         seen += (uintptr_t)p;
         give(p);
     }
-    return count != 0 && seen == 0;
+    if (count != 0 && seen == 0)
+        return 1;
+    return result(count * size);
 }

@@ -1,4 +1,4 @@
-/* A dictionary: an open hash table of strings that come, are replaced and go. */
+/* A dictionary: a hash table of chained strings that come, are replaced and go. */
 #include "bench.h"
 
 struct entry {
@@ -8,12 +8,30 @@ struct entry {
 
 enum { BUCKETS = 1 << 17 };
 static struct entry *table[BUCKETS];
+static uint64_t sum;
 
+/* "NUMBER-AAA...", from a buffer, as a parser would have it. */
 static char *text(uint64_t number, size_t pad)
 {
-    char digits[160];
-    int length = snprintf(digits, sizeof digits, "%llx-%0*d", (unsigned long long)number, (int)pad, 0);
-    return memcpy(must(malloc((size_t)length + 1)), digits, (size_t)length + 1);
+    static const char DIGITS[] = "0123456789abcdef";
+    char buffer[160];
+    size_t length = 0;
+    do
+        buffer[length++] = DIGITS[number & 15];
+    while (number >>= 4);
+    buffer[length++] = '-';
+    memset(buffer + length, 'a', pad);
+    length += pad;
+    buffer[length] = '\0';
+    return memcpy(must(malloc(length + 1)), buffer, length + 1);
+}
+
+static void drop(struct entry *gone)
+{
+    mix(&sum, strlen(gone->value));
+    free(gone->key);
+    free(gone->value);
+    free(gone);
 }
 
 int main(int argc, char **argv)
@@ -21,7 +39,7 @@ int main(int argc, char **argv)
     size_t steps = argument(argc, argv, 1, 700000);
     uint64_t state = 77;
     for (size_t i = 0; i < steps; i++) {
-        uint64_t key = next_random(&state) % (2 * BUCKETS);
+        uint64_t key = below(&state, 2 * BUCKETS);
         struct entry **at = &table[key % BUCKETS];
         char *name = text(key, 12);
         while (*at && strcmp((*at)->key, name))
@@ -29,19 +47,24 @@ int main(int argc, char **argv)
         if (*at == NULL) {
             *at = must(calloc(1, sizeof **at));
             (*at)->key = name;
-            (*at)->value = text(i, next_random(&state) % 90);
-        } else if (next_random(&state) & 3) {
-            free(name);
+            (*at)->value = text(i, below(&state, 90));
+            continue;
+        }
+        free(name);
+        if (next_random(&state) >> 62) {
             free((*at)->value);
-            (*at)->value = text(i, next_random(&state) % 90);
+            (*at)->value = text(i, below(&state, 90));
         } else {
             struct entry *gone = *at;
             *at = gone->next;
-            free(name);
-            free(gone->key);
-            free(gone->value);
-            free(gone);
+            drop(gone);
         }
     }
-    return 0;
+    for (size_t b = 0; b < BUCKETS; b++)
+        while (table[b]) {
+            struct entry *gone = table[b];
+            table[b] = gone->next;
+            drop(gone);
+        }
+    return result(sum);
 }
