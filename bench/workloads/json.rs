@@ -30,7 +30,11 @@ fn make(random: &mut Random, depth: u32) -> Value {
         0 => Value::Null,
         1 => Value::Number(random.below(1 << 31) as i64 - (1 << 30)),
         2 | 3 => Value::Text("text with \"marks\" ".repeat(random.below(4) as usize)),
-        4..=6 => Value::List((0..random.below(8)).map(|_| make(random, depth - 1)).collect()),
+        4..=6 => Value::List(
+            (0..random.below(8))
+                .map(|_| make(random, depth - 1))
+                .collect(),
+        ),
         _ => Value::Map(
             (0..random.below(8))
                 .map(|field| (format!("field {}", field * 7), make(random, depth - 1)))
@@ -177,11 +181,17 @@ fn main() {
         let list = (0..20).map(|_| make(&mut random, 5)).collect();
         let mut text = String::new();
         write(&Value::List(list), &mut text);
-        let parsed = Parser { text: text.as_bytes(), at: 0 }.value();
+        let parsed = Parser {
+            text: text.as_bytes(),
+            at: 0,
+        }
+        .value();
         let changed = change(parsed.clone());
         let mut again = String::new();
         write(&changed, &mut again);
-        sum = sum.wrapping_mul(31).wrapping_add(text.len() * 7 + again.len());
+        sum = sum
+            .wrapping_mul(31)
+            .wrapping_add(text.len() * 7 + again.len());
         if number % 4 == 0 {
             kept.push(changed);
         }

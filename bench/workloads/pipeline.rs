@@ -31,7 +31,12 @@ fn make(lines: usize, to: &[SyncSender<Vec<String>>]) {
             let fields: Vec<String> = (0..random.below(6))
                 .map(|field| format!("key{field}={}", random.below(1 << 40)))
                 .collect();
-            format!("/path/{}/{}?{}", random.below(100), random.below(1 << 20), fields.join("&"))
+            format!(
+                "/path/{}/{}?{}",
+                random.below(100),
+                random.below(1 << 20),
+                fields.join("&")
+            )
         });
         if let Some(to) = to.get(batch % to.len()) {
             let _ = to.send(lines.collect());
@@ -73,7 +78,11 @@ fn main() {
     thread::spawn(move || make(lines, &parsers));
     let mut sum = 0usize;
     for request in requests.into_iter().flatten() {
-        let values: usize = request.fields.iter().map(|(key, value)| key.len() * value.len()).sum();
+        let values: usize = request
+            .fields
+            .iter()
+            .map(|(key, value)| key.len() * value.len())
+            .sum();
         sum += request.path.len() * 7 + values;
     }
     println!("checksum {sum:x}");

@@ -18,7 +18,8 @@ impl Random {
 /// A line of words of which few are frequent and many are rare.
 fn line(random: &mut Random) -> String {
     const SYLLABLES: [&str; 16] = [
-        "ka", "lo", "mi", "ren", "tor", "u", "sha", "be", "quin", "do", "ve", "yr", "ost", "pa", "ni", "gel",
+        "ka", "lo", "mi", "ren", "tor", "u", "sha", "be", "quin", "do", "ve", "yr", "ost", "pa",
+        "ni", "gel",
     ];
     let mut text = String::new();
     for _ in 0..6 + random.below(10) {

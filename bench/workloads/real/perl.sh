@@ -1,0 +1,2 @@
+# Perl: hashes, regular expressions, sorting, strings.
+exec perl "${0%/*}/perl.pl" "$@"

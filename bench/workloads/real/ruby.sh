@@ -1,0 +1,2 @@
+# Ruby: objects, hashes, strings, sorting.
+exec ruby --disable=gems "${0%/*}/ruby.rb" "$@"
