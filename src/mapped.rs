@@ -50,6 +50,15 @@ impl Mapping {
             loose: false,
         }
     }
+
+    /// Bytes that hold memory: all but guard pages.
+    fn bytes(&self) -> usize {
+        if self.last == 0 {
+            self.len
+        } else {
+            self.last - guarded::first(self.p)
+        }
+    }
 }
 
 struct Registry {
@@ -181,13 +190,13 @@ impl Registry {
     fn count(&mut self, m: &Mapping) {
         let t = &mut self.totals;
         t.chunks += 1;
-        t.bytes += m.len;
+        t.bytes += m.bytes();
         t.max_chunks = t.max_chunks.max(t.chunks);
         t.max_bytes = t.max_bytes.max(t.bytes);
     }
     fn uncount(&mut self, m: &Mapping) {
         self.totals.chunks -= 1;
-        self.totals.bytes -= m.len;
+        self.totals.bytes -= m.bytes();
     }
     /// A mapping the kernel would not take back, if one has exactly this length: a sized free
     /// compares what was asked for with what there is.

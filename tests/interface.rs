@@ -244,6 +244,10 @@ fn mmap_max_bounds_the_mapped_chunks() {
 
 #[test]
 fn the_mmap_threshold_is_dynamic_up_to_32_mib() {
+    if common::differs_in_check_mode("large objects keep their guard pages, so the threshold stays")
+    {
+        return;
+    }
     holds("interface/dynamic_threshold.c", &["1"], &[]);
 }
 
@@ -272,6 +276,9 @@ fn setting_a_threshold_by_hand_switches_the_dynamic_one_off() {
 
 #[test]
 fn the_trim_threshold_decides_whether_top_is_given_back() {
+    if common::differs_in_check_mode("freed memory waits in the quarantine") {
+        return;
+    }
     let program = "interface/trim_threshold.c";
     holds(program, &["shrinks"], &[]);
     holds(program, &["shrinks", "-1", "65536"], &[]);
@@ -387,6 +394,10 @@ fn every_knob_of_glibc_leaves_a_working_program() {
 
 #[test]
 fn runs_can_be_bounded_and_switched_off() {
+    if common::differs_in_check_mode("there are no runs, and the usable size is what was asked for")
+    {
+        return;
+    }
     let classic = common::compile_c("interface/chunk_sizes.c", &[]);
     assert_silent_success(&run_plain(&classic, &[], &[]));
     assert_silent_success(&run(&classic, &[], &[("CAIRN_RUN_MAX", "0")]));
@@ -420,6 +431,11 @@ fn cairn_verbose_prints_one_line_with_the_version() {
 
 #[test]
 fn a_privileged_process_ignores_every_variable() {
+    if common::differs_in_check_mode(
+        "the run it is compared with has the mode, a privileged one has not",
+    ) {
+        return;
+    }
     // SAFETY: geteuid takes nothing and cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         common::skip("only root can make a program privileged");
@@ -756,6 +772,9 @@ fn hugetlb_0_switches_every_use_of_huge_pages_off() {
 
 #[test]
 fn mxfast_bounds_what_waits_in_fastbins() {
+    if common::differs_in_check_mode("freed memory waits in the quarantine, not in fastbins") {
+        return;
+    }
     // glibc's own fastbins end at 160 bytes: this one is Cairn's.
     let program = common::compile_c("interface/mxfast.c", &[]);
     for (arguments, env) in [

@@ -301,6 +301,15 @@ fn chunk_stays(c: Chunk, size: usize, n: usize) -> bool {
         fatal::die("realloc(): invalid pointer", c.payload());
     }
     if wanted <= size {
+        if settings::check() >= FREED {
+            // What is cut off is freed memory, too.
+            let (from, to) = (c.payload() + n, c.payload() + class::usable(size));
+            // SAFETY: the program has given these bytes of its object back.
+            unsafe {
+                ptr::with_exposed_provenance_mut::<u8>(from)
+                    .write_bytes(settings::free_fill(), to - from);
+            }
+        }
         state.shrink(c, wanted);
     } else if !state.extend(c, wanted) {
         return false;
@@ -352,9 +361,10 @@ pub fn inspect_before_trim() {
     empty_quarantine();
 }
 
-/// At the process's end: the last chance to see what was written.
+/// At the process's end: the last chance to see what was written. Not from a signal handler that
+/// interrupted the allocator and ends the process: what it interrupted is half done.
 pub fn inspect_at_exit() {
-    if start::is_checked() && settings::check() >= WALK {
+    if start::is_checked() && settings::check() >= WALK && !super::fork::holds_any() {
         inspect_all();
     }
 }

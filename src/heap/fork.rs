@@ -25,6 +25,11 @@ fn others() -> impl Iterator<Item = &'static Lock> {
         .chain(after)
 }
 
+/// Whether this thread holds any lock of Cairn's: then a signal handler runs that interrupted it.
+pub fn holds_any() -> bool {
+    start::LOCK.is_mine() || others().any(Lock::is_mine)
+}
+
 fn take(lock: &Lock, depth: usize) {
     if !lock.is_mine() {
         lock.take();

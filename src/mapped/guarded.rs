@@ -18,7 +18,7 @@ use crate::{fatal, os, settings};
 use core::ptr;
 
 /// The first byte that may be written, below a payload.
-fn first(p: usize) -> usize {
+pub fn first(p: usize) -> usize {
     (p - ALIGN) & !(os::page() - 1)
 }
 

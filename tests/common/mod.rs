@@ -199,10 +199,39 @@ pub fn plain(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// A command with `libcairn.so` preloaded and none of its switches set.
+///
+/// `tests/check_mode.rs` includes other test files as modules; their programs run in check mode.
 pub fn preloaded(program: impl AsRef<OsStr>) -> Command {
     let mut command = plain(program);
     command.env("LD_PRELOAD", libcairn());
+    if IN_CHECK_MODE {
+        command.env("MALLOC_CHECK_", "3");
+    }
     command
+}
+
+/// Whether this file belongs to a test file that `tests/check_mode.rs` includes.
+pub const IN_CHECK_MODE: bool = ends_with(module_path!(), "_in_check_mode::common");
+
+/// Whether a promise is another one in check mode, so that its test has nothing to say there.
+/// `docs/check-mode.md` lists them.
+pub fn differs_in_check_mode(how: &str) -> bool {
+    if IN_CHECK_MODE {
+        eprintln!("not promised in check mode: {how}");
+    }
+    IN_CHECK_MODE
+}
+
+const fn ends_with(text: &str, end: &str) -> bool {
+    let (text, end) = (text.as_bytes(), end.as_bytes());
+    let mut i = 0;
+    while i < end.len() {
+        if i == text.len() || text[text.len() - 1 - i] != end[end.len() - 1 - i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
 }
 
 /// Runs a command to its end, which the watchdog brings after [`PATIENCE`].
