@@ -1,14 +1,16 @@
 /* What stays resident after a peak. PEAK bytes of mixed sizes are taken; all but
- * a twentieth of them are freed, and the program goes on with small work. The
- * survivors are neighbours in time ("near"): the middle twentieth; or they are
- * drawn at random ("scattered"). "trim" as third argument calls malloc_trim(0)
- * before the figure is read: what the others are compared with.
+ * a twentieth of them are freed, and the program goes on with small work, for
+ * longer than a late purge may take to come.
  *
- * Prints KiB: live_kib (requested by survivors and by the small work), peak_kib,
- * freed_kib (right after the frees) and resident_kib (at the end), all three
- * less what was resident before the first request. */
+ * local:      the survivors are neighbours in time, the middle twentieth
+ * scattered:  the survivors are drawn at random
+ * trimmed:    as scattered, then malloc_trim(0): what others are compared with
+ *
+ * Writes KiB that are live, by request, and KiB that are resident, less what was
+ * resident before the first request. */
 #include <malloc.h>
 #include <sys/mman.h>
+#include <time.h>
 #include "bench.h"
 #include "resident.h"
 
@@ -17,7 +19,7 @@ struct slot {
     size_t size;
 };
 
-enum { WORK = 2000 };
+enum { WORK = 2000, SLICES = 200, STEPS = 5000 };
 
 /* A table that is resident from the start and is none of the allocator's. */
 static struct slot *table(size_t slots)
@@ -29,12 +31,29 @@ static struct slot *table(size_t slots)
     return memset(at, 0, bytes);
 }
 
+/* Small work in slices, and what is live at its end. */
+static size_t go_on(struct slot *work, uint64_t *state)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < SLICES * STEPS; i++) {
+        struct slot *at = &work[below(state, WORK)];
+        live -= at->size;
+        free(at->bytes);
+        at->size = 1 + below(state, 500);
+        at->bytes = must(malloc(at->size));
+        fill(at->bytes, at->size, i);
+        live += at->size;
+        if (i % STEPS == 0)
+            nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    return live;
+}
+
 int main(int argc, char **argv)
 {
-    int scattered = argc > 1 && *argv[1] == 's';
+    const char *how = argc > 1 ? argv[1] : "scattered";
+    int local = strcmp(how, "local") == 0;
     size_t peak = argument(argc, argv, 2, 200 << 20);
-    int trim = argc > 3 && *argv[3] == 't';
-    size_t steps = argument(argc, argv, 4, 2000000);
     uint64_t state = 31, sum = 0;
     size_t most = peak / 100, count = 0, taken = 0, live = 0;
     struct slot *slots = table(most), *work = table(WORK);
@@ -47,9 +66,9 @@ int main(int argc, char **argv)
         fill(at->bytes, at->size, count);
         taken += at->size;
     }
-    say("peak_kib", resident_kib() - before);
     for (size_t i = 0; i < count; i++) {
-        if (scattered ? below(&state, 20) == 0 : i / (count / 40) == 20 || i / (count / 40) == 21) {
+        int stays = local ? i - count / 2 < count / 20 : below(&state, 20) == 0;
+        if (stays) {
             live += slots[i].size;
             continue;
         }
@@ -57,20 +76,10 @@ int main(int argc, char **argv)
         free(slots[i].bytes);
         slots[i].size = 0;
     }
-    say("freed_kib", resident_kib() - before);
-    for (size_t i = 0; i < steps; i++) {
-        struct slot *at = &work[below(&state, WORK)];
-        live -= at->size;
-        free(at->bytes);
-        at->size = 1 + below(&state, 500);
-        at->bytes = must(malloc(at->size));
-        fill(at->bytes, at->size, i);
-        live += at->size;
-    }
-    if (trim)
+    live += go_on(work, &state);
+    if (strcmp(how, "trimmed") == 0)
         malloc_trim(0);
-    say("live_kib", live >> 10);
-    say("resident_kib", resident_kib() - before);
+    printf("%zu %zu\n", live >> 10, resident_kib() - before);
     for (size_t i = 0; i < count; i++)
         if (slots[i].size)
             mix(&sum, look(slots[i].bytes, slots[i].size));
