@@ -1,2 +1,3 @@
+#!/bin/sh
 # Perl: hashes, regular expressions, sorting, strings.
 exec perl "${0%/*}/perl.pl" "$@"

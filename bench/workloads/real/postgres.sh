@@ -1,3 +1,4 @@
+#!/bin/sh
 # postgres: the server answers $1 transactions of each of two clients of pgbench,
 # which is not measured, and one query whose answer is printed; then it is told to
 # stop. It refuses to run as root and becomes the user postgres then.

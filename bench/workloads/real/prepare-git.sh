@@ -1,3 +1,4 @@
+#!/bin/sh
 # Repositories for git: many files, of which each commit changes a part.
 set -eu
 export GIT_AUTHOR_NAME=bench GIT_AUTHOR_EMAIL=bench@localhost GIT_COMMITTER_NAME=bench

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Records for jq, one a line: a large file and a short one.
 set -eu
 for count in 800 25000; do

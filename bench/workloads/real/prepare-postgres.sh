@@ -1,3 +1,4 @@
+#!/bin/sh
 # A cluster for postgres with pgbench's tables. The user postgres must be able to
 # reach the directory, if this is run as root.
 set -eu

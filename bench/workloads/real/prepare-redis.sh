@@ -1,3 +1,4 @@
+#!/bin/sh
 # Commands for redis in its own protocol: strings, lists, hashes and sorted sets
 # that come, grow and go.
 set -eu

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Problems for z3, a large and a short one.
 set -eu
 for count in 2 7; do

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Python: classes, dictionaries, a graph and its shortest paths. Debian's own
 # python3 comes first: a shim in front of it would be measured with it.
 PATH=/usr/bin:$PATH

@@ -1,3 +1,4 @@
+#!/bin/sh
 # redis: the server takes $1 commands, of a file, from a client that is not
 # measured, and is told to stop.
 dir=$(LD_PRELOAD= mktemp -d)

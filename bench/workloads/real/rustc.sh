@@ -1,3 +1,4 @@
+#!/bin/sh
 # rustc: a file of generic code, to object code or to metadata. Debian's comes first: the
 # compiler that rustup installs brings an allocator of its own, which no preload
 # replaces.

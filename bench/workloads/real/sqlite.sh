@@ -1,3 +1,4 @@
+#!/bin/sh
 # sqlite3: a database in memory, $1 rows; inserts, indexes, updates, groups.
 exec sqlite3 -batch :memory: "
 CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, city TEXT);
