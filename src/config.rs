@@ -21,6 +21,9 @@ pub const MAX_REQUEST: usize = isize::MAX as usize;
 pub const RUN_LIMIT: usize = 128;
 /// Largest request the thread cache serves, bytes.
 pub const CACHE_LIMIT: usize = 32 * 1024;
+/// How long memory lies free before it goes back to the system, milliseconds. Programs that build
+/// something, free it and build it again come back to it sooner, and what comes after a peak later.
+pub const PURGE_DELAY: usize = 25;
 /// Address space a non-main heap reserves, bytes (glibc's `HEAP_MAX_SIZE` on 64-bit).
 pub const HEAP_RESERVE: usize = 64 << 20;
 /// Upper bound of the dynamic mmap threshold, bytes (glibc's `DEFAULT_MMAP_THRESHOLD_MAX`).

@@ -8,7 +8,7 @@ use core::ffi::CStr;
 
 use libc::{c_char, c_int};
 
-use crate::config::{CACHE_LIMIT, RUN_LIMIT};
+use crate::config::{CACHE_LIMIT, PURGE_DELAY, RUN_LIMIT};
 
 /// `mallopt`'s parameter numbers, as `<malloc.h>` gives them.
 mod option {
@@ -68,6 +68,8 @@ pub struct Knobs {
     pub hugetlb: u8,
     /// Largest request, in bytes, that is served from runs; 0: the classic heap.
     pub run_max: usize,
+    /// How long memory lies free before it goes back to the system, milliseconds.
+    pub purge_delay: usize,
     /// One line at exit says that Cairn served the process.
     pub verbose: bool,
     /// In check mode: the byte that freed memory is filled with.
@@ -97,6 +99,7 @@ impl Knobs {
         tcache_unsorted_limit: 0,
         hugetlb: 0,
         run_max: RUN_LIMIT,
+        purge_delay: PURGE_DELAY,
         verbose: false,
         // A word of it is no address, so following a stale pointer faults.
         free_fill: 0xde,
@@ -324,6 +327,9 @@ impl Reading {
             // A negative number wraps far above the limit; it means nothing, so it is ignored.
             (b"RUN_MAX", Some(value)) if value <= i64::MAX as u64 => {
                 self.knobs.run_max = (value as usize).min(RUN_LIMIT);
+            }
+            (b"PURGE_DELAY", Some(value)) if value <= u64::from(u32::MAX) => {
+                self.knobs.purge_delay = value as usize;
             }
             (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
             (b"FREE_FILL", Some(value)) => {

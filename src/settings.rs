@@ -12,6 +12,7 @@ static MMAP_MAX: AtomicUsize = AtomicUsize::new(65536);
 static FIXED: AtomicBool = AtomicBool::new(false);
 static PERTURB: AtomicUsize = AtomicUsize::new(0);
 static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
+static PURGE_DELAY: AtomicUsize = AtomicUsize::new(0);
 static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
 static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 static CHECK: AtomicUsize = AtomicUsize::new(0);
@@ -39,6 +40,7 @@ pub fn apply(k: &Knobs) {
     PERTURB.store(usize::from(k.perturb), Relaxed);
     ARENA_MAX.store(k.arena_max, Relaxed);
     CACHE_COUNT.store(k.tcache_count, Relaxed);
+    PURGE_DELAY.store(k.purge_delay, Relaxed);
     MAX_FAST.store(
         if k.mxfast == 0 {
             0
@@ -80,6 +82,10 @@ pub fn arena_max() -> usize {
 /// Largest chunk that waits in a fastbin, bytes, by the request it serves (`M_MXFAST`).
 pub fn max_fast() -> usize {
     MAX_FAST.load(Relaxed)
+}
+/// How long memory lies free before it goes back, milliseconds.
+pub fn purge_delay() -> usize {
+    PURGE_DELAY.load(Relaxed)
 }
 /// Most entries of one class in a thread cache.
 pub fn cache_count() -> usize {

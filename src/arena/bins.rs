@@ -22,7 +22,7 @@ const EXACT: usize = 1024;
 const LOOKS: usize = 12;
 
 /// Free chunks from this size on count as dirty until their pages went back, bytes.
-pub const PURGEABLE: usize = 32 << 10;
+pub const PURGEABLE: usize = 8 << 10;
 
 /// The heads of the lists and the map of those that are not empty.
 pub struct Bins {

@@ -24,14 +24,28 @@ impl State {
         }
     }
 
+    /// Makes top at least `size` bytes long where it is, without beginning another heap.
+    pub(super) fn lengthen_top(&mut self, size: usize) -> bool {
+        let pad = settings::top_pad();
+        let done = self.lengthen_by(size, pad) || (pad != 0 && self.lengthen_by(size, 0));
+        self.system_peak = self.system_peak.max(self.system);
+        done
+    }
+
+    fn lengthen_by(&mut self, size: usize, pad: usize) -> bool {
+        let Some(wanted) = size.checked_add(pad) else {
+            return false;
+        };
+        !self.heap.is_null()
+            && self.lengthen(wanted - self.top_size().min(wanted))
+            && self.room_in_top(size)
+    }
+
     fn grow_by(&mut self, size: usize, pad: usize) -> bool {
         let Some(wanted) = size.checked_add(pad) else {
             return false;
         };
-        if !self.heap.is_null()
-            && self.lengthen(wanted - self.top_size().min(wanted))
-            && self.room_in_top(size)
-        {
+        if self.lengthen_by(size, pad) {
             return true;
         }
         // SAFETY: `me` is set by every lock.

@@ -143,8 +143,6 @@ pub struct State {
     pub(crate) dirty: usize,
     /// Somebody else moves the break too: the main arena uses reservations from now on.
     pub(crate) break_lost: bool,
-    /// Bytes handed out so far, modulo 2^64.
-    pub(crate) handed: usize,
     /// When dirty chunks are purged.
     pub(crate) decay: trim::Decay,
     /// Bytes got from the system, now and at most.
@@ -180,7 +178,6 @@ impl Arena {
                 free: 0,
                 dirty: 0,
                 break_lost: false,
-                handed: 0,
                 decay: trim::Decay::new(),
                 system: 0,
                 system_peak: 0,

@@ -19,7 +19,6 @@ impl State {
     /// A chunk of `size` bytes at a multiple of `align`, a power of two, in use. Without
     /// `may_grow` only memory that was used before serves.
     pub fn take(&mut self, size: usize, align: usize, may_grow: bool) -> Option<Carved> {
-        self.handed = self.handed.wrapping_add(size);
         if align > ALIGN {
             return self.take_aligned(align, size, may_grow);
         }
@@ -98,7 +97,8 @@ impl State {
         }
         if next.payload() == self.top {
             let more = size - have;
-            if !self.room_in_top(more) || self.cut_top(more).is_none() {
+            let room = self.room_in_top(more) || self.lengthen_top(more);
+            if !room || self.cut_top(more).is_none() {
                 return false;
             }
             c.write(size, Kind::Plain, head.prev_in_use(), true);

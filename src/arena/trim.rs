@@ -13,26 +13,22 @@ use core::sync::atomic::Ordering::Relaxed;
 
 /// Dirty bytes that are always kept for reuse; an eighth of what is live comes on top.
 const KEEP: usize = 1 << 20;
-/// Dirty bytes, above a quarter of the recent peak, at which no epoch is waited for.
-const KEEP_LARGE: usize = 16 << 20;
-/// The shortest epoch, in bytes that the arena hands out; it lasts until [`ROUNDS`]
-/// times as many were handed out as are live, or lie free.
-const EPOCH: usize = 4 << 20;
-/// How many times what is live, or lies free, an epoch hands out. With 1, blocks of 32 KiB to
-/// 4 MiB that come and go at random lost pages that they asked for again soon after.
-const ROUNDS: usize = 4;
+/// Dirty bytes, or half of what was live at the peak of late, above which nothing is waited for.
+const KEEP_LARGE: usize = 64 << 20;
 /// The least that is worth a purge, bytes.
 const WORTH: usize = 256 << 10;
 
-/// What a program did not need while it was handed as many bytes as were lying free, it does not
-/// need: the epochs of the purge.
+/// When memory goes back: what lay free for a whole epoch, of `purge_delay` milliseconds, the
+/// program does not need.
 ///
-/// The delay is so driven by the program's own requests, without a clock or a thread. A program
-/// that builds 25 MB, frees all and builds again keeps its pages; purging as soon as a fixed
-/// amount was dirty cost four times glibc's time where blocks of 32 KiB to 4 MiB come and go.
+/// The clock is looked at when something is freed into an arena that holds enough to give back:
+/// there is no thread for it. A program that builds 25 MB, frees all and builds again within the
+/// epoch keeps its pages, and so does one whose large blocks come and go; epochs counted in bytes
+/// handed out cost such programs their pages, or kept them for ever where the thread caches
+/// served what came after.
 pub struct Decay {
-    /// Bytes handed out when this epoch ends.
-    ends: usize,
+    /// When this epoch began, milliseconds.
+    began: usize,
     /// Least that was dirty at any time of it, bytes.
     least: usize,
     /// Most that was live of late, bytes; it halves with each epoch.
@@ -43,23 +39,25 @@ impl Decay {
     /// Before the first epoch.
     pub const fn new() -> Self {
         Self {
-            ends: 0,
+            began: 0,
             least: 0,
             peak: 0,
         }
     }
 
-    /// What can go, with so much handed out so far, dirty and live.
-    fn step(&mut self, handed: usize, dirty: usize, live: usize) -> usize {
+    /// What can go, with so much dirty and live.
+    fn step(&mut self, dirty: usize, live: usize, now: impl FnOnce() -> usize) -> usize {
         self.least = self.least.min(dirty);
         self.peak = self.peak.max(live);
-        // A heap that is as good as empty keeps less: the program may be done with it.
-        let part = if live < dirty / 8 { 4 } else { 1 };
-        let mut idle = dirty.saturating_sub(KEEP_LARGE / part + self.peak / (4 * part));
-        if handed.wrapping_sub(self.ends) < usize::MAX / 2 {
+        if dirty < WORTH + KEEP {
+            return 0;
+        }
+        let mut idle = dirty.saturating_sub(KEEP_LARGE.max(self.peak / 2));
+        let now = now();
+        if now.wrapping_sub(self.began) >= settings::purge_delay() {
             idle = idle.max(self.least.saturating_sub(KEEP + live / 8));
+            self.began = now;
             self.least = dirty.saturating_sub(idle);
-            self.ends = handed.wrapping_add(EPOCH.max(dirty.max(live).saturating_mul(ROUNDS)));
             self.peak = live.max(self.peak / 2);
         }
         if idle < WORTH { 0 } else { idle }
@@ -84,7 +82,7 @@ impl State {
         } else {
             0
         };
-        let idle = self.decay.step(self.handed, self.dirty + top, live);
+        let idle = self.decay.step(self.dirty + top, live, os::now);
         if idle == 0 {
             return;
         }

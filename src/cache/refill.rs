@@ -117,6 +117,7 @@ impl Cache {
                 (*bin).busy = true;
                 let mut state = (*self.arena).lock();
                 let got = state.refill(class, slice::from_raw_parts_mut((*bin).base, batch));
+                state.settle();
                 state.audit();
                 drop(state);
                 (*bin).set_top((*bin).base.add(got));
