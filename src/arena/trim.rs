@@ -194,3 +194,49 @@ impl State {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knobs::Knobs;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn what_lay_free_for_an_epoch_goes_and_what_was_needed_stays() {
+        settings::apply(&Knobs {
+            purge_delay: 10,
+            ..Knobs::DEFAULT
+        });
+        let mut decay = Decay::new();
+        assert_eq!(
+            decay.step(0, 30 * MIB, || unreachable!()),
+            0,
+            "nothing dirty"
+        );
+        assert_eq!(
+            decay.step(20 * MIB, 4 * MIB, || 100),
+            0,
+            "needed a moment ago"
+        );
+        assert_eq!(
+            decay.step(20 * MIB, 4 * MIB, || 109),
+            0,
+            "the epoch is not over"
+        );
+        assert_eq!(decay.step(6 * MIB, 4 * MIB, || 109), 0);
+        // Of 20 MiB all but 6 were in use meanwhile; 1.5 of those stay in any case.
+        assert_eq!(decay.step(20 * MIB, 4 * MIB, || 110), 4 * MIB + MIB / 2);
+        assert_eq!(decay.step(15 * MIB, 4 * MIB, || 119), 0);
+        assert_eq!(decay.step(15 * MIB, 4 * MIB, || 121), 13 * MIB + MIB / 2);
+    }
+
+    #[test]
+    fn a_large_part_of_the_peak_goes_at_once() {
+        settings::apply(&Knobs::DEFAULT);
+        let mut decay = Decay::new();
+        let now = 1 << 40;
+        assert_eq!(decay.step(300 * MIB, 300 * MIB, || now), 150 * MIB);
+        assert_eq!(decay.step(150 * MIB, 300 * MIB, || now), 0);
+    }
+}

@@ -298,6 +298,8 @@ fn a_privileged_process_ignores_everything() {
 fn runs_end_at_their_limit_and_check_3_ends_them_all() {
     assert_eq!(read(&["CAIRN_RUN_MAX=0"]).run_max, 0);
     assert_eq!(read(&["CAIRN_RUN_MAX=64"]).run_max, 64);
+    assert_eq!(read(&["CAIRN_PURGE_DELAY=0"]).purge_delay, 0);
+    assert_eq!(read(&["CAIRN_PURGE_DELAY=-1"]).purge_delay, PURGE_DELAY);
     assert_eq!(read(&["CAIRN_RUN_MAX=100000"]).run_max, RUN_LIMIT);
     assert_eq!(read(&["CAIRN_RUN_MAX=64", "MALLOC_CHECK_=3"]).run_max, 0);
     assert_eq!(read(&["MALLOC_CHECK_=3", "CAIRN_RUN_MAX=64"]).run_max, 0);
