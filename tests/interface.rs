@@ -280,7 +280,8 @@ fn the_trim_threshold_decides_whether_top_is_given_back() {
         return;
     }
     let program = "interface/trim_threshold.c";
-    holds(program, &["shrinks"], &[]);
+    holds(program, &["later"], &[]);
+    holds(program, &["shrinks"], &[("CAIRN_PURGE_DELAY", "0")]);
     holds(program, &["shrinks", "-1", "65536"], &[]);
     holds(
         program,
