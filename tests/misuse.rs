@@ -192,6 +192,19 @@ fn a_double_free_after_the_chunk_was_merged_is_caught() {
     }
 }
 
+/// The header of what an object grew over says that it is free. It once said "in use", and the
+/// second free gave out the end of a live object.
+#[test]
+fn a_double_free_of_what_realloc_grew_over_is_caught() {
+    for size in ["40000", "100000"] {
+        stopped_with_one_of(
+            "double_free_extended.c",
+            &[size],
+            &[DOUBLE_FREE, FREE_POINTER, FREE_SIZE],
+        );
+    }
+}
+
 /// The two may miss each other, and then it is met where the object is next
 /// touched: handed back to its arena or taken from a cache.
 #[test]

@@ -97,10 +97,14 @@ impl State {
         }
         if next.payload() == self.top {
             let more = size - have;
-            let room = self.room_in_top(more) || self.lengthen_top(more);
-            if !room || self.cut_top(more).is_none() {
+            if !self.room_in_top(more) && !self.lengthen_top(more) {
                 return false;
             }
+            let Some(cut) = self.cut_top(more) else {
+                return false;
+            };
+            // It becomes the inside of `c`, where no header may say "in use".
+            cut.chunk.mark(false);
             c.write(size, Kind::Plain, head.prev_in_use(), true);
             return true;
         }
