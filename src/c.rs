@@ -178,11 +178,10 @@ pub unsafe fn pvalloc(n: usize) -> *mut c_void {
 /// # Safety
 /// As glibc's; a pointer that is not Cairn's ends the process.
 pub unsafe fn malloc_usable_size(p: *mut c_void) -> usize {
-    if p.is_null() {
-        return 0;
-    }
     match vet::usable(p.addr()) {
         Ok(n) => n,
+        // Last, so that only null pays for the question.
+        Err(_) if p.is_null() => 0,
         Err(_) => fatal::die("malloc_usable_size(): invalid pointer", p.addr()),
     }
 }
@@ -214,15 +213,19 @@ pub(crate) fn check_size(p: usize, n: usize, align: usize) {
     match vet::look(p) {
         vet::Found::Bad(why) => freeing::refuse(why, p),
         what if resizing::fits(what, align, n) => {}
-        vet::Found::Mapped(have) if n <= have && mapped::is_loose(p) => {}
-        _ if checked::is_exactly(p, n) => {}
-        _ => wrong_size(p),
+        _ => misfit(p, n),
     }
 }
 
+/// What does not fit by its class may still be what was asked for; all else ends the process.
 #[cold]
-fn wrong_size(p: usize) -> ! {
-    fatal::die("free(): sized deallocation with a wrong size", p)
+#[inline(never)]
+fn misfit(p: usize, n: usize) {
+    match vet::look(p) {
+        vet::Found::Mapped(have) if n <= have && mapped::is_loose(p) => {}
+        _ if checked::is_exactly(p, n) => {}
+        _ => fatal::die("free(): sized deallocation with a wrong size", p),
+    }
 }
 
 /// `mallopt`: 1 when the value was taken or the parameter is unknown, 0 when it is out of range.

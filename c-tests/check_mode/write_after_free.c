@@ -1,5 +1,6 @@
 /* Usage: write_after_free SIZE AT WHEN
-   Turns the byte AT bytes into an object of SIZE bytes that was freed.
+   Turns the byte AT bytes into an object of SIZE bytes that was freed; a
+   negative AT is below it.
    WHEN it is to be noticed: eviction (other objects push it out of the
    quarantine), trim, exit, never (nothing happens any more). */
 #include "check.h"
@@ -7,7 +8,8 @@
 int main(int argc, char **argv)
 {
     CHECK(argc == 4);
-    size_t size = strtoul(argv[1], NULL, 0), at = strtoul(argv[2], NULL, 0);
+    size_t size = strtoul(argv[1], NULL, 0);
+    ptrdiff_t at = strtol(argv[2], NULL, 0);
     unsigned char *before = malloc(size), *p = opaque(malloc(size)), *stale = opaque(p), *behind = malloc(size);
     CHECK(before != NULL && p != NULL && behind != NULL);
     free(p);

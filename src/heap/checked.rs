@@ -1,7 +1,7 @@
 //! Check mode (`MALLOC_CHECK_`): the routes of a process that watches itself.
 //!
-//! No thread has a cache there, so every operation takes the slow way, and turns off it here:
-//! while the mode is off it costs nothing. Every object is a chunk with a header and a trailer,
+//! Every operation begins there with an empty cache, takes the slow way, and turns off it here
+//! before a cache or a run is made: while the mode is off it costs nothing. Every object is a chunk with a header and a trailer,
 //! or a mapping between guard pages; what is freed waits in the quarantine. Of the levels, and of
 //! what each finds, `docs/check-mode.md` has the table.
 //!
@@ -45,6 +45,8 @@ fn overflowed(p: usize) -> ! {
 }
 
 /// What was asked for; the process ends when the trailer is damaged.
+#[cold]
+#[inline(never)]
 pub fn asked(c: Chunk, size: usize) -> usize {
     // SAFETY: a chunk in use, whole with its header (I1, I2).
     match unsafe { canary::read(c.payload(), class::usable(size)) } {
@@ -54,6 +56,8 @@ pub fn asked(c: Chunk, size: usize) -> usize {
 }
 
 /// Whether `p`, a live object, was asked for with `n` bytes. Without the mode nobody knows.
+#[cold]
+#[inline(never)]
 pub fn is_exactly(p: usize, n: usize) -> bool {
     settings::check() != 0
         && match vet::look(p) {
@@ -146,7 +150,7 @@ pub fn free(p: usize) {
         Found::Mapped(_) => mapping(p),
         Found::Bad(Why::Foreign) if waits(p) => refuse(Why::Freed, p),
         Found::Bad(why) => refuse(why, p),
-        // There are no runs in check mode.
+        // No run is ever made in check mode.
         Found::Object(_) => refuse(Why::Inside, p),
     }
     os::set_errno(errno);

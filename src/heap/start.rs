@@ -87,11 +87,9 @@ fn start() {
 
 fn put_in_force(k: &Knobs) {
     settings::apply(k);
-    // In check mode every object has a header and a trailer.
-    let checked = settings::check() != 0;
-    class::configure(if checked { 0 } else { k.run_max }, k.tcache_max);
+    class::configure(k.run_max, k.tcache_max);
     // Without a cache there is nothing for the fast path to find.
-    if checked || k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0 {
+    if k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0 {
         cache::thread::bypass();
     }
 }
