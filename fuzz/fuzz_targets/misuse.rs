@@ -1,0 +1,4 @@
+//! `cargo fuzz run misuse`: see `cairn_fuzz::misuse`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cairn_fuzz::misuse(data));

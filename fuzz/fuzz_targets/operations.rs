@@ -1,0 +1,4 @@
+//! `cargo fuzz run operations`: see `cairn_fuzz::operations`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cairn_fuzz::operations(data));

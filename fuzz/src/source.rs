@@ -1,0 +1,64 @@
+//! The input as a source of choices. Where it ends a generator goes on that its first bytes seed,
+//! so that every input makes a full run, and a longer one steers more of it.
+
+/// Bytes that seed what follows the input.
+const SEED: usize = 8;
+
+/// Choices, one after the other.
+pub struct Source {
+    data: Vec<u8>,
+    at: usize,
+    state: u64,
+}
+
+impl Source {
+    /// The choices that an input makes.
+    pub fn new(data: &[u8]) -> Self {
+        let seed = data.iter().take(SEED);
+        let state = seed.fold(0x9e37_79b9_7f4a_7c15_u64, |s, b| {
+            (s ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self {
+            data: data.to_vec(),
+            at: 0,
+            state,
+        }
+    }
+
+    /// What comes after the input, from another seed.
+    pub fn reseed(&mut self, seed: u64) {
+        self.state = seed;
+    }
+
+    /// The next byte.
+    pub fn byte(&mut self) -> u8 {
+        if let Some(byte) = self.data.get(self.at) {
+            self.at += 1;
+            return *byte;
+        }
+        // splitmix64
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z >> 56) as u8
+    }
+
+    /// A number below `n`, which is not 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        let mut value = usize::from(self.byte());
+        if n > 1 << 8 {
+            value = value << 8 | usize::from(self.byte());
+        }
+        if n > 1 << 16 {
+            value = value << 8 | usize::from(self.byte());
+        }
+        value % n
+    }
+
+    /// One of several.
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        let i = self.below(choices.len());
+        choices[i]
+    }
+}
