@@ -281,7 +281,6 @@ fn the_trim_threshold_decides_whether_top_is_given_back() {
     }
     let program = "interface/trim_threshold.c";
     holds(program, &["later"], &[]);
-    holds(program, &["shrinks"], &[("CAIRN_PURGE_DELAY", "0")]);
     holds(program, &["shrinks", "-1", "65536"], &[]);
     holds(
         program,

@@ -62,8 +62,13 @@ impl Ring {
         }
     }
 
+    /// A ring's index that may have run past its end once. (A division could panic.)
+    const fn wrapped(&self, i: usize) -> usize {
+        if i < self.places { i } else { i - self.places }
+    }
+
     fn place(&self, i: usize) -> *mut Held {
-        let i = (self.first + i) % self.places;
+        let i = self.wrapped(self.first + i);
         ptr::with_exposed_provenance_mut::<Held>(self.table).wrapping_add(i)
     }
 
@@ -79,7 +84,7 @@ impl Ring {
             return None;
         }
         let out = self.get(0);
-        self.first = (self.first + 1) % self.places;
+        self.first = self.wrapped(self.first + 1);
         self.count -= 1;
         self.bytes -= out.len;
         Some(out)
