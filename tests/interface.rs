@@ -333,6 +333,14 @@ fn perturb_fills_what_is_given_out_and_what_is_freed() {
     }
 }
 
+/// What the main arena was asked for says nothing about the arena that a thread's first call
+/// gives it; objects came out at a multiple of 16.
+#[test]
+fn a_threads_first_call_is_aligned() {
+    let arenas = &[("MALLOC_ARENA_MAX", "4")];
+    holds("interface/aligned_first_call.c", &[], arenas);
+}
+
 #[test]
 fn arena_max_bounds_the_arenas() {
     let program = "interface/arena_count.c";

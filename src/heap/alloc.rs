@@ -184,8 +184,12 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     // Slots begin on a region, so objects of a run are aligned to the largest power of two that
     // divides their size.
     let rounded = round_up(n.max(1), align);
-    if class::is_for_run(rounded) && !cache::thread::arena().is_early(class::of_request(rounded)) {
-        return super::allocate(rounded);
+    if class::is_for_run(rounded) {
+        // A thread's first call gives it an arena, and only that one knows what is early in it.
+        let _ = cache::thread::current();
+        if !cache::thread::arena().is_early(class::of_request(rounded)) {
+            return super::allocate(rounded);
+        }
     }
     let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::thread::arena()).p);
     perturb(p, n, !settings::perturb());
