@@ -197,19 +197,19 @@ fn chunk(c: Chunk, size: usize) {
 }
 
 fn mapping(p: usize) {
-    let Some((base, len)) = guarded::take(p) else {
+    let Some(taken) = guarded::take(p) else {
         fatal::die("munmap_chunk(): invalid pointer", p);
     };
-    if settings::check() >= FREED && guarded::seal(base, len) {
+    if settings::check() >= FREED && taken.seal() {
         confine(Held {
             p,
-            base,
-            len,
+            base: taken.base,
+            len: taken.len,
             fill: 0,
             mapped: true,
         });
     } else {
-        guarded::discard(base, len);
+        taken.discard();
     }
 }
 
@@ -247,7 +247,7 @@ fn inspect(held: &Held) {
 /// Gives an object's memory back to the heap or the system.
 fn let_go(held: Held) {
     if held.mapped {
-        return guarded::discard(held.base, held.len);
+        return guarded::discard_sealed(held.base, held.len);
     }
     inspect(&held);
     // SAFETY: a chunk that was vetted when it was freed (I1), and its region's record (I8).

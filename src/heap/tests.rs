@@ -260,39 +260,59 @@ fn survives(init: bool, least: u64, scenario: fn(&mut Scene)) {
     }
 }
 
+type Mode = Option<(&'static str, &'static str)>;
+
 /// Runs `body` in a process of its own, once with runs and once without.
 #[track_caller]
 fn both_ways(test: &str, body: impl FnOnce()) {
+    in_modes(&[None, Some(("CAIRN_RUN_MAX", "0"))], test, body);
+}
+
+/// Runs `body` in a process of its own for each mode.
+#[track_caller]
+fn in_modes(modes: &[Mode], test: &str, body: impl FnOnce()) {
     let name = format!("heap::tests::{test}");
     if env::var_os("REFUSED_CHILD").is_some() {
         return body();
     }
-    for run_max in [None, Some("0")] {
+    for mode in modes {
         let mut command = Command::new(env::current_exe().expect("this test has a path"));
         command
             .args(["--exact", &name, "--nocapture", "--test-threads=1"])
             .env("REFUSED_CHILD", "1")
             .env_remove("CAIRN_RUN_MAX")
-            .envs(run_max.map(|value| ("CAIRN_RUN_MAX", value)));
+            .env_remove("MALLOC_CHECK_")
+            .envs(*mode);
         let output = command.output().expect("this test starts");
         let text = String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr);
-        println!("CAIRN_RUN_MAX={run_max:?}: {text}");
-        assert!(output.status.success(), "run_max {run_max:?}: {text}");
+        println!("{mode:?}: {text}");
+        assert!(output.status.success(), "{mode:?}: {text}");
         assert!(text.contains("1 passed"), "no test has this name: {text}");
     }
 }
 
 macro_rules! scenarios {
-    ($($test:ident: $scenario:expr, init $init:expr, least $least:expr;)*) => {
+    ($modes:expr; $($test:ident: $scenario:expr, init $init:expr, least $least:expr;)*) => {
         $(#[test]
         fn $test() {
-            both_ways(stringify!($test), || survives($init, $least, $scenario));
+            in_modes($modes, stringify!($test), || survives($init, $least, $scenario));
         })*
     };
 }
 
 scenarios! {
+    &[Some(("MALLOC_CHECK_", "3"))];
+    in_check_mode_large_requests_survive_every_refusal: large, init true, least 2;
+    in_check_mode_mapped_chunks_survive_every_refusal: mapped, init true, least 40;
+    in_check_mode_growing_objects_survive_every_refusal: growing, init true, least 5;
+    in_check_mode_zeroed_memory_is_zero_whatever_is_refused: zeroed, init true, least 20;
+    in_check_mode_aligned_requests_survive_every_refusal: aligned, init true, least 5;
+    in_check_mode_trimming_survives_every_refusal: trimming, init true, least 5;
+}
+
+scenarios! {
+    &[None, Some(("CAIRN_RUN_MAX", "0"))];
     the_start_survives_every_refusal: |s| { s.malloc(50); s.malloc(5_000); }, init false, least 1;
     small_requests_survive_every_refusal: small, init true, least 1;
     medium_requests_survive_every_refusal: medium, init true, least 2;

@@ -54,7 +54,7 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
     }
     // SAFETY: pages inside the mapping, which nobody knows yet.
     if !unsafe { os::commit(first(p), last - first(p)) } {
-        discard(m.base, m.len);
+        discard(m.base, m.len, None);
         return None;
     }
     paint(&m);
@@ -70,7 +70,7 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
         true
     });
     if !entered {
-        discard(m.base, m.len);
+        discard(m.base, m.len, Some((first(p), last)));
         return None;
     }
     Some(p)
@@ -98,30 +98,60 @@ fn inspect(m: &Mapping) {
     }
 }
 
-/// Takes a chunk out of the registry, to be freed: its mapping's first byte and length. `None` if
-/// `p` is none.
-pub fn take(p: usize) -> Option<(usize, usize)> {
+/// A freed chunk's mapping, which nobody can find any more.
+pub struct Taken {
+    /// First byte and length.
+    pub base: usize,
+    /// See `base`.
+    pub len: usize,
+    first: usize,
+    last: usize,
+}
+
+/// Takes a chunk out of the registry, to be freed; `None` if `p` is none.
+pub fn take(p: usize) -> Option<Taken> {
     let m = claim(p)?;
     inspect(&m);
-    Some((m.base, m.len))
+    Some(Taken {
+        base: m.base,
+        len: m.len,
+        first: first(p),
+        last: m.last,
+    })
 }
 
-/// Takes a freed chunk's memory and all access to it away; its addresses stay taken.
-pub fn seal(base: usize, len: usize) -> bool {
-    // SAFETY: the chunk is freed, and nobody else can find it.
-    unsafe { os::seal(base, len) }
+impl Taken {
+    /// Takes the memory and all access to it away; its addresses stay taken.
+    pub fn seal(&self) -> bool {
+        // SAFETY: the chunk is freed, and nobody else can find it.
+        unsafe { os::seal(self.base, self.len) }
+    }
+
+    /// Gives the mapping back as it is.
+    pub fn discard(self) {
+        discard(self.base, self.len, Some((self.first, self.last)));
+    }
 }
 
-/// Gives a mapping back that nobody can find.
-pub fn discard(base: usize, len: usize) {
+/// Gives a sealed mapping back.
+pub fn discard_sealed(base: usize, len: usize) {
+    discard(base, len, None);
+}
+
+/// Gives a mapping back that nobody can find, of which `used` was written to; all of that is
+/// accessible.
+fn discard(base: usize, len: usize, used: Option<(usize, usize)>) {
     // SAFETY: nobody else knows the mapping.
     unsafe {
         if os::unmap(base, len) {
             return;
         }
         // Whoever gets it next is told that it is zero.
-        if !os::seal(base, len) && !os::purge(base, len) && os::commit(base, len) {
-            ptr::with_exposed_provenance_mut::<u8>(base).write_bytes(0, len);
+        if let Some((first, last)) = used
+            && !os::seal(base, len)
+            && !os::purge(first, last - first)
+        {
+            ptr::with_exposed_provenance_mut::<u8>(first).write_bytes(0, last - first);
         }
     }
     with(|r| {

@@ -91,16 +91,16 @@ pub unsafe fn commit(at: usize, len: usize) -> bool {
     !refused() && unsafe { libc::mprotect(ptr::with_exposed_provenance_mut(at), len, rw) } == 0
 }
 
-/// Takes pages' memory and every access to them away, and keeps their addresses: new pages without
-/// access take their place.
+/// Takes pages' memory and every access to them away, and keeps their addresses; they read as zero
+/// when they are committed again. On failure they stay accessible, whatever they hold.
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own mappings whose contents nothing needs.
 pub unsafe fn seal(at: usize, len: usize) -> bool {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
     let p = ptr::with_exposed_provenance_mut(at);
+    // Not by a mapping in their place: where that fails the addresses may be somebody else's.
     // SAFETY: the caller's.
-    !refused() && unsafe { libc::mmap(p, len, libc::PROT_NONE, flags, -1, 0) } == p
+    unsafe { purge(at, len) && !refused() && libc::mprotect(p, len, libc::PROT_NONE) == 0 }
 }
 
 /// Returns the pages' memory; they read as zero afterwards when this says true.
