@@ -1,11 +1,12 @@
 /* A crowd: THREADS threads, many more than cores, each with a live set of its
- * own that it replaces at random. Every eighth object goes to whoever comes to a
- * table that all share, which frees what lay there. */
+ * own that it replaces at random. Every eighth object goes to a table that all
+ * share, and whoever puts it there frees what lay there. All threads meet ten
+ * times, so that none has ended before others begin and all sets live at once. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include "bench.h"
 
-enum { OBJECTS = 400, SHARED = 256 };
+enum { OBJECTS = 400, SHARED = 256, MEETINGS = 10 };
 
 struct object {
     size_t size;
@@ -15,7 +16,7 @@ struct object {
 static _Atomic(struct object *) shared[SHARED];
 static atomic_ullong sum;
 static size_t steps;
-static pthread_barrier_t start;
+static pthread_barrier_t meeting;
 
 /* What an object's bytes say. All of them are freed once, by whichever thread:
  * the sum is the same in any order. */
@@ -31,8 +32,9 @@ static void *live(void *seed)
 {
     struct object *objects[OBJECTS] = {0};
     uint64_t state = (uint64_t)(uintptr_t)seed;
-    pthread_barrier_wait(&start);
     for (size_t i = 0; i < steps; i++) {
+        if (i % (steps / MEETINGS) == 0)
+            pthread_barrier_wait(&meeting);
         size_t at = below(&state, OBJECTS);
         size_t size = mixed_size(&state);
         struct object *fresh = must(malloc(sizeof *fresh + size));
@@ -45,6 +47,7 @@ static void *live(void *seed)
             objects[at] = fresh;
         }
     }
+    pthread_barrier_wait(&meeting);
     for (int i = 0; i < OBJECTS; i++)
         drop(objects[i]);
     return NULL;
@@ -53,9 +56,11 @@ static void *live(void *seed)
 int main(int argc, char **argv)
 {
     size_t threads = argument(argc, argv, 1, 100);
-    steps = argument(argc, argv, 2, 20000);
+    steps = argument(argc, argv, 2, 20000) / MEETINGS * MEETINGS;
+    if (steps == 0)
+        return 1;
     pthread_t *ids = must(calloc(threads, sizeof *ids));
-    pthread_barrier_init(&start, NULL, (unsigned)threads);
+    pthread_barrier_init(&meeting, NULL, (unsigned)threads);
     for (size_t t = 0; t < threads; t++)
         if (pthread_create(&ids[t], NULL, live, (void *)(t + 1)))
             return 1;

@@ -8,6 +8,11 @@ enum { VECTORS = 200, NOTES = 4096 };
 
 static uint64_t sum;
 
+static size_t grown(size_t size)
+{
+    return size + size / 2 + 64;
+}
+
 static void vectors(size_t rounds)
 {
     uint64_t state = 5;
@@ -19,12 +24,13 @@ static void vectors(size_t rounds)
                 if (next_random(&state) >> 61 == 0 || (step > 17 && v % 50))
                     continue;
                 size_t old = sizes[v];
-                sizes[v] += sizes[v] / 2 + 64;
+                sizes[v] = grown(old);
                 bytes[v] = must(realloc(bytes[v], sizes[v]));
                 fill(bytes[v] + old, sizes[v] - old, old);
             }
         for (int v = 0; v < VECTORS; v++) {
-            mix(&sum, (unsigned char)bytes[v][0] + 256u * (unsigned char)bytes[v][sizes[v] - 1]);
+            for (size_t old = 0; old < sizes[v]; old = grown(old))
+                mix(&sum, (unsigned char)bytes[v][old] + 256u * (unsigned char)bytes[v][grown(old) - 1]);
             free(bytes[v]);
             bytes[v] = NULL;
             sizes[v] = 0;

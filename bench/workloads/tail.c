@@ -1,5 +1,5 @@
 /* How long a call waits when there are many more threads than cores: THREADS
- * threads, started together, replace objects of mixed sizes; every eighth goes
+ * threads, which meet ten times, replace objects of mixed sizes; every eighth goes
  * through a table that all share and is freed by whoever replaces it. Each call
  * of malloc and free is timed. A call is hardly ever the moment at which a time
  * slice ends, so that the tail up to 99.9 % is what locks do.
@@ -12,7 +12,7 @@
 #include "bench.h"
 
 /* Eight steps to each power of two: a figure is off by an eighth at most. */
-enum { OBJECTS = 300, SHARED = 256, STEPS_PER_OCTAVE = 8, CLASSES = 64 * STEPS_PER_OCTAVE };
+enum { OBJECTS = 300, SHARED = 256, STEPS_PER_OCTAVE = 8, CLASSES = 64 * STEPS_PER_OCTAVE, MEETINGS = 10 };
 
 struct histogram {
     size_t calls[CLASSES];
@@ -21,7 +21,7 @@ struct histogram {
 
 static _Atomic(char *) shared[SHARED];
 static size_t steps;
-static pthread_barrier_t start;
+static pthread_barrier_t meeting;
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 static struct histogram total;
 
@@ -60,8 +60,9 @@ static void *live(void *seed)
     static _Thread_local struct histogram mine;
     char *objects[OBJECTS] = {0};
     uint64_t state = (uint64_t)(uintptr_t)seed;
-    pthread_barrier_wait(&start);
     for (size_t i = 0; i < steps; i++) {
+        if (i % (steps / MEETINGS) == 0)
+            pthread_barrier_wait(&meeting);
         size_t size = mixed_size(&state), at = below(&state, OBJECTS);
         uint64_t begun = now();
         char *fresh = malloc(size);
@@ -104,9 +105,11 @@ static unsigned long long at_most(size_t calls, size_t part)
 int main(int argc, char **argv)
 {
     size_t threads = argument(argc, argv, 1, 100), calls = 0;
-    steps = argument(argc, argv, 2, 20000);
+    steps = argument(argc, argv, 2, 20000) / MEETINGS * MEETINGS;
+    if (steps == 0)
+        return 1;
     pthread_t *ids = must(calloc(threads, sizeof *ids));
-    pthread_barrier_init(&start, NULL, (unsigned)threads);
+    pthread_barrier_init(&meeting, NULL, (unsigned)threads);
     for (size_t t = 0; t < threads; t++)
         if (pthread_create(&ids[t], NULL, live, (void *)(t + 1)))
             return 1;
