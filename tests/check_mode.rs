@@ -193,6 +193,15 @@ fn the_tunable_asks_for_the_mode_as_the_variable_does() {
 }
 
 #[test]
+fn the_level_is_the_one_of_the_start() {
+    for level in ["0", "1", "2", "3"] {
+        for env in [OFF, BOUNDS, FREED, WALK] {
+            passes("late", &[level], env);
+        }
+    }
+}
+
+#[test]
 fn an_underflow_is_noticed() {
     for size in &SIZES[..6] {
         for bytes in ["1", "8"] {

@@ -313,3 +313,24 @@ fn verbose_is_any_number_but_0() {
     assert!(read(&["CAIRN_VERBOSE=2"]).verbose);
     assert!(!read(&["CAIRN_VERBOSE=0"]).verbose);
 }
+
+#[test]
+fn the_quarantine_and_the_fill_take_what_they_can_hold() {
+    let set = |entry| read(&[entry]);
+    assert_eq!(set("CAIRN_QUARANTINE_COUNT=0").quarantine_count, 0);
+    assert_eq!(set("CAIRN_QUARANTINE_COUNT=100").quarantine_count, 100);
+    assert_eq!(set("CAIRN_QUARANTINE_BYTES=0").quarantine_bytes, 0);
+    assert_eq!(set("CAIRN_QUARANTINE_BYTES=0x1000").quarantine_bytes, 4096);
+    assert_eq!(set("CAIRN_FREE_FILL=0").free_fill, 0);
+    assert_eq!(set("CAIRN_FREE_FILL=255").free_fill, 255);
+    for useless in [
+        "CAIRN_QUARANTINE_COUNT=-1",
+        "CAIRN_QUARANTINE_COUNT=16777217",
+        "CAIRN_QUARANTINE_BYTES=-1",
+        "CAIRN_FREE_FILL=256",
+        "CAIRN_FREE_FILL=-1",
+        "CAIRN_FREE_FILL=",
+    ] {
+        assert_eq!(set(useless), D, "{useless}");
+    }
+}
