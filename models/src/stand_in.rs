@@ -1,0 +1,330 @@
+//! What the protocols call, as little of it as they need. Contents that a protocol hands from
+//! thread to thread lie in loom's cells, so that an access without an order between the threads
+//! fails the model.
+
+use loom::cell::UnsafeCell as Watched;
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::ptr;
+
+/// `core`'s cell, each use of which counts as a write.
+pub struct UnsafeCell<T>(Watched<T>);
+
+impl<T> UnsafeCell<T> {
+    pub fn new(value: T) -> Self {
+        Self(Watched::new(value))
+    }
+    pub fn get(&self) -> *mut T {
+        self.0.with_mut(|p| p)
+    }
+}
+
+/// Memory as long as the process.
+pub fn leak<T>(value: T) -> usize {
+    Box::into_raw(Box::new(value)).expose_provenance()
+}
+
+/// The process has one key, whose destructor the models call themselves.
+///
+/// # Safety
+/// `key` is writable.
+pub unsafe fn pthread_key_create(
+    key: *mut libc::pthread_key_t,
+    _: Option<unsafe extern "C" fn(*mut libc::c_void)>,
+) -> libc::c_int {
+    // SAFETY: the caller's.
+    unsafe { *key = 1 };
+    0
+}
+
+/// # Safety
+/// None here.
+pub unsafe fn pthread_setspecific(_: libc::pthread_key_t, _: *const libc::c_void) -> libc::c_int {
+    0
+}
+
+type Handler = Option<unsafe extern "C" fn()>;
+/// The models call the handlers themselves.
+///
+/// # Safety
+/// None here.
+pub unsafe fn pthread_atfork(_: Handler, _: Handler, _: Handler) -> libc::c_int {
+    0
+}
+
+pub mod relax {
+    pub trait RelaxStrategy {
+        fn relax();
+    }
+    pub struct Spin;
+    impl RelaxStrategy for Spin {
+        fn relax() {
+            loom::thread::yield_now();
+        }
+    }
+}
+
+pub mod tls {
+    use std::cell::Cell;
+    loom::thread_local! {
+        static WORD: Cell<usize> = Cell::new(ptr_to_empty());
+        static NAME: Box<u64> = Box::new(0);
+    }
+    fn ptr_to_empty() -> usize {
+        std::ptr::from_ref(&crate::cache::EMPTY).expose_provenance()
+    }
+    pub fn get() -> usize {
+        WORD.with(Cell::get)
+    }
+    pub fn set(value: usize) {
+        WORD.with(|w| w.set(value));
+    }
+    /// Unlike every other thread's that lives.
+    pub fn thread() -> usize {
+        NAME.with(|n| std::ptr::from_ref(&**n).addr())
+    }
+}
+
+pub mod fatal {
+    pub fn end_if_dying() {}
+    pub fn die(message: &'static str, _: usize) -> ! {
+        panic!("{message}")
+    }
+}
+
+pub mod os {
+    pub fn yield_now() {
+        loom::thread::yield_now();
+    }
+    pub fn sleep(_: i64) {
+        loom::thread::yield_now();
+    }
+    pub fn init() {
+        super::STARTS.fetch_add(1, super::Relaxed);
+    }
+    pub fn secret(out: &mut [u64; 2]) {
+        *out = [3, 5];
+    }
+    pub fn cpus() -> usize {
+        2
+    }
+}
+
+loom::lazy_static! {
+    /// How often the start ran.
+    pub static ref STARTS: AtomicUsize = AtomicUsize::new(0);
+    static ref KEY: Watched<u64> = Watched::new(0);
+    static ref IN_FORCE: Watched<bool> = Watched::new(false);
+    pub static ref MAPPED: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref SIDE: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref QUARANTINE: crate::sync::Lock = crate::sync::Lock::new();
+}
+
+pub mod chunk {
+    pub fn set_key(secret: [u64; 2]) {
+        // SAFETY: loom checks that nobody else is here.
+        super::KEY.with_mut(|k| unsafe { *k = secret[0] });
+    }
+    /// As every header's tag does.
+    pub fn key() -> u64 {
+        // SAFETY: as above.
+        super::KEY.with(|k| unsafe { *k })
+    }
+}
+
+pub mod class {
+    pub const BIN_SHIFT: u32 = 5;
+    pub fn configure(_: usize, _: usize) {}
+}
+
+pub mod config {
+    pub const ALIGN: usize = 16;
+    pub const REGION_SHIFT: u32 = 16;
+    pub const REGION: usize = 1 << REGION_SHIFT;
+    /// One word of a record's map.
+    pub const GRANULES: usize = 64;
+    pub const MAX_ARENAS: usize = 3;
+}
+
+pub mod settings {
+    use super::knobs::Knobs;
+    pub fn apply(_: &Knobs) {
+        // SAFETY: loom checks that nobody else is here.
+        super::IN_FORCE.with_mut(|f| unsafe { *f = true });
+    }
+    /// As every slow path does.
+    pub fn in_force() -> bool {
+        // SAFETY: as above.
+        super::IN_FORCE.with(|f| unsafe { *f })
+    }
+    pub fn arena_max() -> usize {
+        0
+    }
+    pub fn mmap_threshold() -> usize {
+        0
+    }
+    pub fn trim_threshold() -> usize {
+        0
+    }
+}
+
+pub mod knobs {
+    use core::ffi::{c_char, c_int};
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Knobs {
+        pub check: u32,
+        pub run_max: usize,
+        pub tcache_max: usize,
+        pub tcache_count: usize,
+        pub perturb: u8,
+        pub mmap_threshold: usize,
+        pub mmap_threshold_fixed: bool,
+        pub trim_threshold: usize,
+        pub verbose: bool,
+    }
+    impl Knobs {
+        pub const DEFAULT: Self = Self {
+            check: 0,
+            run_max: 128,
+            tcache_max: 1,
+            tcache_count: 1,
+            perturb: 0,
+            mmap_threshold: 0,
+            mmap_threshold_fixed: false,
+            trim_threshold: 0,
+            verbose: false,
+        };
+        /// # Safety
+        /// None here.
+        pub unsafe fn from_environment(_: *const *const c_char, _: bool) -> Self {
+            Self::DEFAULT
+        }
+        pub fn set_option(&mut self, _: c_int, value: c_int) -> c_int {
+            self.mmap_threshold = value as usize;
+            1
+        }
+    }
+}
+
+pub mod checked {
+    pub fn begin(_: &super::knobs::Knobs) {}
+    pub mod quarantine {
+        pub use super::super::QUARANTINE as LOCK;
+    }
+}
+
+pub mod mapped {
+    pub use super::MAPPED as LOCK;
+}
+
+pub mod side {
+    pub use super::SIDE as LOCK;
+    use crate::cache::Cache;
+    use crate::region::{LEAF_BYTES, Record, blank_leaf, blank_record};
+
+    /// Memory of some size; what is made of it says the size.
+    pub fn take(size: usize) -> Option<usize> {
+        let _held = LOCK.acquire();
+        Some(if size == LEAF_BYTES {
+            blank_leaf()
+        } else if size == size_of::<Cache>() {
+            super::leak(Cache::new())
+        } else {
+            super::leak([0_u64; 256])
+        })
+    }
+    pub fn zeroed(size: usize) -> Option<usize> {
+        assert_eq!(size, size_of::<Record>());
+        Some(blank_record())
+    }
+    /// # Safety
+    /// As the original's.
+    pub unsafe fn give(at: usize, _: usize) {
+        let cache: *mut Cache = std::ptr::with_exposed_provenance_mut(at);
+        // SAFETY: only caches come here.
+        unsafe { (*cache).use_it() };
+    }
+}
+
+pub mod arena {
+    use super::{AtomicUsize, Watched};
+    use crate::sync::Lock;
+
+    pub struct Arena {
+        pub lock: Lock,
+        pub threads: AtomicUsize,
+        pub index: usize,
+        state: Watched<usize>,
+    }
+
+    /// The part of a locked arena that the start asks for.
+    pub struct Locked;
+    impl Locked {
+        pub fn open_first(&self) {}
+    }
+
+    impl Arena {
+        pub fn new(index: usize) -> Self {
+            Self {
+                lock: Lock::new(),
+                threads: AtomicUsize::new(0),
+                index,
+                state: Watched::new(0),
+            }
+        }
+        pub fn lock(&self) -> Locked {
+            let _held = self.lock.acquire();
+            // SAFETY: loom checks that nobody else is here.
+            self.state.with_mut(|s| unsafe { *s += 1 });
+            Locked
+        }
+    }
+
+    pub mod heap {
+        pub struct Heap;
+    }
+}
+
+pub mod cache {
+    use super::Watched;
+    use crate::arena::Arena;
+
+    pub static EMPTY: u64 = 1;
+    pub static FINISHED: u64 = 2;
+
+    /// A cache whose bins are a cell.
+    #[repr(C)]
+    pub struct Cache {
+        bins: *mut Watched<usize>,
+        pub arena: *const Arena,
+        pub first: u64,
+    }
+
+    impl Cache {
+        pub fn new() -> Self {
+            Self {
+                bins: std::ptr::null_mut(),
+                arena: std::ptr::null(),
+                first: 0,
+            }
+        }
+        /// Any use of its bins: by one thread at a time, and in an order that all see.
+        pub fn use_it(&mut self) {
+            if self.bins.is_null() {
+                let at = super::leak(Watched::new(0));
+                self.bins = std::ptr::with_exposed_provenance_mut(at);
+            }
+            // SAFETY: made above; loom checks that nobody else is here.
+            unsafe { (*self.bins).with_mut(|b| *b += 1) };
+        }
+        pub fn capacity(&mut self) -> usize {
+            self.use_it();
+            0
+        }
+        pub fn drain(&mut self) {
+            self.use_it();
+        }
+        pub fn flush(&mut self) {
+            self.use_it();
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Every schedule of two or three threads with at most three preemptions, and every value that a
+//! weakly ordered machine may show them.
+//! A model fails when two threads touch what the protocol gives to one, when a thread sees what
+//! was not yet made, or when an assertion does not hold.
+#![allow(missing_docs, reason = "a test binary")]
+
+use cairn_models::arena::heap::Heap;
+use cairn_models::config::REGION;
+use cairn_models::heap::{fork, start};
+use cairn_models::stand_in::{STARTS, chunk, settings};
+use cairn_models::sync::Lock;
+use cairn_models::{arenas, cache, region};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::*};
+use loom::thread;
+use std::ptr;
+
+fn model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 50_000;
+    builder.check(body);
+}
+
+struct Guarded {
+    lock: Lock,
+    value: UnsafeCell<usize>,
+}
+
+impl Guarded {
+    fn add(&self) {
+        let _held = self.lock.acquire();
+        // SAFETY: loom fails the model if somebody else is here.
+        self.value.with_mut(|v| unsafe { *v += 1 });
+    }
+}
+
+#[test]
+fn a_lock_has_one_holder_who_sees_what_the_last_one_wrote() {
+    model(|| {
+        let shared = Arc::new(Guarded {
+            lock: Lock::new(),
+            value: UnsafeCell::new(0),
+        });
+        let other = shared.clone();
+        let other = thread::spawn(move || other.add());
+        shared.add();
+        other.join().expect("it ends");
+        let _held = shared.lock.acquire();
+        // SAFETY: as above.
+        shared.value.with(|v| assert_eq!(unsafe { *v }, 2));
+    });
+}
+
+#[test]
+fn the_start_runs_once_and_all_see_what_it_set() {
+    model(|| {
+        let call = || {
+            start::ensure();
+            assert_eq!(chunk::key(), 3);
+            assert!(settings::in_force());
+        };
+        let other = thread::spawn(call);
+        call();
+        other.join().expect("it ends");
+        assert_eq!(STARTS.load(Relaxed), 1);
+    });
+}
+
+/// Uses this thread's cache, and ends the thread.
+fn live() {
+    if let Some(cache) = cache::thread::current() {
+        // SAFETY: this thread's own; loom fails the model if somebody else is there.
+        unsafe { (*cache).use_it() };
+    }
+    cache::thread::end_of_thread();
+}
+
+#[test]
+fn a_parked_cache_has_one_owner_who_sees_its_contents() {
+    model(|| {
+        cache::thread::init();
+        live();
+        let other = thread::spawn(live);
+        cache::thread::flush();
+        other.join().expect("it ends");
+        cache::thread::flush();
+        assert_eq!(cache::thread::count(), 0);
+        let users: usize = arenas::all().map(|a| a.threads.load(Relaxed)).sum();
+        assert_eq!(users, 0, "a thread that ended still counts");
+    });
+}
+
+#[test]
+fn an_arena_that_is_seen_is_whole() {
+    model(|| {
+        let work = || {
+            arenas::assign().lock();
+        };
+        arenas::set_cpus(2);
+        let others: Vec<_> = (0..2).map(|_| thread::spawn(work)).collect();
+        for arena in arenas::all() {
+            arena.lock();
+        }
+        for other in others {
+            other.join().expect("it ends");
+        }
+        assert_eq!(arenas::all().count(), 2);
+    });
+}
+
+/// Enters the region `at`.
+fn enter(at: usize) {
+    // SAFETY: each region is entered by one thread, as under its arena's lock.
+    assert!(unsafe { region::enter(at, at + REGION, ptr::null_mut::<Heap>()) });
+}
+
+/// What every look-up does with a pointer: where the word says something, there is a record.
+fn look_up(p: usize) -> bool {
+    if region::word(p) == 0 {
+        return false;
+    }
+    let record = region::record(p);
+    assert!(!record.is_null(), "a word without a record");
+    // SAFETY: not null; loom fails the model if the record may be seen unmade.
+    assert!(!unsafe { (*record).is_marked(p) });
+    true
+}
+
+/// Two regions of one leaf, which is not the first of the table.
+const REGIONS: [usize; 2] = [1 << 32, (1 << 32) + REGION];
+
+#[test]
+fn two_arenas_that_need_the_same_leaf_share_it() {
+    model(|| {
+        enter(0);
+        let [a, b] = REGIONS;
+        let other = thread::spawn(move || enter(b));
+        enter(a);
+        assert!(look_up(a));
+        other.join().expect("it ends");
+        assert!(look_up(a) && look_up(b), "an entry went into a lost leaf");
+    });
+}
+
+#[test]
+fn a_pointer_that_came_from_another_thread_is_found() {
+    model(|| {
+        enter(0);
+        let [a, _] = REGIONS;
+        let handed = Arc::new(AtomicUsize::new(0));
+        let to = handed.clone();
+        let other = thread::spawn(move || {
+            enter(a);
+            to.store(a + 16, Release);
+        });
+        let p = handed.load(Acquire);
+        if p != 0 {
+            assert!(look_up(p), "a live pointer is nobody's");
+        }
+        other.join().expect("it ends");
+    });
+}
+
+#[test]
+fn a_guessed_pointer_is_nobodys_or_has_its_record() {
+    model(|| {
+        enter(0);
+        let [a, _] = REGIONS;
+        let other = thread::spawn(move || enter(a));
+        look_up(a + 16);
+        other.join().expect("it ends");
+    });
+}
+
+#[test]
+fn fork_has_every_lock_and_gives_them_back() {
+    model(|| {
+        let other = thread::spawn(|| {
+            arenas::main().lock();
+        });
+        fork::before();
+        assert!(start::LOCK.is_mine() && arenas::main().lock.is_mine());
+        fork::in_parent();
+        assert!(!start::LOCK.is_mine() && !arenas::main().lock.is_mine());
+        arenas::main().lock();
+        other.join().expect("it ends");
+    });
+}
+
+#[test]
+fn a_fork_within_a_fork_gives_back_what_it_took() {
+    model(|| {
+        let other = thread::spawn(|| {
+            arenas::main().lock();
+        });
+        // A handler that interrupted the arena's holder forks, and is interrupted by a fork.
+        let held = arenas::main().lock.acquire();
+        fork::before();
+        fork::before();
+        assert!(arenas::LOCK.is_mine());
+        fork::in_parent();
+        assert!(
+            arenas::LOCK.is_mine(),
+            "the inner fork gave back the outer one's"
+        );
+        fork::in_parent();
+        assert!(!arenas::LOCK.is_mine());
+        assert!(
+            arenas::main().lock.is_mine(),
+            "it was not the fork's to give back"
+        );
+        drop(held);
+        other.join().expect("it ends");
+    });
+}
