@@ -134,8 +134,9 @@ fn word_under(root: usize, p: usize) -> usize {
     let words: *const AtomicUsize =
         ptr::with_exposed_provenance(origin().wrapping_add(root.load(Acquire)));
     // SAFETY: a leaf begins with its words, and so do those of none; leaves are never given
-    // back, and the index is cut to 16 bits.
-    unsafe { (*words.add((p >> REGION_SHIFT) & (LEAF - 1))).load(Relaxed) }
+    // back, and the index is cut to 16 bits. Whoever sees a word sees its record too, also a
+    // wild pointer's look-up that nothing orders after the entry.
+    unsafe { (*words.add((p >> REGION_SHIFT) & (LEAF - 1))).load(Acquire) }
 }
 
 /// The record of the region `p` lies in; null if it is nobody's.

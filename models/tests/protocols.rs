@@ -168,9 +168,13 @@ fn a_guessed_pointer_is_nobodys_or_has_its_record() {
     model(|| {
         enter(0);
         let [a, _] = REGIONS;
-        let other = thread::spawn(move || enter(a));
-        look_up(a + 16);
-        other.join().expect("it ends");
+        let threads = [
+            thread::spawn(move || enter(a)),
+            thread::spawn(move || drop(look_up(a + 16))),
+        ];
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
     });
 }
 
