@@ -24,6 +24,12 @@ pub const CACHE_LIMIT: usize = 32 * 1024;
 /// How long memory lies free before it goes back to the system, milliseconds. Programs that build
 /// something, free it and build it again come back to it sooner, and what comes after a peak later.
 pub const PURGE_DELAY: usize = 25;
+/// Bytes of a huge page (x86-64, and aarch64 with pages of 4 KiB). Elsewhere the advice that is
+/// given in this unit does nothing.
+pub const HUGE_PAGE: usize = 2 << 20;
+/// Length from which a heap grows by huge pages, bytes: what it then holds beyond its need is an
+/// eighth of it on average.
+pub const HUGE_FROM: usize = 8 << 20;
 /// Address space a non-main heap reserves, bytes (glibc's `HEAP_MAX_SIZE` on 64-bit).
 pub const HEAP_RESERVE: usize = 64 << 20;
 /// Upper bound of the dynamic mmap threshold, bytes (glibc's `DEFAULT_MMAP_THRESHOLD_MAX`).

@@ -8,7 +8,7 @@ use core::ffi::CStr;
 
 use libc::{c_char, c_int};
 
-use crate::config::{CACHE_LIMIT, PURGE_DELAY, RUN_LIMIT};
+use crate::config::{CACHE_LIMIT, HUGE_FROM, PURGE_DELAY, RUN_LIMIT};
 
 /// `mallopt`'s parameter numbers, as `<malloc.h>` gives them.
 mod option {
@@ -70,6 +70,8 @@ pub struct Knobs {
     pub run_max: usize,
     /// How long memory lies free before it goes back to the system, milliseconds.
     pub purge_delay: usize,
+    /// Length of a heap from which it grows by huge pages, bytes.
+    pub huge_from: usize,
     /// One line at exit says that Cairn served the process.
     pub verbose: bool,
     /// In check mode: the byte that freed memory is filled with.
@@ -100,6 +102,7 @@ impl Knobs {
         hugetlb: 0,
         run_max: RUN_LIMIT,
         purge_delay: PURGE_DELAY,
+        huge_from: HUGE_FROM,
         verbose: false,
         // A word of it is no address, so following a stale pointer faults.
         free_fill: 0xde,
@@ -330,6 +333,12 @@ impl Reading {
             }
             (b"PURGE_DELAY", Some(value)) if value <= u64::from(u32::MAX) => {
                 self.knobs.purge_delay = value as usize;
+            }
+            (b"HUGE_FROM", Some(value)) => {
+                self.knobs.huge_from = match value {
+                    0 => usize::MAX,
+                    mib => (mib as usize).saturating_mul(1 << 20),
+                };
             }
             (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
             (b"FREE_FILL", Some(value)) => {

@@ -13,6 +13,7 @@ static FIXED: AtomicBool = AtomicBool::new(false);
 static PERTURB: AtomicUsize = AtomicUsize::new(0);
 static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
 static PURGE_DELAY: AtomicUsize = AtomicUsize::new(0);
+static HUGE_FROM: AtomicUsize = AtomicUsize::new(usize::MAX);
 static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
 static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 static CHECK: AtomicUsize = AtomicUsize::new(0);
@@ -41,6 +42,8 @@ pub fn apply(k: &Knobs) {
     ARENA_MAX.store(k.arena_max, Relaxed);
     CACHE_COUNT.store(k.tcache_count, Relaxed);
     PURGE_DELAY.store(k.purge_delay, Relaxed);
+    // glibc's knob asks for huge pages without waiting for a heap to become long.
+    HUGE_FROM.store(if k.hugetlb != 0 { 0 } else { k.huge_from }, Relaxed);
     MAX_FAST.store(
         if k.mxfast == 0 {
             0
@@ -86,6 +89,10 @@ pub fn max_fast() -> usize {
 /// How long memory lies free before it goes back, milliseconds.
 pub fn purge_delay() -> usize {
     PURGE_DELAY.load(Relaxed)
+}
+/// Length from which a heap grows by huge pages, bytes.
+pub fn huge_from() -> usize {
+    HUGE_FROM.load(Relaxed)
 }
 /// Most entries of one class in a thread cache.
 pub fn cache_count() -> usize {

@@ -3,7 +3,7 @@
 use super::State;
 use super::heap::Heap;
 use crate::chunk::{Chunk, Kind};
-use crate::config::{ALIGN, HEAP_RESERVE, MIN_CHUNK, REGION, round_up};
+use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::{os, region, settings, side};
 use core::ptr;
 
@@ -53,11 +53,34 @@ impl State {
         (main && self.new_break(wanted)) || self.new_reservation(size, pad)
     }
 
-    /// Commits more of the newest heap behind top.
+    /// Commits more of the newest heap behind top: whole huge pages of a long heap, else, or when
+    /// so much is refused, whole regions.
     fn lengthen(&mut self, missing: usize) -> bool {
-        let Some(step) = missing.checked_next_multiple_of(REGION) else {
+        // SAFETY: the newest heap of a locked arena (I10).
+        let heap = unsafe { &mut *self.heap };
+        let Some(plain) = missing.checked_next_multiple_of(REGION) else {
             return false;
         };
+        // A large object need not be used from end to end.
+        if heap.end - heap.base >= settings::huge_from()
+            && missing < HUGE_PAGE / 2
+            && let Some(huge_end) = heap.end.checked_next_multiple_of(HUGE_PAGE)
+        {
+            let from = huge_end;
+            let step = huge_end + HUGE_PAGE - heap.end;
+            if self.lengthen_by_step(step) {
+                // SAFETY: memory just obtained for this heap.
+                unsafe { os::advise_huge(from, HUGE_PAGE, true) };
+                if heap.huge == 0 {
+                    heap.huge = from;
+                }
+                return true;
+            }
+        }
+        self.lengthen_by_step(plain)
+    }
+
+    fn lengthen_by_step(&mut self, step: usize) -> bool {
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.heap };
         let end = heap.end;
@@ -173,6 +196,7 @@ impl State {
                 base,
                 end,
                 limit,
+                huge: 0,
                 older: self.heap,
             })
         };

@@ -9,10 +9,16 @@
 //! The break is a heap whose limit is unknown; others lie in a reservation and are committed
 //! step by step. A heap that was left behind (the break moved by someone else, or a reservation
 //! full) ends in a fence instead of top.
+//!
+//! A heap that has become long grows by huge pages: one fault where there were 512, and one entry
+//! of the processor's translation buffer. It does so at its end alone, where memory is about to
+//! be used from end to end, and no longer once pages inside it were given back: the kernel would
+//! fill the holes again.
 
 use super::Arena;
+use crate::os;
 
-/// One heap; its fields but `end` never change. `end` is guarded by the arena's lock.
+/// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock.
 #[repr(C)]
 pub struct Heap {
     /// The arena that owns it.
@@ -23,6 +29,8 @@ pub struct Heap {
     pub end: usize,
     /// One past the reservation; 0 for the break.
     pub limit: usize,
+    /// From here to its end it was asked for in huge pages; 0 if it was not, or no longer is.
+    pub huge: usize,
     /// The next older heap of the arena.
     pub older: *mut Heap,
 }
@@ -31,6 +39,14 @@ impl Heap {
     /// Whether this is a piece of the break.
     pub fn is_break(&self) -> bool {
         self.limit == 0
+    }
+    /// Pages inside go back: from now on the kernel may not make huge pages of what is left.
+    pub fn give_up_huge(&mut self) {
+        if self.huge != 0 && self.huge < self.end {
+            // SAFETY: this heap's own pages.
+            unsafe { os::advise_huge(self.huge, self.end - self.huge, false) };
+        }
+        self.huge = 0;
     }
     /// Payload of the first chunk.
     pub fn first(&self) -> usize {

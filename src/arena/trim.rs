@@ -134,6 +134,9 @@ impl State {
             unsafe { region::leave(from, heap.end) };
             if os::sbrk(-(len as isize)).is_some() {
                 heap.end = from;
+                if heap.huge >= from {
+                    heap.huge = 0;
+                }
                 self.system -= len;
                 self.fresh = self.fresh.min(from);
                 any = true;
@@ -149,6 +152,7 @@ impl State {
         let used = round_up(self.fresh, os::page()).min(heap.end);
         // SAFETY: top's pages behind its header; nothing needs their contents.
         if used.saturating_sub(pages) >= least && unsafe { os::purge(pages, used - pages) } {
+            heap.give_up_huge();
             Self::purge_states(pages, used);
             self.fresh = self.fresh.min(pages).max(self.top);
             any = true;
@@ -187,6 +191,8 @@ impl State {
             return false;
         }
         Self::purge_states(from, to);
+        // SAFETY: a chunk's region has a record, and its heap is this locked arena's (I8, I10).
+        unsafe { (*(*region::record(c.payload())).heap).give_up_huge() };
         c.write(size, Kind::Purged, c.head().prev_in_use(), false);
         if size >= PURGEABLE {
             self.dirty -= size;

@@ -299,6 +299,8 @@ fn runs_end_at_their_limit_and_check_3_ends_them_all() {
     assert_eq!(read(&["CAIRN_RUN_MAX=0"]).run_max, 0);
     assert_eq!(read(&["CAIRN_RUN_MAX=64"]).run_max, 64);
     assert_eq!(read(&["CAIRN_PURGE_DELAY=0"]).purge_delay, 0);
+    assert_eq!(read(&["CAIRN_HUGE_FROM=0"]).huge_from, usize::MAX);
+    assert_eq!(read(&["CAIRN_HUGE_FROM=3"]).huge_from, 3 << 20);
     assert_eq!(read(&["CAIRN_PURGE_DELAY=-1"]).purge_delay, PURGE_DELAY);
     assert_eq!(read(&["CAIRN_RUN_MAX=100000"]).run_max, RUN_LIMIT);
     assert_eq!(read(&["CAIRN_RUN_MAX=64", "MALLOC_CHECK_=3"]).run_max, 0);

@@ -113,6 +113,24 @@ pub unsafe fn purge(at: usize, len: usize) -> bool {
     !refused() && unsafe { libc::madvise(p, len, libc::MADV_DONTNEED) } == 0
 }
 
+/// Asks that memory here be given in huge pages when it is touched for the first time, or that
+/// none be made of it from now on. Advice: nothing depends on its being taken.
+///
+/// # Safety
+/// `[at, at + len)` is whole pages of Cairn's memory.
+pub unsafe fn advise_huge(at: usize, len: usize, on: bool) {
+    let advice = if on {
+        libc::MADV_HUGEPAGE
+    } else {
+        libc::MADV_NOHUGEPAGE
+    };
+    let p = ptr::with_exposed_provenance_mut(at);
+    if !refused() {
+        // SAFETY: the caller's.
+        unsafe { libc::madvise(p, len, advice) };
+    }
+}
+
 /// Moves or resizes a mapping; the old one stays whole on failure.
 ///
 /// # Safety
