@@ -106,6 +106,8 @@ pub struct Arena {
     pub asked: [AtomicUsize; RUNS + 1],
     /// Live bytes when the arena last settled; written and read likewise.
     pub live: AtomicUsize,
+    /// Bytes of its heaps beyond those, likewise.
+    pub idle: AtomicUsize,
     /// 0 is the main arena, the one that uses the break.
     pub index: usize,
 }
@@ -186,6 +188,7 @@ impl Arena {
             out: [const { AtomicUsize::new(0) }; RUNS + 1],
             asked: [const { AtomicUsize::new(0) }; RUNS + 1],
             live: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
             index,
         }
     }

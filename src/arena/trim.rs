@@ -69,7 +69,9 @@ impl State {
     pub fn settle(&mut self) {
         let live = self.live();
         // SAFETY: `me` is set by every lock.
-        unsafe { (*self.me).live.store(live, Relaxed) };
+        let me = unsafe { &*self.me };
+        me.live.store(live, Relaxed);
+        me.idle.store(self.system.saturating_sub(live), Relaxed);
         // Top up to the threshold stays, whoever set it: glibc's promise.
         let used = self.fresh.saturating_sub(self.top);
         let over = self.top != 0 && used > settings::trim_threshold();

@@ -25,6 +25,9 @@ const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
 const BUDGET: (usize, usize, usize) = (8 << 20, 1 << 20, 64 << 10);
 /// A class sheds its array when less than this many times what the cache holds is out.
 const SPARSE: usize = 4;
+/// It does so only where the arena holds this many bytes beyond what is out: a program that takes
+/// and frees some hundred KiB again and again is served from its cache.
+const SLACK: usize = 4 << 20;
 /// Arrays up to this length, in entries, may grow and stay in any case.
 const MODEST: usize = 32;
 /// Slow operations between two looks for idle bins.
@@ -164,6 +167,9 @@ impl Cache {
     fn is_sparse(&self, class: usize, len: usize) -> bool {
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         let arena = unsafe { &*self.arena };
+        if arena.idle.load(Relaxed) < SLACK {
+            return false; // little could be given back
+        }
         match arena.out.get(class) {
             Some(out) => out.load(Relaxed) < len * SPARSE,
             None => arena.live.load(Relaxed) < self.room * SPARSE,
