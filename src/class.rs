@@ -39,6 +39,8 @@ const SIZE_SHIFT: u32 = BIN_SHIFT - ALIGN.ilog2();
 /// Byte offset of the bin that a chunk of 0 bytes would have.
 const CHUNK_BINS: usize = (FIRST_CHUNK << BIN_SHIFT) - (MIN_CHUNK << SIZE_SHIFT);
 
+/// The largest alignment that sizes are rounded to, bytes.
+const MOST_ROUNDED: usize = 4096;
 const WIDE_STEP: usize = FINE_LIMIT / STEPS;
 
 const _: () = assert!(CLASSES == 153 && CLASSES << BIN_SHIFT < 1 << 16);
@@ -157,6 +159,14 @@ pub fn as_chunk(n: usize) -> usize {
     covering(n)
 }
 
+/// The chunk class for a request at a multiple of `align`; 0 if none does.
+pub fn as_aligned_chunk(n: usize, align: usize) -> usize {
+    if n > CACHE_LIMIT {
+        return 0;
+    }
+    of_chunk(aligned_chunk_for(n, align))
+}
+
 /// The smallest chunk class that holds a request of `n` bytes; 0 if none does.
 fn covering(n: usize) -> usize {
     if n <= EXACT_LIMIT {
@@ -192,6 +202,22 @@ pub fn chunk_for(n: usize) -> usize {
     } else {
         size_of(class)
     }
+}
+
+/// The chunk size for a request at a multiple of `align`.
+///
+/// Up to a page it is a multiple of `align` too. What is cut off behind such a chunk begins at one
+/// again, so no rests are left between two of them; and a chunk at a page's beginning is of no
+/// class, so no cache keeps it for a request that could lie anywhere.
+pub fn aligned_chunk_for(n: usize, align: usize) -> usize {
+    if n > CACHE_LIMIT || align > MOST_ROUNDED {
+        return chunk_for(n);
+    }
+    let rounded = round_up(n + HEADER, align).max(MIN_CHUNK);
+    if rounded > EXACT_CHUNK && align <= EXACT_CHUNK {
+        return chunk_for(n);
+    }
+    rounded
 }
 
 /// Whether a class is a run's.

@@ -11,6 +11,7 @@
 
 use super::State;
 use crate::chunk::{Chunk, Head, Kind};
+use crate::config::{ALIGN, MIN_CHUNK, round_up};
 use crate::fatal;
 use crate::region;
 
@@ -37,6 +38,16 @@ pub fn index(size: usize) -> usize {
     }
     let log = size.ilog2() as usize;
     (65 + (log - 10) * 8 + (size >> (log - 3) & 7)).min(BINS - 1)
+}
+
+/// Bytes in front of the first multiple of `align` at or behind `p`: none, or enough to be a chunk.
+pub(super) fn lead(p: usize, align: usize) -> usize {
+    let lead = round_up(p, align) - p;
+    if lead != 0 && lead < MIN_CHUNK {
+        lead + align
+    } else {
+        lead
+    }
 }
 
 impl Bins {
@@ -188,7 +199,8 @@ impl State {
     /// A free chunk that holds `size` bytes, still linked. With `conform` it is exactly that or
     /// splits without a remainder too small to be a chunk.
     pub(super) fn find(&self, size: usize, conform: bool) -> Option<Chunk> {
-        let fits = |s: usize| s == size || s >= size + if conform { 32 } else { 16 };
+        let rest = if conform { MIN_CHUNK } else { ALIGN };
+        let fits = |_, s: usize| s == size || s >= size + rest;
         let mut bin = index(size);
         while let Some(i) = self.bins.next(bin) {
             if let Some(c) = self.best_of(i, &fits) {
@@ -199,8 +211,27 @@ impl State {
         None
     }
 
-    /// The smallest of a bin's first few chunks that fits.
-    fn best_of(&self, bin: usize, fits: &impl Fn(usize) -> bool) -> Option<Chunk> {
+    /// A free chunk, still linked, in which `size` bytes lie at a multiple of `align`: one of those
+    /// that are hardly larger. Asking for `size` and `align` together would pass over every chunk
+    /// that such a request left when it was freed.
+    pub(super) fn find_aligned(&self, size: usize, align: usize) -> Option<Chunk> {
+        let fits = |p: usize, s: usize| {
+            let need = lead(p, align) + size;
+            s == need || s >= need + MIN_CHUNK
+        };
+        let mut bin = index(size);
+        for _ in 0..LOOKS {
+            let i = self.bins.next(bin)?;
+            if let Some(c) = self.best_of(i, &fits) {
+                return Some(c);
+            }
+            bin = i + 1;
+        }
+        None
+    }
+
+    /// The smallest of a bin's first few chunks that fits, by payload and size.
+    fn best_of(&self, bin: usize, fits: &impl Fn(usize, usize) -> bool) -> Option<Chunk> {
         let mut best: Option<(Chunk, usize)> = None;
         let mut at = self.bins.end(bin, 0);
         for _ in 0..LOOKS {
@@ -210,7 +241,7 @@ impl State {
             // SAFETY: just checked.
             let c = unsafe { Chunk::at(at) };
             let size = c.head().size();
-            if fits(size) && best.is_none_or(|(_, s)| size < s) {
+            if fits(at, size) && best.is_none_or(|(_, s)| size < s) {
                 best = Some((c, size));
                 if bin * 16 <= EXACT {
                     break;

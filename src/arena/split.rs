@@ -1,6 +1,6 @@
 //! Split and coalesce: how chunks become free and free chunks become chunks.
 
-use super::{Entry, State};
+use super::{Entry, State, bins};
 use crate::chunk::{Chunk, Kind};
 use crate::class;
 use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK};
@@ -45,16 +45,23 @@ impl State {
     /// A chunk whose payload is a multiple of `align`, a power of two above 16; the slack on
     /// either side goes back to the bins.
     fn take_aligned(&mut self, align: usize, size: usize, may_grow: bool) -> Option<Carved> {
-        let room = size.checked_add(align)?.checked_add(MIN_CHUNK)?;
-        let whole = self.take_chunk(room, may_grow)?;
+        let whole = match self.find_aligned(size, align) {
+            Some(c) => {
+                self.cut(c, c.head().size());
+                Carved {
+                    chunk: c,
+                    clean_from: usize::MAX,
+                }
+            }
+            None => {
+                let room = size.checked_add(align)?.checked_add(MIN_CHUNK)?;
+                self.take_chunk(room, may_grow)?
+            }
+        };
         let (p, mut total) = (whole.chunk.payload(), whole.chunk.head().size());
-        let mut at = crate::config::round_up(p, align);
-        if at != p && at - p < MIN_CHUNK {
-            at += align;
-        }
-        // SAFETY: `at` is inside the chunk by the room asked for.
-        let c = unsafe { Chunk::at(at) };
-        let lead = at - p;
+        let lead = bins::lead(p, align);
+        // SAFETY: inside the chunk by the room asked for.
+        let c = unsafe { Chunk::at(p + lead) };
         if lead != 0 {
             total -= lead;
             c.write(total, Kind::Plain, true, true);

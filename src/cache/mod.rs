@@ -19,6 +19,10 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+/// Entries that an aligned request looks at. Of chunks at random places a quarter lies on a cache
+/// line's beginning.
+const LOOKS: usize = 16;
+
 /// One class's array, `[base, limit)`; the entries are `[base, top)`.
 #[repr(C)]
 pub struct Bin {
@@ -121,6 +125,27 @@ pub fn take_as_chunk(n: usize) -> *mut u8 {
         return ptr::null_mut();
     }
     take_chunk(class::exact_bin(chunk_size(n)), n, nothing)
+}
+
+/// A chunk for `n` bytes at a multiple of `align`, if one of the newest of its class lies so.
+///
+/// A program that asks for alignment frees such chunks as well, so there mostly is one.
+pub fn take_aligned(align: usize, n: usize) -> *mut u8 {
+    let offset = class::as_aligned_chunk(n, align) << BIN_SHIFT;
+    let bin = bin_at(offset);
+    // SAFETY: only this thread uses the bin, and what lies in `[base, top)` are entries.
+    unsafe {
+        let newest = (*bin).top().wrapping_sub(1);
+        let mut entry = newest;
+        for _ in 0..(*bin).len().min(LOOKS) {
+            if (*entry).p & (align - 1) == 0 {
+                newest.swap(entry);
+                return take_chunk(offset, n, nothing);
+            }
+            entry = entry.wrapping_sub(1);
+        }
+    }
+    ptr::null_mut()
 }
 
 /// The newest entry of a bin of objects.

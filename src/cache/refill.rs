@@ -315,7 +315,7 @@ impl Cache {
 }
 
 impl Bin {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         (self.top().addr() - self.base.addr()) / size_of::<Entry>()
     }
     fn room(&self) -> usize {

@@ -108,11 +108,7 @@ fn from_arenas(n: usize, align: usize, mine: &'static Arena) -> Fresh {
         p: 0,
         clean_from: 0,
     };
-    let size = if align == ALIGN {
-        class::chunk_for(n)
-    } else {
-        crate::config::chunk_size(n)
-    };
+    let size = class::aligned_chunk_for(n, align);
     let take = |a: &Arena, may_grow: bool| -> Option<Carved> {
         let mut state = a.lock();
         let got = state.take(size, align, may_grow);
@@ -190,6 +186,10 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
         if !cache::thread::arena().is_early(class::of_request(rounded)) {
             return super::allocate(rounded);
         }
+    }
+    let cached = cache::take_aligned(align, n);
+    if !cached.is_null() {
+        return cached;
     }
     let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::thread::arena()).p);
     perturb(p, n, !settings::perturb());

@@ -4,7 +4,7 @@ use super::vet::{self, Found, Why};
 use super::{alloc, checked, start};
 use crate::arena::owner;
 use crate::chunk::Chunk;
-use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK, chunk_size};
+use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::{class, fatal, mapped, os, region, settings};
 use core::ptr;
 
@@ -135,7 +135,7 @@ pub fn fits(what: Found, align: usize, n: usize) -> bool {
             // Exact, rounded to its class, or with a rest that was too small to split.
             let holds = |chunk: usize| chunk <= size && size - chunk < MIN_CHUNK;
             n < settings::loose_sizes()
-                && (holds(class::chunk_for(n)) || (align > ALIGN && holds(chunk_size(n))))
+                && (holds(class::chunk_for(n)) || holds(class::aligned_chunk_for(n, align)))
         }
         // Whole pages, and what an alignment cost that the kernel would not take back.
         Found::Mapped(have) => {
