@@ -2,8 +2,8 @@
 //! else. The cdylib exports these functions one by one; none of them calls an exported symbol.
 
 use crate::config::{ALIGN, MAX_REQUEST};
-use crate::heap::{self, alloc, checked, free as freeing, realloc as resizing, start, stats, vet};
-use crate::{fatal, mapped, os};
+use crate::heap::{self, alloc, checked, realloc as resizing, start, stats, vet};
+use crate::{fatal, os};
 use core::ptr;
 use libc::{EINVAL, ENOMEM, FILE, c_int, c_void};
 
@@ -191,10 +191,7 @@ pub unsafe fn malloc_usable_size(p: *mut c_void) -> usize {
 /// # Safety
 /// As C's.
 pub unsafe fn free_sized(p: *mut c_void, n: usize) {
-    if !p.is_null() {
-        check_size(p.addr(), n, ALIGN);
-    }
-    heap::release(p.cast());
+    heap::release_sized(p.cast(), n, ALIGN);
 }
 
 /// C23's `free_aligned_sized`, C++'s sized aligned delete.
@@ -202,30 +199,7 @@ pub unsafe fn free_sized(p: *mut c_void, n: usize) {
 /// # Safety
 /// As C's.
 pub unsafe fn free_aligned_sized(p: *mut c_void, align: usize, n: usize) {
-    if !p.is_null() {
-        check_size(p.addr(), n, align);
-    }
-    heap::release(p.cast());
-}
-
-/// Ends the process when an object of `n` bytes at this alignment cannot be what is at `p`.
-pub(crate) fn check_size(p: usize, n: usize, align: usize) {
-    match vet::look(p) {
-        vet::Found::Bad(why) => freeing::refuse(why, p),
-        what if resizing::fits(what, align, n) => {}
-        _ => misfit(p, n),
-    }
-}
-
-/// What does not fit by its class may still be what was asked for; all else ends the process.
-#[cold]
-#[inline(never)]
-fn misfit(p: usize, n: usize) {
-    match vet::look(p) {
-        vet::Found::Mapped(have) if n <= have && mapped::is_loose(p) => {}
-        _ if checked::is_exactly(p, n) => {}
-        _ => fatal::die("free(): sized deallocation with a wrong size", p),
-    }
+    heap::release_sized(p.cast(), n, align);
 }
 
 /// `mallopt`: 1 when the value was taken or the parameter is unknown, 0 when it is out of range.

@@ -1,7 +1,7 @@
 //! `#[global_allocator]`.
 
-use crate::c::check_size;
 use crate::config::ALIGN;
+use crate::heap::free::check_size;
 use crate::heap::{self, alloc, realloc};
 use core::alloc::{GlobalAlloc, Layout};
 
@@ -33,8 +33,7 @@ unsafe impl GlobalAlloc for Cairn {
 
     #[inline]
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        check_size(p.addr(), layout.size(), layout.align());
-        heap::release(p);
+        heap::release_sized(p, layout.size(), layout.align());
     }
 
     #[inline]

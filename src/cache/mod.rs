@@ -215,6 +215,30 @@ pub fn nothing(_: usize) -> *mut u8 {
 /// case nothing was changed.
 #[inline(always)]
 pub fn put(p: usize) -> bool {
+    put_if(p, |_| true, |_| true)
+}
+
+/// As [`put`], and only if a plain request for `n` bytes has the class of what is at `p`: of an
+/// object that was asked for otherwise the slow way knows whether its size is right.
+#[inline(always)]
+pub fn put_sized(p: usize, n: usize) -> bool {
+    put_if(
+        p,
+        |offset| n <= RUN_LIMIT && offset == class::run_bin(n),
+        |offset| {
+            offset
+                == if n <= class::EXACT_LIMIT {
+                    class::exact_bin(chunk_size(n))
+                } else {
+                    class::wide_bin(n)
+                }
+        },
+    )
+}
+
+/// [`put`], if the bin's offset suits an object of a run, or a chunk.
+#[inline(always)]
+fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> bool) -> bool {
     let (word, granule) = region::aligned_word(p);
     // SAFETY: a slot's word leads to its states (I9); a header below a payload of a heap's region
     // is mapped memory (I8); the bin is this thread's.
@@ -224,7 +248,11 @@ pub fn put(p: usize) -> bool {
             if *state != IN_USE {
                 return false;
             }
-            let bin = bin_at(word & region::BIN);
+            let offset = word & region::BIN;
+            if !object(offset) {
+                return false;
+            }
+            let bin = bin_at(offset);
             let top = (*bin).top();
             if top == (*bin).limit {
                 return false;
@@ -245,9 +273,11 @@ pub fn put(p: usize) -> bool {
         }
         let size = covered as usize;
         if size <= class::EXACT_CHUNK {
-            return put_chunk(class::exact_bin(size), c, covered, tag);
+            let offset = class::exact_bin(size);
+            return chunk(offset) && put_chunk(offset, c, covered, tag);
         }
-        put_chunk(class::wide_chunk_bin(size), c, covered, tag)
+        let offset = class::wide_chunk_bin(size);
+        chunk(offset) && put_chunk(offset, c, covered, tag)
     }
 }
 

@@ -10,6 +10,8 @@ use core::sync::atomic::Ordering::Relaxed;
 
 /// First room of an array, entries.
 pub(super) const FIRST: usize = 8;
+/// Room of a small class beyond the budget, entries.
+const LEAST: usize = 2;
 /// Bytes of a class's first refill; each doubles the one before.
 const FIRST_BYTES: usize = 512;
 /// Most entries of a chunk class, and of a run class.
@@ -22,7 +24,7 @@ const CLASS_BYTES: (usize, usize) = (32 << 10, 8 << 10);
 /// of the smallest sizes, which are the most.
 const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
 /// All caches together, the most and the least one may have, bytes.
-const BUDGET: (usize, usize, usize) = (8 << 20, 1 << 20, 64 << 10);
+const BUDGET: (usize, usize, usize) = (16 << 20, 3 << 19, 64 << 10);
 /// A class sheds its array when less than this many times what the cache holds is out.
 const SPARSE: usize = 4;
 /// It does so only where the arena holds this many bytes beyond what is out: a program that takes
@@ -238,8 +240,16 @@ impl Cache {
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             let old = (*bin).room();
-            let new = if old == 0 { FIRST } else { old * 2 }.min(limit);
-            if new <= old || (old != 0 && self.room + (new - old) * size > budget) {
+            let mut new = if old == 0 { FIRST } else { old * 2 }.min(limit);
+            if self.room + new.saturating_sub(old) * size > budget {
+                // Beyond the budget the small classes, which are few, get a little all the same.
+                new = if size <= class::EXACT_CHUNK {
+                    LEAST.min(limit)
+                } else {
+                    0
+                };
+            }
+            if new <= old {
                 return false;
             }
             let base: *mut Entry = if old == 0 {
@@ -274,9 +284,11 @@ impl Cache {
             // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
             unsafe {
                 let len = (*bin).len();
-                if !(*bin).busy && len != 0 {
+                if !(*bin).busy && len > FIRST {
                     self.spill_older(class, len.div_ceil(2), &mut to);
                     (*bin).batch = 0;
+                } else if !(*bin).busy && !(*bin).base.is_null() {
+                    self.empty(class, &mut to);
                 }
                 (*bin).busy = false;
             }

@@ -2,7 +2,7 @@
 //! thread without a cache, and every pointer that should not have come.
 
 use super::vet::{self, Found, Why};
-use super::{checked, start};
+use super::{checked, realloc, start};
 use crate::arena::owner;
 use crate::chunk::Chunk;
 use crate::region::{self, FREED, IN_USE};
@@ -42,6 +42,36 @@ pub fn refuse(why: Why, p: usize) -> ! {
         Why::InsideMapped => fatal::die("munmap_chunk(): invalid pointer", p),
         Why::Freed => fatal::die("free(): double free detected in tcache 2", p),
         Why::Damaged => fatal::die("free(): invalid size", p),
+    }
+}
+
+/// As [`slow`], for memory that the caller says to be `n` bytes at a multiple of `align`.
+#[cold]
+#[inline(never)]
+pub fn sized(p: usize, n: usize, align: usize) {
+    if p != 0 {
+        check_size(p, n, align);
+        slow(p);
+    }
+}
+
+/// Ends the process when an object of `n` bytes at this alignment cannot be what is at `p`.
+pub fn check_size(p: usize, n: usize, align: usize) {
+    match vet::look(p) {
+        Found::Bad(why) => refuse(why, p),
+        what if realloc::fits(what, align, n) => {}
+        _ => misfit(p, n),
+    }
+}
+
+/// What does not fit by its class may still be what was asked for; all else ends the process.
+#[cold]
+#[inline(never)]
+fn misfit(p: usize, n: usize) {
+    match vet::look(p) {
+        Found::Mapped(have) if n <= have && mapped::is_loose(p) => {}
+        _ if checked::is_exactly(p, n) => {}
+        _ => fatal::die("free(): sized deallocation with a wrong size", p),
     }
 }
 

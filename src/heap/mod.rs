@@ -30,3 +30,12 @@ pub fn release(p: *mut u8) {
         free::slow(p.expose_provenance());
     }
 }
+
+/// As [`release`], for what the caller says to be `n` bytes at a multiple of `align`; if it cannot
+/// be, the process ends.
+#[inline(always)]
+pub fn release_sized(p: *mut u8, n: usize, align: usize) {
+    if !cache::put_sized(p.addr(), n) {
+        free::sized(p.expose_provenance(), n, align);
+    }
+}
