@@ -64,8 +64,6 @@ pub struct Knobs {
     pub tcache_max: usize,
     /// Accepted for glibc's sake; Cairn's refills are bounded in another way.
     pub tcache_unsorted_limit: usize,
-    /// Use of huge pages: 0 none, 1 by advice, 2 by `MAP_HUGETLB`.
-    pub hugetlb: u8,
     /// Largest request, in bytes, that is served from runs; 0: the classic heap.
     pub run_max: usize,
     /// How long memory lies free before it goes back to the system, milliseconds.
@@ -99,7 +97,6 @@ impl Knobs {
         tcache_count: 1024,
         tcache_max: CACHE_LIMIT,
         tcache_unsorted_limit: 0,
-        hugetlb: 0,
         run_max: RUN_LIMIT,
         purge_delay: PURGE_DELAY,
         huge_from: HUGE_FROM,
@@ -182,7 +179,8 @@ impl Knobs {
             Knob::TcacheCount => self.tcache_count = size,
             Knob::TcacheUnsortedLimit => self.tcache_unsorted_limit = size,
             Knob::Mxfast => self.mxfast = size,
-            Knob::Hugetlb => self.hugetlb = value as u8,
+            // Both kinds that glibc knows are one here: advice, from a heap's beginning.
+            Knob::Hugetlb => self.huge_from = if value == 0 { usize::MAX } else { 0 },
         }
         if matches!(
             knob,

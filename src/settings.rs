@@ -42,8 +42,7 @@ pub fn apply(k: &Knobs) {
     ARENA_MAX.store(k.arena_max, Relaxed);
     CACHE_COUNT.store(k.tcache_count, Relaxed);
     PURGE_DELAY.store(k.purge_delay, Relaxed);
-    // glibc's knob asks for huge pages without waiting for a heap to become long.
-    HUGE_FROM.store(if k.hugetlb != 0 { 0 } else { k.huge_from }, Relaxed);
+    HUGE_FROM.store(k.huge_from, Relaxed);
     MAX_FAST.store(
         if k.mxfast == 0 {
             0

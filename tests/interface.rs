@@ -779,6 +779,25 @@ fn hugetlb_0_switches_every_use_of_huge_pages_off() {
 }
 
 #[test]
+fn a_long_heap_grows_by_huge_pages_until_pages_inside_go_back() {
+    if common::differs_in_check_mode("freed memory waits in the quarantine") {
+        return;
+    }
+    let program = common::compile_c("interface/malloc_trim_interior.c", &[]);
+    for_each_mode(|mode| {
+        let Some(report) = trace(&program, "madvise", mode) else {
+            return;
+        };
+        let advice: Vec<&str> = report
+            .lines()
+            .filter(|line| line.contains("HUGEPAGE"))
+            .collect();
+        let given_up = advice.iter().position(|line| line.contains("NOHUGEPAGE"));
+        assert!(given_up.is_some_and(|at| at > 0), "{report}");
+    });
+}
+
+#[test]
 fn mxfast_bounds_what_waits_in_fastbins() {
     if common::differs_in_check_mode("freed memory waits in the quarantine, not in fastbins") {
         return;

@@ -2,8 +2,9 @@
 
 use super::State;
 use super::heap::Heap;
+use super::runs::SLOT_ROOM;
 use crate::chunk::{Chunk, Kind};
-use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
+use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::{os, region, settings, side};
 use core::ptr;
 
@@ -36,8 +37,11 @@ impl State {
         let Some(wanted) = size.checked_add(pad) else {
             return false;
         };
+        let missing = wanted - self.top_size().min(wanted);
+        // A large object need not be used from end to end; small ones and slots are.
+        let dense = size <= CACHE_LIMIT || size == SLOT_ROOM;
         !self.heap.is_null()
-            && self.lengthen(wanted - self.top_size().min(wanted))
+            && ((dense && self.lengthen_huge(missing)) || self.lengthen(missing))
             && self.room_in_top(size)
     }
 
@@ -53,34 +57,28 @@ impl State {
         (main && self.new_break(wanted)) || self.new_reservation(size, pad)
     }
 
-    /// Commits more of the newest heap behind top: whole huge pages of a long heap, else, or when
-    /// so much is refused, whole regions.
-    fn lengthen(&mut self, missing: usize) -> bool {
+    /// Commits whole huge pages behind the top of a long heap, if that is enough.
+    fn lengthen_huge(&mut self, missing: usize) -> bool {
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.heap };
-        let Some(plain) = missing.checked_next_multiple_of(REGION) else {
+        let from = round_up(heap.end, HUGE_PAGE);
+        let step = from + HUGE_PAGE - heap.end;
+        if heap.end - heap.base < settings::huge_from() || missing > step || !self.lengthen(step) {
             return false;
-        };
-        // A large object need not be used from end to end.
-        if heap.end - heap.base >= settings::huge_from()
-            && missing < HUGE_PAGE / 2
-            && let Some(huge_end) = heap.end.checked_next_multiple_of(HUGE_PAGE)
-        {
-            let from = huge_end;
-            let step = huge_end + HUGE_PAGE - heap.end;
-            if self.lengthen_by_step(step) {
-                // SAFETY: memory just obtained for this heap.
-                unsafe { os::advise_huge(from, HUGE_PAGE, true) };
-                if heap.huge == 0 {
-                    heap.huge = from;
-                }
-                return true;
-            }
         }
-        self.lengthen_by_step(plain)
+        // SAFETY: memory just obtained for this heap.
+        unsafe { os::advise_huge(from, HUGE_PAGE, true) };
+        if heap.huge == 0 {
+            heap.huge = from;
+        }
+        true
     }
 
-    fn lengthen_by_step(&mut self, step: usize) -> bool {
+    /// Commits more of the newest heap behind top, by whole regions.
+    fn lengthen(&mut self, missing: usize) -> bool {
+        let Some(step) = missing.checked_next_multiple_of(REGION) else {
+            return false;
+        };
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.heap };
         let end = heap.end;

@@ -183,7 +183,7 @@ fn each_tunable_sets_its_knob() {
             },
         ),
         ("mxfast=160", Knobs { mxfast: 160, ..D }),
-        ("hugetlb=1", Knobs { hugetlb: 1, ..D }),
+        ("hugetlb=1", Knobs { huge_from: 0, ..D }),
     ];
     assert_eq!(cases.len(), NAMES.len());
     for (text, expected) in cases {
