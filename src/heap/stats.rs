@@ -19,10 +19,15 @@ pub fn trim(pad: usize) -> bool {
 fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
     for bin in 0..BINS {
         let mut row = SizeRow::default();
-        let mut at = state.bins.end(bin, 0);
+        let (mut at, mut before) = (state.bins.end(bin, 0), 0);
         while at != 0 && state.leads_home(at) {
             // SAFETY: `leads_home`.
             let c = unsafe { Chunk::at(at) };
+            // Links that were overwritten may lead round and round.
+            if c.link(1) != before {
+                fatal::die("corrupted double-linked list", at);
+            }
+            before = at;
             let size = c.head().size();
             row.from = if row.count == 0 {
                 size
