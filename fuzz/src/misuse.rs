@@ -156,9 +156,17 @@ impl Play {
             return self.scene.free(object);
         }
         object.check();
-        // Further from the truth than any rounding: a class's, a page's, a rest too small to cut.
+        // Further from the truth than any rounding: a class's, a rest too small to cut; pages
+        // round too far to tell.
+        let pages = (object.at | (object.usable + 16)) & 0xfff;
         let below = object.usable - object.usable / 8;
-        let surely = n > object.usable || (object.usable < 30_000 && n + 64 < below);
+        let close = pages == 16 || object.usable >= 30_000 || n.saturating_add(64) >= below;
+        // An aligned object of a run is as large as a multiple of its alignment.
+        let same = match object.origin {
+            Origin::Aligned(align) => n.div_ceil(align) == object.asked.div_ceil(align),
+            _ => false,
+        };
+        let surely = !same && (n > object.usable || !close);
         tell!("free {:#x} of {} as of {n}", object.at, object.asked);
         self.allowed = Allowed::Texts(SIZE, object.at);
         // SAFETY: none where the size is wrong; this is the misuse.

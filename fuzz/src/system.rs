@@ -101,10 +101,6 @@ std::thread_local! {
 }
 
 /// The system of this run.
-#[expect(
-    clippy::mut_from_ref,
-    reason = "one thread, and no borrow outlives its statement"
-)]
 pub fn system() -> &'static mut System {
     // SAFETY: as above.
     unsafe { &mut *SYSTEM.0.get() }
@@ -565,8 +561,10 @@ pub unsafe extern "C" fn abort() -> ! {
         // SAFETY: inside means that `fuzz_call` is under way (`fresh::survive`).
         unsafe { fuzz_return() }
     }
-    // SAFETY: the process ends here.
+    set_inside(false);
+    // SAFETY: the process ends here. A fuzzer's own handler comes first: it keeps the input.
     unsafe {
+        libc::raise(libc::SIGABRT);
         libc::signal(libc::SIGABRT, libc::SIG_DFL);
         libc::raise(libc::SIGABRT);
         libc::_exit(134)
