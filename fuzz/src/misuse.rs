@@ -163,7 +163,9 @@ impl Play {
         let close = pages == 16 || object.usable >= 30_000 || n.saturating_add(64) >= below;
         // An aligned object of a run is as large as a multiple of its alignment.
         let same = match object.origin {
-            Origin::Aligned(align) => n.div_ceil(align) == object.asked.div_ceil(align),
+            Origin::Aligned(align) => {
+                n.max(1).div_ceil(align) == object.asked.max(1).div_ceil(align)
+            }
             _ => false,
         };
         let surely = !same && (n > object.usable || !close);
