@@ -304,6 +304,12 @@ pub fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
     );
 }
 
+/// The statistics build's line at the end of a process: how often any lock was taken.
+#[cfg(feature = "stats")]
+pub fn locks_taken(sink: Sink<'_>, count: usize) {
+    write_line(sink, &[Text("cairn: locks taken: "), Number(count)]);
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 mod tests;

@@ -37,7 +37,15 @@ pub struct Job {
 /// # Errors
 /// When the program cannot be started, fails, or does not end.
 pub fn run(job: &Job, library: &Library, mode: Mode) -> Result<Launched> {
-    run_into(job, library, mode, Path::new("-"), &[])
+    Ok(run_into(job, library, mode, Path::new("-"), &[])?.0)
+}
+
+/// What the program writes to its standard error.
+///
+/// # Errors
+/// As [`run`].
+pub fn words(job: &Job, library: &Library) -> Result<String> {
+    Ok(run_into(job, library, Mode::Follow, Path::new("-"), &[])?.1)
 }
 
 /// What the program writes on the library.
@@ -52,13 +60,14 @@ pub fn read(job: &Job, library: &Library) -> Result<String> {
     text
 }
 
+/// [`run`], and what the program writes to its standard error.
 fn run_into(
     job: &Job,
     library: &Library,
     mode: Mode,
     output: &Path,
     more: &[(String, String)],
-) -> Result<Launched> {
+) -> Result<(Launched, String)> {
     let mut command = Command::new(env::current_exe().context("no launcher")?);
     command
         .arg(launcher::COMMAND)
@@ -90,7 +99,7 @@ fn run_into(
     // The pipes end with the launcher; to read them is to wait for it, without a loop that
     // would take time from what is measured.
     let (ended, end) = std::sync::mpsc::channel();
-    thread::scope(|scope| -> Result<Launched> {
+    thread::scope(|scope| {
         scope.spawn(move || {
             let _ = ended.send((stdout.join(), stderr.join()));
         });
@@ -109,7 +118,7 @@ fn run_into(
             .map_err(|_| anyhow::anyhow!("it did not run: {words}"))?;
         match &launched.failure {
             Some(how) => bail!("{how}{}{words}", if words.is_empty() { "" } else { ": " }),
-            None => Ok(launched),
+            None => Ok((launched, stderr)),
         }
     })
 }
@@ -193,7 +202,7 @@ pub fn vet(job: &Job, library: &Library) -> Result<()> {
             logs.join("log").display().to_string(),
         ),
     ];
-    let launched = run_into(job, library, Mode::Follow, Path::new("-"), &more)?;
+    let (launched, _) = run_into(job, library, Mode::Follow, Path::new("-"), &more)?;
     let main = main_process(job, &launched)?;
     let log = fs::read(logs.join(format!("log.{}", main.pid))).unwrap_or_default();
     let _ = fs::remove_dir_all(&logs);

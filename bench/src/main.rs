@@ -3,22 +3,31 @@
 //! `docs/benchmarks.md` says what is measured and how; `--help` says what can be asked for.
 
 mod build;
+mod goals;
+mod instructions;
 mod launch;
 mod launcher;
 mod libraries;
 mod manifest;
 mod paths;
+mod plot;
+mod probes;
+mod report;
 mod results;
 mod run;
 mod table;
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use indicatif::ProgressBar;
+
+use libraries::Library;
+use results::{Results, Table};
 
 /// Whole programs on Cairn and on other allocators: time, memory, page faults, instructions.
 #[derive(Parser)]
@@ -36,6 +45,24 @@ enum Command {
     List,
     /// Build the newest mimalloc, snmalloc and rpmalloc from their crates.
     Peers,
+    /// Count the instructions of a hot pair, by callgrind.
+    Instructions(Chosen),
+    /// Measure what is no workload: starts, memory after a peak, locks.
+    Probes(Chosen),
+    /// Make the tables and plots of docs/ from results.
+    Report {
+        /// What `run` or `all` wrote; target/bench/results.json if not given.
+        file: Option<PathBuf>,
+    },
+    /// Hold results against the goals; fails if one is not reached.
+    Check {
+        /// What `run` or `all` wrote; target/bench/results.json if not given.
+        file: Option<PathBuf>,
+    },
+    /// Everything: peers, workloads, instructions, probes, and the tables and plots of docs/.
+    All(Run),
+    /// Count anew what `tests/golden.toml` holds.
+    Golden,
 }
 
 #[derive(Args)]
@@ -57,7 +84,7 @@ struct Run {
     rounds: u16,
     #[command(flatten)]
     chosen: Chosen,
-    /// Where the results go.
+    /// Where the results go; target/bench/results.json if not given.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Draw the plots there.
@@ -88,10 +115,53 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<()> {
     match command {
-        Command::Run(run) => measure(&run),
+        Command::Run(run) => measure(&run, false),
+        Command::All(run) => {
+            build::peers()?;
+            measure(&run, true)
+        }
         Command::List => list(),
         Command::Peers => build::peers(),
+        Command::Instructions(chosen) => {
+            let libraries = ready(&chosen)?;
+            let counted = with_spinner(|shown| instructions::count(&libraries, shown))?;
+            println!(
+                "{}",
+                rows(&counted, &libraries, "instructions of a hot pair, bytes")
+            );
+            Ok(())
+        }
+        Command::Probes(chosen) => {
+            let libraries = ready(&chosen)?;
+            let measured = with_spinner(|shown| probes::all(&libraries, shown))?;
+            println!("{}", rows(&measured, &libraries, "probe"));
+            Ok(())
+        }
+        Command::Report { file } => report::write(&Results::read(&results_file(file)?)?),
+        Command::Check { file } => check(&Results::read(&results_file(file)?)?),
+        Command::Golden => golden(),
     }
+}
+
+fn results_file(given: Option<PathBuf>) -> Result<PathBuf> {
+    given.map_or_else(|| Ok(paths::work()?.join("results.json")), Ok)
+}
+
+/// The libraries, each of which serves.
+fn ready(chosen: &Chosen) -> Result<Vec<Library>> {
+    let libraries = libraries::find(chosen.libraries.as_deref(), &chosen.more)?;
+    run::vet(&libraries)?;
+    Ok(libraries)
+}
+
+fn with_spinner<T>(work: impl FnOnce(&mut dyn FnMut(&str)) -> Result<T>) -> Result<T> {
+    let spinner = ProgressBar::new_spinner();
+    let done = work(&mut |what| {
+        spinner.set_message(what.to_owned());
+        spinner.tick();
+    });
+    spinner.finish_and_clear();
+    done
 }
 
 fn list() -> Result<()> {
@@ -115,19 +185,19 @@ fn list() -> Result<()> {
     Ok(())
 }
 
-fn measure(wanted: &Run) -> Result<()> {
+fn measure(wanted: &Run, everything: bool) -> Result<()> {
     let workloads = manifest::select(manifest::read()?, &wanted.names)?;
-    let libraries = libraries::find(wanted.chosen.libraries.as_deref(), &wanted.chosen.more)?;
-    run::vet(&libraries)?;
+    let libraries = ready(&wanted.chosen)?;
     let options = run::Options {
         rounds: usize::from(wanted.rounds),
         short: wanted.short,
     };
-    let json = match &wanted.json {
-        Some(path) => path.clone(),
-        None => paths::work()?.join("results.json"),
-    };
+    let json = results_file(wanted.json.clone())?;
     let mut results = run::begin(&libraries, options);
+    if everything {
+        results.instructions = with_spinner(|shown| instructions::count(&libraries, shown))?;
+        results.probes = with_spinner(|shown| probes::all(&libraries, shown))?;
+    }
     run::all(
         &workloads,
         &libraries,
@@ -139,10 +209,84 @@ fn measure(wanted: &Run) -> Result<()> {
         },
     )?;
     println!("{}", table::means(&results));
+    if everything {
+        println!(
+            "{}",
+            rows(
+                &results.instructions,
+                &libraries,
+                "instructions of a hot pair, bytes"
+            )
+        );
+        println!("{}", rows(&results.probes, &libraries, "probe"));
+        report::write(&results)?;
+    }
+    if let Some(directory) = &wanted.plots {
+        let made = plot::all(&results, directory)?;
+        println!("{} plots in {}", made.len(), directory.display());
+    }
     println!("results: {}", json.display());
     let broken = run::broken(&results);
     if !broken.is_empty() {
-        anyhow::bail!("not compared: {}", broken.join("; "));
+        bail!("not compared: {}", broken.join("; "));
     }
+    Ok(())
+}
+
+/// A line for each row of a table, a column for each library.
+fn rows(counted: &Table, libraries: &[Library], title: &str) -> String {
+    let header = std::iter::once(title.to_owned())
+        .chain(libraries.iter().map(|library| library.name.clone()));
+    let mut lines = table::table(header.collect());
+    let mut names: Vec<&String> = counted.keys().collect();
+    names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
+    for name in names {
+        let row = counted.get(name);
+        let cells = libraries
+            .iter()
+            .map(|library| table::number(row.and_then(|row| row.get(&library.name)).copied(), 1));
+        lines.add_row(
+            std::iter::once(name.clone())
+                .chain(cells)
+                .collect::<Vec<_>>(),
+        );
+    }
+    format!("{lines}\n")
+}
+
+fn check(results: &Results) -> Result<()> {
+    let goals = goals::all(results);
+    let mut missed = 0;
+    for goal in &goals {
+        println!(
+            "{:<12} {}: {}; {}",
+            goals::verdict(goal),
+            goal.what,
+            goal.goal,
+            goal.figure
+        );
+        missed += u32::from(goal.met == Some(false));
+    }
+    if missed > 0 {
+        bail!("{missed} of {} goals are not reached", goals.len());
+    }
+    Ok(())
+}
+
+/// The counts of `tests/counts.rs`, taken as they are now.
+fn golden() -> Result<()> {
+    let status = process::Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["test", "--release", "--test", "counts", "--", "--nocapture"])
+        .env("UPDATE_GOLDEN", "1")
+        .current_dir(paths::root())
+        .status()
+        .context("cargo does not start")?;
+    if !status.success() {
+        bail!("the counts could not be taken");
+    }
+    println!(
+        "{}: say in it why the figures changed",
+        Path::new("tests/golden.toml").display()
+    );
     Ok(())
 }

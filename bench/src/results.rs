@@ -140,7 +140,6 @@ impl Measured {
     }
 }
 
-#[allow(dead_code, reason = "the report reads them")]
 impl Results {
     /// Reads a file that [`Results::write`] wrote.
     ///

@@ -152,8 +152,13 @@ pub fn print_stats() {
     writer.finish(&mapped_stats());
 }
 
-/// The line of `CAIRN_VERBOSE`.
+/// The line of `CAIRN_VERBOSE`; in the statistics build one more.
 pub fn print_verbose() {
+    #[cfg(feature = "stats")]
+    {
+        let taken = crate::sync::locks_taken();
+        crate::report::locks_taken(&mut |text| fatal::write_all(2, text), taken);
+    }
     let mut peaks = Peaks {
         arena_bytes: 0,
         mapped_bytes: mapped::totals().max_bytes,

@@ -20,6 +20,16 @@ const YIELDS: u32 = 16;
 /// First and longest sleep, nanoseconds.
 const SLEEP: (i64, i64) = (20_000, 1_000_000);
 
+/// How often any lock was taken.
+#[cfg(feature = "stats")]
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How often any lock was taken since the start, by all threads.
+#[cfg(feature = "stats")]
+pub fn taken() -> usize {
+    TAKEN.load(Relaxed)
+}
+
 /// A lock without data; what it guards says so where it is declared.
 pub struct Lock {
     /// Thread pointer of the holder, 0 while free.
@@ -58,7 +68,10 @@ impl Lock {
     #[inline]
     fn try_take(&self) -> bool {
         let me = super::tls::thread();
-        self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok()
+        let taken = self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok();
+        #[cfg(feature = "stats")]
+        TAKEN.fetch_add(usize::from(taken), Relaxed);
+        taken
     }
 
     #[cold]

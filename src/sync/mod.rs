@@ -3,4 +3,6 @@
 mod lock;
 pub mod tls;
 
+#[cfg(feature = "stats")]
+pub use lock::taken as locks_taken;
 pub use lock::{Guard, Lock};

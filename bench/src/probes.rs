@@ -1,0 +1,184 @@
+//! Figures that are not of a workload: what a start costs, what stays after a peak, how often a
+//! lock is taken.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use crate::build;
+use crate::launch::{self, Job};
+use crate::launcher::Mode;
+use crate::libraries::{CAIRN, Library};
+use crate::results::{Spread, Table};
+
+/// Microseconds from start to end of a process that hardly allocates.
+pub const START: &str = "start, µs";
+/// The same process's peak.
+pub const LEAN: &str = "a process that hardly allocates, KiB";
+/// Resident after a peak, survivors in one part, above 2 MB, relative to what is live.
+pub const LOCAL: &str = "(resident − 2 MB) / live after a peak, survivors in one part";
+/// Resident after a peak, survivors at random, no trim.
+pub const SCATTERED: &str = "resident after a peak, survivors at random, KiB";
+/// The same after `malloc_trim(0)`.
+pub const TRIMMED: &str = "resident after a peak, survivors at random, trimmed, KiB";
+/// Resident over live under shifting sizes.
+pub const SHIFTING: &str = "resident / live under shifting sizes";
+/// Nanoseconds of the 999th of 1,000 calls, 100 threads.
+pub const TAIL: &str = "99.9 % of calls by 100 threads, at most ns";
+/// Locks taken per 1,000 operations on objects up to 128 bytes.
+pub const LOCKS_SMALL: &str = "locks taken per 1,000 operations, to 128 bytes";
+/// Locks taken per 1,000 operations on objects up to 1 KiB.
+pub const LOCKS_MEDIUM: &str = "locks taken per 1,000 operations, to 1 KiB";
+
+/// In the order in which they are shown.
+pub const ALL: [&str; 9] = [
+    START,
+    LEAN,
+    LOCAL,
+    SCATTERED,
+    TRIMMED,
+    SHIFTING,
+    TAIL,
+    LOCKS_SMALL,
+    LOCKS_MEDIUM,
+];
+
+/// Rounds of what is timed.
+const ROUNDS: usize = 9;
+/// Starts in a round.
+const STARTS: u32 = 40;
+/// Turns of the program that counts locks; two operations each.
+const TURNS: usize = 1_000_000;
+/// Its live set.
+const OBJECTS: usize = 10_000;
+/// glibc's allowance, KiB: 2 MB.
+const ALLOWED: f64 = 2_000_000.0 / 1024.0;
+
+fn job(program: &str, arguments: &[&str]) -> Result<Job> {
+    Ok(Job {
+        program: build::program(program)?,
+        arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
+        env: Vec::new(),
+        process: None,
+    })
+}
+
+/// Median of a figure for each library, in interleaved rounds.
+fn rounds(
+    table: &mut Table,
+    name: &str,
+    libraries: &[Library],
+    count: usize,
+    figure: impl Fn(&Library) -> Result<f64>,
+) {
+    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for round in 0..count {
+        for step in 0..libraries.len() {
+            let Some(library) = libraries.get((round + step) % libraries.len()) else {
+                continue;
+            };
+            match figure(library) {
+                Ok(value) => values.entry(&library.name).or_default().push(value),
+                // A peer that cannot run a probe has no figure in it.
+                Err(error) => eprintln!("{name}: {}: {error:#}", library.name),
+            }
+        }
+    }
+    let medians = values
+        .into_iter()
+        .filter_map(|(library, values)| Some((library.to_owned(), Spread::of(values)?.median)));
+    table.insert(name.to_owned(), medians.collect());
+}
+
+/// Live and resident KiB, as a probe writes them.
+fn live_and_resident(job: &Job, library: &Library) -> Result<(f64, f64)> {
+    let text = launch::read(job, library)?;
+    let mut numbers = text.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(live)), Some(Ok(resident))) => Ok((live, resident)),
+        _ => anyhow::bail!("not two numbers: {text}"),
+    }
+}
+
+/// All probes.
+///
+/// # Errors
+/// When a probe does not compile.
+pub fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> {
+    let mut table = Table::new();
+
+    let lean = job("probes/lean", &[])?;
+    shown(START);
+    rounds(&mut table, START, libraries, ROUNDS, |library| {
+        let launched = launch::run(&lean, library, Mode::Starts(STARTS))?;
+        Spread::of(launched.starts)
+            .map(|spread| spread.median)
+            .context("no start")
+    });
+    shown(LEAN);
+    rounds(&mut table, LEAN, libraries, ROUNDS, |library| {
+        Ok(launch::measure(&lean, library)?.peak_kib)
+    });
+
+    shown("what stays after a peak");
+    let local = job("after_peak", &["local"])?;
+    rounds(&mut table, LOCAL, libraries, 1, |library| {
+        let (live, resident) = live_and_resident(&local, library)?;
+        Ok((resident - ALLOWED).max(0.0) / live)
+    });
+    for (name, how) in [(SCATTERED, "scattered"), (TRIMMED, "trimmed")] {
+        let job = job("after_peak", &[how])?;
+        rounds(&mut table, name, libraries, 1, |library| {
+            Ok(live_and_resident(&job, library)?.1)
+        });
+    }
+
+    shown(SHIFTING);
+    let shifting = job("shifting", &[])?;
+    rounds(&mut table, SHIFTING, libraries, 1, |library| {
+        let (live, resident) = live_and_resident(&shifting, library)?;
+        Ok(resident / live)
+    });
+
+    shown(TAIL);
+    let tail = job("tail", &[])?;
+    rounds(&mut table, TAIL, libraries, ROUNDS, |library| {
+        launch::read(&tail, library)?
+            .trim()
+            .parse()
+            .context("not a number")
+    });
+
+    if libraries.iter().any(|library| library.name == CAIRN) {
+        for (name, most) in [(LOCKS_SMALL, "128"), (LOCKS_MEDIUM, "1024")] {
+            shown(name);
+            let figure = locks(most)?;
+            table.insert(
+                name.to_owned(),
+                BTreeMap::from([(CAIRN.to_owned(), figure)]),
+            );
+        }
+    }
+    Ok(table)
+}
+
+/// Locks that Cairn's statistics build takes per 1,000 operations.
+fn locks(most: &str) -> Result<f64> {
+    let library = Library {
+        name: CAIRN.to_owned(),
+        preload: build::cairn(&["stats"])?,
+        version: String::new(),
+    };
+    let (turns, objects) = (TURNS.to_string(), OBJECTS.to_string());
+    let mut job = job("replace", &[most, &turns, &objects])?;
+    job.env.push(("CAIRN_VERBOSE".to_owned(), "1".to_owned()));
+    let words = launch::words(&job, &library)?;
+    let taken: f64 = words
+        .lines()
+        .find_map(|line| line.strip_prefix("cairn: locks taken: "))
+        .context("the statistics build says nothing of locks")?
+        .trim()
+        .parse()
+        .context("locks")?;
+    Ok(taken * 1000.0 / (2 * (TURNS + OBJECTS)) as f64)
+}
