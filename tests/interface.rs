@@ -779,6 +779,14 @@ fn hugetlb_0_switches_every_use_of_huge_pages_off() {
 }
 
 #[test]
+fn what_was_freed_serves_the_same_work_again() {
+    if common::differs_in_check_mode("freed memory waits in the quarantine") {
+        return;
+    }
+    for_each_mode(|mode| holds("interface/same_again.c", &[], mode));
+}
+
+#[test]
 fn a_long_heap_grows_by_huge_pages_until_pages_inside_go_back() {
     if common::differs_in_check_mode("freed memory waits in the quarantine") {
         return;

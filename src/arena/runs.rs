@@ -202,9 +202,9 @@ impl State {
 
     /// A chunk of one region, its payload on the region's first byte.
     fn take_slot_chunk(&mut self) -> Option<Chunk> {
-        // A free chunk of two regions holds a whole one wherever it lies; top holds one when its
-        // end is far enough away. Only then is it worth growing.
-        let c = if let Some(found) = self.find(SLOT_ROOM, false) {
+        // A free chunk may hold a whole region; one of two regions does wherever it lies. Top
+        // holds one when its end is far enough away. Only then is it worth growing.
+        let c = if let Some(found) = self.find_slot() {
             self.cut_slot(found)
         } else {
             let mut at = round_up(self.top.max(1), REGION);
@@ -215,7 +215,7 @@ impl State {
             if self.top == 0 || !self.room_in_top(lead + REGION) {
                 if self.worth_sweeping() {
                     self.sweep_all();
-                    if let Some(found) = self.find(SLOT_ROOM, false) {
+                    if let Some(found) = self.find_slot() {
                         let c = self.cut_slot(found);
                         return Some(self.dress_slot(c));
                     }
@@ -240,6 +240,11 @@ impl State {
             }
         };
         Some(self.dress_slot(c))
+    }
+
+    fn find_slot(&self) -> Option<Chunk> {
+        self.find_aligned(REGION, REGION)
+            .or_else(|| self.find(SLOT_ROOM, false))
     }
 
     /// Cuts the slot out of a binned chunk that surely contains one.
