@@ -8,7 +8,7 @@ use super::State;
 use super::bins::{self, BINS, PURGEABLE};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{GRANULES, REGION, round_up};
-use crate::{os, region, settings};
+use crate::{fatal, os, region, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Dirty bytes that are always kept for reuse; an eighth of what is live comes on top.
@@ -167,14 +167,19 @@ impl State {
     fn purge(&mut self, least: usize, amount: usize) -> bool {
         let mut gone = 0;
         for bin in (bins::index(least)..BINS).rev() {
-            let mut at = self.bins.end(bin, 1);
-            while gone < amount && at != 0 && self.leads_home(at) {
-                // SAFETY: checked by `leads_home`.
+            let (mut at, mut behind) = (self.bins.end(bin, 1), 0);
+            while gone < amount && at != 0 {
+                // Mutual links cannot lead in a circle.
+                // SAFETY: read only after `leads_home` says that it may be.
+                if !self.leads_home(at) || unsafe { Chunk::at(at) }.link(0) != behind {
+                    fatal::die("corrupted double-linked list", at);
+                }
+                // SAFETY: just checked.
                 let c = unsafe { Chunk::at(at) };
                 if self.purge_chunk(c) {
                     gone += c.head().size();
                 }
-                at = c.link(1);
+                (at, behind) = (c.link(1), at);
             }
         }
         gone != 0
