@@ -40,13 +40,14 @@ const MALLOC: [&str; 10] = [
     "ARENA_MAX_",
     "",
 ];
-const CAIRN: [&str; 8] = [
+const CAIRN: [&str; 9] = [
     "RUN_MAX",
     "VERBOSE",
     "FREE_FILL",
     "QUARANTINE_BYTES",
     "QUARANTINE_COUNT",
-    "PURGE",
+    "PURGE_DELAY",
+    "HUGE_FROM",
     "run_max",
     "",
 ];

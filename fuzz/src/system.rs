@@ -464,8 +464,11 @@ pub unsafe extern "C" fn madvise(at: *mut c_void, len: size_t, advice: c_int) ->
             return refusal() as c_int;
         }
         if system().is_played(at.addr()) {
-            assert_eq!(advice, libc::MADV_DONTNEED);
-            system().clear(at.addr(), at.addr() + len);
+            match advice {
+                libc::MADV_DONTNEED => system().clear(at.addr(), at.addr() + len),
+                libc::MADV_HUGEPAGE | libc::MADV_NOHUGEPAGE => {}
+                _ => panic!("advice {advice}"),
+            }
             return 0;
         }
     }
