@@ -204,7 +204,14 @@ pub fn vet(job: &Job, library: &Library) -> Result<()> {
     ];
     let (launched, _) = run_into(job, library, Mode::Follow, Path::new("-"), &more)?;
     let main = main_process(job, &launched)?;
-    let log = fs::read(logs.join(format!("log.{}", main.pid))).unwrap_or_default();
+    // A process that was forked and not executed has its parent's bindings and no log of its own.
+    let log: Vec<u8> = launched
+        .processes
+        .iter()
+        .filter(|process| process.name == main.name)
+        .filter_map(|process| fs::read(logs.join(format!("log.{}", process.pid))).ok())
+        .flatten()
+        .collect();
     let _ = fs::remove_dir_all(&logs);
     let servers = servers(&String::from_utf8_lossy(&log));
     let wanted = file_name(&library.preload);
@@ -236,15 +243,27 @@ pub fn vet(job: &Job, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// The files to which the loader bound `malloc`.
+/// The files to which the loader bound `malloc`. A program that takes the function's address may
+/// have the others call through its own table; then what it is bound to itself serves.
 fn servers(log: &str) -> BTreeSet<String> {
-    log.lines()
+    let name = |text: &str| {
+        let path = text.split_once(" [").map_or(text, |(path, _)| path);
+        file_name(Path::new(path))
+    };
+    let bound: BTreeSet<(String, String)> = log
+        .lines()
         .filter(|line| line.contains("symbol `malloc'"))
         .filter_map(|line| {
-            let to = line.split_once(" to ")?.1;
-            let path = to.split_once(" [")?.0;
-            Some(file_name(Path::new(path)))
+            let (from, to) = line.split_once("binding file ")?.1.split_once(" to ")?;
+            Some((name(from), name(to)))
         })
+        .collect();
+    let passes_on = |file: &String| bound.iter().any(|(from, to)| from == file && to != file);
+    bound
+        .iter()
+        .map(|(_, to)| to)
+        .filter(|to| !passes_on(to))
+        .cloned()
         .collect()
 }
 
@@ -263,6 +282,18 @@ mod tests {
         assert_eq!(
             servers(log).into_iter().collect::<Vec<_>>(),
             ["libcairn.so", "program"]
+        );
+    }
+
+    #[test]
+    fn a_program_through_whose_table_others_call_does_not_serve() {
+        let log = "\
+      41:\tbinding file /lib/libc.so.6 [0] to python3 [0]: normal symbol `malloc' [GLIBC_2.2.5]
+      41:\tbinding file python3 [0] to /work/libcairn.so [0]: normal symbol `malloc'
+";
+        assert_eq!(
+            servers(log).into_iter().collect::<Vec<_>>(),
+            ["libcairn.so"]
         );
     }
 }
