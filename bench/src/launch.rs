@@ -258,7 +258,10 @@ fn servers(log: &str) -> BTreeSet<String> {
             Some((name(from), name(to)))
         })
         .collect();
-    let passes_on = |file: &String| bound.iter().any(|(from, to)| from == file && to != file);
+    // Libraries call through it too, the one that serves among them.
+    let passes_on = |file: &String| {
+        !file.contains(".so") && bound.iter().any(|(from, to)| from == file && to != file)
+    };
     bound
         .iter()
         .map(|(_, to)| to)

@@ -107,7 +107,7 @@ fn live_and_resident(job: &Job, library: &Library) -> Result<(f64, f64)> {
 pub fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> {
     let mut table = Table::new();
 
-    let lean = job("probes/lean", &[])?;
+    let lean = job("hardly", &[])?;
     shown(START);
     rounds(&mut table, START, libraries, ROUNDS, |library| {
         let launched = launch::run(&lean, library, Mode::Starts(STARTS))?;
