@@ -19,10 +19,10 @@ mod table;
 
 use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -61,8 +61,6 @@ enum Command {
     },
     /// Everything: peers, workloads, instructions, probes, and the tables and plots of docs/.
     All(Run),
-    /// Count anew what `tests/golden.toml` holds.
-    Golden,
 }
 
 #[derive(Args)]
@@ -139,7 +137,6 @@ fn execute(command: Command) -> Result<()> {
         }
         Command::Report { file } => report::write(&Results::read(&results_file(file)?)?),
         Command::Check { file } => check(&Results::read(&results_file(file)?)?),
-        Command::Golden => golden(),
     }
 }
 
@@ -270,23 +267,5 @@ fn check(results: &Results) -> Result<()> {
     if missed > 0 {
         bail!("{missed} of {} goals are not reached", goals.len());
     }
-    Ok(())
-}
-
-/// The counts of `tests/counts.rs`, taken as they are now.
-fn golden() -> Result<()> {
-    let status = process::Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["test", "--release", "--test", "counts", "--", "--nocapture"])
-        .env("UPDATE_GOLDEN", "1")
-        .current_dir(paths::root())
-        .status()
-        .context("cargo does not start")?;
-    if !status.success() {
-        bail!("the counts could not be taken");
-    }
-    println!(
-        "{}: say in it why the figures changed",
-        Path::new("tests/golden.toml").display()
-    );
     Ok(())
 }
