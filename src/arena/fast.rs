@@ -144,6 +144,7 @@ impl State {
     /// Fills a cache's array with up to `out.len()` freed chunks or objects of a class; the last
     /// one is handed out first. 0 when memory is exhausted.
     pub fn refill(&mut self, class: usize, out: &mut [Entry]) -> usize {
+        self.sparse = false;
         if class::is_run(class) {
             return self.take_objects(class, out);
         }

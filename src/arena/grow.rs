@@ -2,9 +2,8 @@
 
 use super::State;
 use super::heap::Heap;
-use super::runs::SLOT_ROOM;
 use crate::chunk::{Chunk, Kind};
-use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
+use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::{os, region, settings, side};
 use core::ptr;
 
@@ -27,6 +26,7 @@ impl State {
 
     /// Makes top at least `size` bytes long where it is, without beginning another heap.
     pub(super) fn lengthen_top(&mut self, size: usize) -> bool {
+        self.sparse = false;
         let pad = settings::top_pad();
         let done = self.lengthen_by(size, pad) || (pad != 0 && self.lengthen_by(size, 0));
         self.system_peak = self.system_peak.max(self.system);
@@ -38,8 +38,7 @@ impl State {
             return false;
         };
         let missing = wanted - self.top_size().min(wanted);
-        // A large object need not be used from end to end; small ones and slots are.
-        let dense = size <= CACHE_LIMIT || size == SLOT_ROOM;
+        let dense = !self.sparse && size < HUGE_PAGE / 2;
         !self.heap.is_null()
             && ((dense && self.lengthen_huge(missing)) || self.lengthen(missing))
             && self.room_in_top(size)

@@ -146,6 +146,8 @@ pub struct State {
     /// Somebody else moves the break too: the main arena uses reservations from now on.
     pub(crate) break_lost: bool,
     /// When dirty chunks are purged.
+    /// Whether the heap grows for something that need not be used from end to end.
+    pub(crate) sparse: bool,
     pub(crate) decay: trim::Decay,
     /// Bytes got from the system, now and at most.
     pub(crate) system: usize,
@@ -180,6 +182,7 @@ impl Arena {
                 free: 0,
                 dirty: 0,
                 break_lost: false,
+                sparse: false,
                 decay: trim::Decay::new(),
                 system: 0,
                 system_peak: 0,

@@ -30,7 +30,7 @@ const RESERVE: usize = 4;
 
 /// Bytes in which a slot lies wherever they begin, with what is left on either side a chunk or
 /// nothing. (With one chunk less, 16 bytes could be left behind the slot, and were.)
-pub(super) const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
+const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
 /// Requests of a class, from one arena, that are served with chunks before it gets a slot. A
 /// slot's first object costs two pages, its own and that of the states, and most processes ask
 /// only a few times for most sizes.

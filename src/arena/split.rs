@@ -15,10 +15,22 @@ pub struct Carved {
     pub clean_from: usize,
 }
 
+/// What a request that finds no free memory may do to the heap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// Nothing: only memory that was used before serves.
+    No,
+    /// Let it grow by what may stay untouched: small pages.
+    Sparse,
+    /// Let it grow by what is used from end to end.
+    Dense,
+}
+
 impl State {
-    /// A chunk of `size` bytes at a multiple of `align`, a power of two, in use. Without
-    /// `may_grow` only memory that was used before serves.
-    pub fn take(&mut self, size: usize, align: usize, may_grow: bool) -> Option<Carved> {
+    /// A chunk of `size` bytes at a multiple of `align`, a power of two, in use.
+    pub fn take(&mut self, size: usize, align: usize, growth: Growth) -> Option<Carved> {
+        self.sparse = growth == Growth::Sparse;
+        let may_grow = growth != Growth::No;
         if align > ALIGN {
             return self.take_aligned(align, size, may_grow);
         }

@@ -1,7 +1,7 @@
 //! Requests that the fast path could not serve.
 
 use super::{checked, start};
-use crate::arena::split::Carved;
+use crate::arena::split::{Carved, Growth};
 use crate::arena::{Arena, Entry};
 use crate::config::{ALIGN, CACHE_LIMIT, MAX_REQUEST, round_up};
 use crate::region::IN_USE;
@@ -32,7 +32,7 @@ pub fn slow(n: usize) -> *mut u8 {
         return ptr::null_mut();
     }
     let p = ptr::with_exposed_provenance_mut(match from_cache(n) {
-        0 => direct(n).p,
+        0 => direct(n, Growth::Dense).p,
         p => p,
     });
     perturb(p, n, !settings::perturb());
@@ -65,7 +65,7 @@ fn from_cache(n: usize) -> usize {
 }
 
 /// From the arena or the system, past the cache.
-pub fn direct(n: usize) -> Fresh {
+pub fn direct(n: usize, growth: Growth) -> Fresh {
     let mine = cache::thread::arena();
     if class::is_for_run(n) {
         let class = class::of_request(n);
@@ -82,7 +82,7 @@ pub fn direct(n: usize) -> Fresh {
             clean_from: 0,
         };
     }
-    from_arenas(n, ALIGN, mine)
+    from_arenas(n, ALIGN, mine, growth)
 }
 
 /// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
@@ -103,30 +103,30 @@ fn one_object(arena: &Arena, class: usize) -> Option<usize> {
 }
 
 /// A chunk for `n` bytes at a multiple of `align`.
-fn from_arenas(n: usize, align: usize, mine: &'static Arena) -> Fresh {
+fn from_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -> Fresh {
     let none = Fresh {
         p: 0,
         clean_from: 0,
     };
     let size = class::aligned_chunk_for(n, align);
-    let take = |a: &Arena, may_grow: bool| -> Option<Carved> {
+    let take = |a: &Arena, growth: Growth| -> Option<Carved> {
         let mut state = a.lock();
-        let got = state.take(size, align, may_grow);
+        let got = state.take(size, align, growth);
         state.audit();
         got
     };
     let big = size >= settings::mmap_threshold() && n > CACHE_LIMIT;
     let carved = if big {
         // Free memory first; growing the heap for it only when the system maps no more.
-        if let Some(c) = take(mine, false) {
+        if let Some(c) = take(mine, Growth::No) {
             Some(c)
         } else if let Some(p) = mapped::map(n, align) {
             return Fresh { p, clean_from: p };
         } else {
-            candidates(mine).find_map(|a| take(a, true))
+            candidates(mine).find_map(|a| take(a, growth))
         }
     } else {
-        match candidates(mine).find_map(|a| take(a, true)) {
+        match candidates(mine).find_map(|a| take(a, growth)) {
             None => match mapped::map(n, align) {
                 Some(p) => return Fresh { p, clean_from: p },
                 None => None,
@@ -156,7 +156,8 @@ pub fn zeroed(n: usize) -> *mut u8 {
     if n > MAX_REQUEST {
         return ptr::null_mut();
     }
-    let got = direct(n);
+    // Growing for it, the heap asks for no huge pages: what is not touched stays untouched.
+    let got = direct(n, Growth::Sparse);
     let p: *mut u8 = ptr::with_exposed_provenance_mut(got.p);
     if got.p != 0 {
         let dirty = got.clean_from.saturating_sub(got.p).min(n);
@@ -191,7 +192,9 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     if !cached.is_null() {
         return cached;
     }
-    let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, cache::thread::arena()).p);
+    let p = ptr::with_exposed_provenance_mut(
+        from_arenas(n, align, cache::thread::arena(), Growth::Dense).p,
+    );
     perturb(p, n, !settings::perturb());
     p
 }

@@ -13,6 +13,7 @@ use super::realloc::found;
 use super::vet::{self, Found, Why};
 use super::{alloc, start};
 use crate::arena::check::{Role, View};
+use crate::arena::split::Growth;
 use crate::arena::{Arena, owner};
 use crate::checked::canary::{self, LEAST};
 use crate::checked::quarantine::{self, Held};
@@ -127,7 +128,7 @@ fn attempt(n: usize, align: usize) -> Option<Fresh> {
 
 fn carve(arena: &Arena, size: usize, align: usize, n: usize) -> Option<Fresh> {
     let mut state = arena.lock();
-    let carved = state.take(size, align, true)?;
+    let carved = state.take(size, align, Growth::Dense)?;
     sign(carved.chunk, n);
     state.audit();
     Some(Fresh {
