@@ -1,0 +1,277 @@
+//! The published techniques of heap exploitation, one program of our own for each, adapted to
+//! Cairn's words: in every one the outcome is written down first.
+//!
+//! The attacker knows the layout but not the secret. *Stopped* is SIGABRT with exactly that line;
+//! *harmless* is a program that goes on, whose ledger finds no live memory given twice, nothing
+//! outside the heap given, and no byte written that is not the attacker's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
+
+mod common;
+
+use common::{assert_aborts, assert_silent_success, compile_c, run};
+use std::collections::BTreeSet;
+use std::fs;
+
+/// What a program must come to.
+#[derive(Clone, Copy)]
+enum Outcome {
+    /// SIGABRT after this line and an address.
+    Stopped(&'static str),
+    /// It runs to its end, and its ledger agrees.
+    Harmless,
+}
+use Outcome::{Harmless, Stopped};
+
+const DOUBLE_FREE: Outcome = Stopped("free(): double free detected in tcache 2");
+const POINTER: Outcome = Stopped("free(): invalid pointer");
+const FOREIGN: Outcome = Stopped(concat!(
+    "free(): invalid pointer\n",
+    "cairn: no heap, run or mapped chunk of this allocator holds that address; ",
+    "if the program did get it from a malloc, it was another allocator's\n"
+));
+const SIZE: Outcome = Stopped("free(): invalid size");
+const NEXT_SIZE: Outcome = Stopped("free(): invalid next size (normal)");
+const LINKS: Outcome = Stopped("corrupted double-linked list");
+const FREE_SIZE: Outcome = Stopped("malloc(): invalid size (unsorted)");
+const NEIGHBOUR: Outcome = Stopped("malloc(): corrupted unsorted chunks");
+const FOOT: Outcome = Stopped("corrupted size vs. prev_size");
+const FRONT: Outcome = Stopped("corrupted size vs. prev_size while consolidating");
+const CACHED: Outcome = Stopped("malloc(): unaligned tcache chunk detected");
+const TOP: Outcome = Stopped("malloc(): corrupted top size");
+const MAPPED: Outcome = Stopped("munmap_chunk(): invalid pointer");
+
+/// A technique as published, the program with its arguments, the outcome with runs and that with
+/// `CAIRN_RUN_MAX=0`. The first argument is the size in bytes: 48 is an object of a run, 400 and
+/// 5,000 are cached chunks, 50,000 and 100,000 are in no cache, 200,000 is mapped.
+type Technique = (&'static str, &'static str, Outcome, Outcome);
+
+#[rustfmt::skip]
+const TECHNIQUES: &[Technique] = &[
+    ("fastbin dup", "fastbin_dup 48", DOUBLE_FREE, DOUBLE_FREE),
+    ("fastbin dup", "fastbin_dup 400", DOUBLE_FREE, DOUBLE_FREE),
+    ("fastbin dup", "fastbin_dup 5000", DOUBLE_FREE, DOUBLE_FREE),
+    ("fastbin dup", "fastbin_dup 50000", DOUBLE_FREE, DOUBLE_FREE),
+
+    ("fastbin dup into stack", "fastbin_dup_into_stack 48", Harmless, Harmless),
+    ("fastbin dup into stack", "fastbin_dup_into_stack 400", Harmless, Harmless),
+    ("fastbin dup into stack", "fastbin_dup_into_stack 5000", Harmless, Harmless),
+    ("fastbin dup into stack", "fastbin_dup_into_stack 50000", LINKS, LINKS),
+
+    ("fastbin dup consolidate", "fastbin_dup_consolidate 48", DOUBLE_FREE, DOUBLE_FREE),
+    ("fastbin dup consolidate", "fastbin_dup_consolidate 400", DOUBLE_FREE, DOUBLE_FREE),
+    ("fastbin dup consolidate", "fastbin_dup_consolidate 5000", DOUBLE_FREE, DOUBLE_FREE),
+    ("fastbin dup consolidate", "fastbin_dup_consolidate 50000", DOUBLE_FREE, DOUBLE_FREE),
+
+    ("unsafe unlink", "unsafe_unlink 200 data", LINKS, LINKS),
+    ("unsafe unlink", "unsafe_unlink 5000 data", LINKS, LINKS),
+    ("unsafe unlink", "unsafe_unlink 50000 data", LINKS, LINKS),
+
+    ("house of spirit (fast)", "house_of_spirit 48 stack", FOREIGN, FOREIGN),
+    ("house of spirit (fast)", "house_of_spirit 48 data", FOREIGN, FOREIGN),
+    ("house of spirit (fast)", "house_of_spirit 48 heap", POINTER, POINTER),
+    ("house of spirit (fast)", "house_of_spirit 48 copied", POINTER, POINTER),
+    ("house of spirit (fast)", "house_of_spirit 48 turned", POINTER, POINTER),
+    ("house of spirit (cache)", "house_of_spirit 400 stack", FOREIGN, FOREIGN),
+    ("house of spirit (cache)", "house_of_spirit 400 data", FOREIGN, FOREIGN),
+    ("house of spirit (cache)", "house_of_spirit 400 heap", POINTER, POINTER),
+    ("house of spirit (cache)", "house_of_spirit 400 copied", POINTER, POINTER),
+    ("house of spirit (cache)", "house_of_spirit 400 turned", POINTER, POINTER),
+    ("house of spirit (cache)", "house_of_spirit 5000 heap", POINTER, POINTER),
+
+    ("poison null byte", "poison_null_byte 48 used", Harmless, SIZE),
+    ("poison null byte", "poison_null_byte 48 free", Harmless, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 400 used", SIZE, SIZE),
+    ("poison null byte", "poison_null_byte 400 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 400 flag", FRONT, FRONT),
+    ("poison null byte", "poison_null_byte 5000 used", SIZE, SIZE),
+    ("poison null byte", "poison_null_byte 5000 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 50000 used", SIZE, SIZE),
+    ("poison null byte", "poison_null_byte 50000 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 50000 flag", FRONT, FRONT),
+
+    // In a run, links are in no object's words.
+    ("house of lore", "house_of_lore 48", Harmless, LINKS),
+    ("house of lore", "house_of_lore 400", LINKS, LINKS),
+    ("house of lore", "house_of_lore 5000", LINKS, LINKS),
+    ("house of lore", "house_of_lore 50000", LINKS, LINKS),
+
+    ("overlapping chunks 1", "overlapping_chunks 48 freed", Harmless, CACHED),
+    ("overlapping chunks 1", "overlapping_chunks 400 freed", CACHED, CACHED),
+    ("overlapping chunks 1", "overlapping_chunks 5000 freed", CACHED, CACHED),
+    ("overlapping chunks 1", "overlapping_chunks 48 binned", Harmless, FREE_SIZE),
+    ("overlapping chunks 1", "overlapping_chunks 400 binned", FREE_SIZE, FREE_SIZE),
+    ("overlapping chunks 1", "overlapping_chunks 5000 binned", FREE_SIZE, FREE_SIZE),
+    ("overlapping chunks 1", "overlapping_chunks 50000 binned", FREE_SIZE, FREE_SIZE),
+    ("overlapping chunks 2", "overlapping_chunks 48 used", Harmless, SIZE),
+    ("overlapping chunks 2", "overlapping_chunks 400 used", SIZE, SIZE),
+    ("overlapping chunks 2", "overlapping_chunks 5000 used", SIZE, SIZE),
+    ("overlapping chunks 2", "overlapping_chunks 50000 used", SIZE, SIZE),
+
+    ("mmap overlapping chunks", "mmap_overlapping_chunks 200000 grown", MAPPED, MAPPED),
+    ("mmap overlapping chunks", "mmap_overlapping_chunks 200000 tag", MAPPED, MAPPED),
+    ("mmap overlapping chunks", "mmap_overlapping_chunks 200000 moved", MAPPED, MAPPED),
+    ("mmap overlapping chunks", "mmap_overlapping_chunks 200000 foot", Harmless, Harmless),
+
+    ("house of force", "house_of_force 5000", TOP, TOP),
+    ("house of force", "house_of_force 50000", TOP, TOP),
+    ("house of force", "house_of_force 100000", TOP, TOP),
+
+    ("unsorted-bin attack", "unsorted_bin_attack 48 write", Harmless, LINKS),
+    ("unsorted-bin attack", "unsorted_bin_attack 400 write", LINKS, LINKS),
+    ("unsorted-bin attack", "unsorted_bin_attack 5000 write", LINKS, LINKS),
+    ("unsorted-bin attack", "unsorted_bin_attack 50000 write", LINKS, LINKS),
+    ("unsorted bin into stack", "unsorted_bin_attack 48 stack", Harmless, LINKS),
+    ("unsorted bin into stack", "unsorted_bin_attack 400 stack", LINKS, LINKS),
+    ("unsorted bin into stack", "unsorted_bin_attack 5000 stack", LINKS, LINKS),
+    ("unsorted bin into stack", "unsorted_bin_attack 50000 stack", LINKS, LINKS),
+
+    ("large-bin attack", "large_bin_attack 5000 forward", LINKS, LINKS),
+    ("large-bin attack", "large_bin_attack 50000 forward", LINKS, LINKS),
+    ("large-bin attack", "large_bin_attack 5000 backward", NEIGHBOUR, NEIGHBOUR),
+    ("large-bin attack", "large_bin_attack 50000 backward", NEIGHBOUR, NEIGHBOUR),
+    ("large-bin attack", "large_bin_attack 50000 sizes", Harmless, Harmless),
+
+    ("house of einherjar", "house_of_einherjar 50000 inside", FRONT, FRONT),
+    ("house of einherjar", "house_of_einherjar 50000 stack", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 50000 small", FOOT, FOOT),
+
+    ("house of orange", "house_of_orange 5000 grow", TOP, TOP),
+    ("house of orange", "house_of_orange 50000 grow", TOP, TOP),
+    ("house of orange", "house_of_orange 5000 free", TOP, TOP),
+    ("house of orange", "house_of_orange 50000 free", TOP, TOP),
+
+    ("cache poisoning", "tcache_poisoning 48 link", Harmless, Harmless),
+    ("cache poisoning", "tcache_poisoning 400 link", Harmless, Harmless),
+    ("cache poisoning", "tcache_poisoning 5000 link", Harmless, Harmless),
+    ("cache poisoning", "tcache_poisoning 48 all", Harmless, Harmless),
+    ("cache poisoning", "tcache_poisoning 400 all", Harmless, Harmless),
+    ("cache poisoning", "tcache_poisoning 5000 all", Harmless, Harmless),
+    ("cache poisoning", "tcache_poisoning 48 key", DOUBLE_FREE, DOUBLE_FREE),
+    ("cache poisoning", "tcache_poisoning 400 key", DOUBLE_FREE, DOUBLE_FREE),
+    ("cache poisoning", "tcache_poisoning 5000 key", DOUBLE_FREE, DOUBLE_FREE),
+
+    ("cache stashing unlink", "tcache_stashing_unlink 48", Harmless, LINKS),
+    ("cache stashing unlink", "tcache_stashing_unlink 400", LINKS, LINKS),
+    ("cache stashing unlink", "tcache_stashing_unlink 5000", LINKS, LINKS),
+    ("cache stashing unlink", "tcache_stashing_unlink 50000", LINKS, LINKS),
+
+    // Of the larger ones the trim gave the page back in which the header was.
+    ("house of botcake", "house_of_botcake 48 merged", DOUBLE_FREE, DOUBLE_FREE),
+    ("house of botcake", "house_of_botcake 400 merged", DOUBLE_FREE, DOUBLE_FREE),
+    ("house of botcake", "house_of_botcake 5000 merged", POINTER, POINTER),
+    ("house of botcake", "house_of_botcake 50000 merged", POINTER, POINTER),
+    ("house of botcake", "house_of_botcake 48 again", DOUBLE_FREE, DOUBLE_FREE),
+    ("house of botcake", "house_of_botcake 400 again", DOUBLE_FREE, DOUBLE_FREE),
+    ("house of botcake", "house_of_botcake 5000 again", POINTER, POINTER),
+    ("house of botcake", "house_of_botcake 50000 again", POINTER, POINTER),
+
+    ("decrypt safe-linking", "decrypt_safe_linking 48", Harmless, Harmless),
+    ("decrypt safe-linking", "decrypt_safe_linking 400", Harmless, Harmless),
+    ("decrypt safe-linking", "decrypt_safe_linking 5000", Harmless, Harmless),
+
+    ("metadata poisoning", "metadata_poisoning 48", Harmless, Harmless),
+    ("metadata poisoning", "metadata_poisoning 400", Harmless, Harmless),
+    ("metadata poisoning", "metadata_poisoning 5000", Harmless, Harmless),
+
+    ("house of mind", "house_of_mind 48 arena", Harmless, SIZE),
+    ("house of mind", "house_of_mind 48 mapped", Harmless, SIZE),
+    ("house of mind", "house_of_mind 400 arena", SIZE, SIZE),
+    ("house of mind", "house_of_mind 400 mapped", SIZE, SIZE),
+    ("house of mind", "house_of_mind 5000 kinds", SIZE, SIZE),
+    ("house of mind", "house_of_mind 50000 arena", SIZE, SIZE),
+    ("house of mind", "house_of_mind 50000 mapped", SIZE, SIZE),
+
+    ("house of water", "house_of_water 50000 forged", FREE_SIZE, FREE_SIZE),
+
+    ("house of tangerine", "house_of_tangerine 5000", TOP, TOP),
+    ("house of tangerine", "house_of_tangerine 50000", TOP, TOP),
+    ("house of tangerine", "house_of_tangerine 100000", TOP, TOP),
+];
+
+/// As [`TECHNIQUES`], but they work: a neighbour in a list is not asked whether it is free, and a
+/// header stays valid where its chunk was merged.
+#[rustfmt::skip]
+const OPEN: &[Technique] = &[
+    ("unsafe unlink", "unsafe_unlink 200 heap", LINKS, LINKS),
+    ("unsafe unlink", "unsafe_unlink 5000 heap", LINKS, LINKS),
+    ("unsafe unlink", "unsafe_unlink 50000 heap", LINKS, LINKS),
+    ("unsafe unlink", "unsafe_unlink 50000 self", LINKS, LINKS),
+    ("poison null byte", "poison_null_byte 50000 stale", FRONT, FRONT),
+    ("house of einherjar", "house_of_einherjar 50000 stale", FRONT, FRONT),
+    ("house of water", "house_of_water 50000 stale", FREE_SIZE, FREE_SIZE),
+];
+
+/// Runs those of a program.
+#[track_caller]
+fn outcomes(table: &[Technique], program: &str) {
+    let mut ran = false;
+    for &(name, line, with_runs, without) in table {
+        let mut words = line.split(' ');
+        if words.next() != Some(program) {
+            continue;
+        }
+        let args: Vec<&str> = words.collect();
+        let built = compile_c(&format!("techniques/{program}.c"), &[]);
+        for (env, outcome) in [(common::MODES[0], with_runs), (common::MODES[1], without)] {
+            eprintln!("{name}: {line} {env:?}");
+            let output = run(&built, &args, env);
+            match outcome {
+                Stopped(message) => assert_aborts(&output, message),
+                Harmless => assert_silent_success(&output),
+            }
+        }
+        ran = true;
+    }
+    assert!(ran, "no technique of {program}");
+}
+
+/// A test for each program, so that a failure names it and they run side by side.
+macro_rules! techniques {
+    ($($program:ident)*) => {
+        $(
+            #[test]
+            fn $program() {
+                outcomes(TECHNIQUES, stringify!($program));
+            }
+        )*
+        const TESTED: &[&str] = &[$(stringify!($program)),*];
+    };
+}
+
+techniques! {
+    fastbin_dup fastbin_dup_into_stack fastbin_dup_consolidate unsafe_unlink house_of_spirit
+    poison_null_byte house_of_lore overlapping_chunks mmap_overlapping_chunks house_of_force
+    unsorted_bin_attack large_bin_attack house_of_einherjar house_of_orange tcache_poisoning
+    tcache_stashing_unlink house_of_botcake decrypt_safe_linking metadata_poisoning house_of_mind
+    house_of_water house_of_tangerine
+}
+
+#[test]
+#[ignore = "they work until `follow` asks for a free chunk and merged headers are erased"]
+fn open_ones_are_stopped() {
+    for program in [
+        "unsafe_unlink",
+        "poison_null_byte",
+        "house_of_einherjar",
+        "house_of_water",
+    ] {
+        outcomes(OPEN, program);
+    }
+}
+
+#[test]
+fn every_program_has_its_test() {
+    let dir = common::root().join("c-tests/techniques");
+    let programs: BTreeSet<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".c").map(str::to_owned))
+        .collect();
+    let tested: BTreeSet<String> = TESTED.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(programs, tested);
+}
