@@ -54,6 +54,10 @@ pub enum Kind {
     Fence = 0b1010,
     /// As `Free`, and the whole pages inside went back to the system.
     Purged = 0b1100,
+    /// A header that is none any more: it lies inside a larger chunk since it was merged. What is
+    /// left of it must not be taken for a free chunk's, and whoever reads it there learns nothing
+    /// of a tag that is in force.
+    Gone = 0b1110,
 }
 
 /// The size word.
@@ -182,6 +186,13 @@ impl Chunk {
         self.atomic(-8)
             .store(word | u32::from(prev_in_use), Relaxed);
         self.set_tag(if used { tag } else { tag ^ TURN });
+    }
+    /// Merged into the chunk in front: the header becomes one that nothing believes, and that still
+    /// tells a second free what it is. Arena locked.
+    #[inline]
+    pub fn swallow(self) {
+        let head = self.head();
+        self.write(head.size(), Kind::Gone, head.prev_in_use(), false);
     }
     /// Turns the tag; the size word stays.
     #[inline]

@@ -114,12 +114,19 @@ impl State {
     }
 
     /// A neighbour named by a link, checked.
-    fn follow(&self, from: Chunk, link: usize) -> Chunk {
-        if !self.leads_home(link) {
-            fatal::die("corrupted double-linked list", from.payload());
+    ///
+    /// Mutual links alone do not make a neighbour: a table of pointers that lies in the heap and
+    /// names `from` twice has them too. A free chunk's header, which cannot be forged, lies in
+    /// front of it.
+    fn follow(&self, from: Chunk, link: usize, bin: usize) -> Chunk {
+        if self.leads_home(link) {
+            // SAFETY: just checked (I8).
+            let c = unsafe { Chunk::at(link) };
+            if c.head().is_free() && c.is_freed() && index(c.head().size()) == bin {
+                return c;
+            }
         }
-        // SAFETY: just checked (I8).
-        unsafe { Chunk::at(link) }
+        fatal::die("corrupted double-linked list", from.payload());
     }
 
     /// Links a chunk whose header and foot are written as free.
@@ -131,7 +138,7 @@ impl State {
         if first == 0 {
             self.bins.set_end(bin, 1, c.payload());
         } else {
-            let next = self.follow(c, first);
+            let next = self.follow(c, first, bin);
             if next.link(1) != 0 {
                 fatal::die("malloc(): corrupted unsorted chunks", first);
             }
@@ -152,12 +159,12 @@ impl State {
         let next_says = if next == 0 {
             self.bins.end(bin, 1)
         } else {
-            self.follow(c, next).link(1)
+            self.follow(c, next, bin).link(1)
         };
         let prev_says = if prev == 0 {
             self.bins.end(bin, 0)
         } else {
-            self.follow(c, prev).link(0)
+            self.follow(c, prev, bin).link(0)
         };
         if next_says != c.payload() || prev_says != c.payload() {
             fatal::die("corrupted double-linked list", c.payload());

@@ -193,8 +193,12 @@ impl State {
         let first = self.vet_waiting(p);
         let prev_in_use = first.head().prev_in_use();
         while at == p || (at != self.top && self.is_waiting(at) && total < MAX_CHUNK / 2) {
-            let size = self.vet_waiting(at).head().size();
+            let c = self.vet_waiting(at);
+            let size = c.head().size();
             self.wait_no_more(at, size);
+            if at != p {
+                c.swallow();
+            }
             total += size;
             at += size;
         }

@@ -123,7 +123,7 @@ impl State {
                 return false;
             };
             // It becomes the inside of `c`, where no header may say "in use".
-            cut.chunk.mark(false);
+            cut.chunk.swallow();
             c.write(size, Kind::Plain, head.prev_in_use(), true);
             return true;
         }
@@ -137,6 +137,7 @@ impl State {
             self.bin(next, total - have);
             return false;
         }
+        next.swallow();
         c.write(total, Kind::Plain, head.prev_in_use(), true);
         self.shrink(c, size);
         true
@@ -301,6 +302,7 @@ impl State {
             if total + prev_size <= MAX_CHUNK || c.after(size).payload() == self.top {
                 total += self.unlink(prev);
                 start = prev;
+                c.swallow();
             }
         }
         let next = c.after(size);
@@ -312,11 +314,12 @@ impl State {
             self.set_top(start, prev_in_use);
             return;
         }
-        if !next.is_valid() {
+        if !next.is_valid() || next.head().is(Kind::Gone) {
             fatal::die("free(): invalid next size (normal)", c.payload());
         }
         if next.head().is_free() && total + next.head().size() <= MAX_CHUNK {
             total += self.unlink(next);
+            next.swallow();
         }
         self.bin(start, total);
     }

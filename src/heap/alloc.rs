@@ -185,7 +185,13 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
         // A thread's first call gives it an arena, and only that one knows what is early in it.
         let _ = cache::thread::current();
         if !cache::thread::arena().is_early(class::of_request(rounded)) {
-            return super::allocate(rounded);
+            let p = super::allocate(rounded);
+            if p.is_null() || p.addr() & (align - 1) == 0 {
+                return p;
+            }
+            // That call gave the thread its cache, which was refused a moment ago, and with it
+            // another arena.
+            super::release(p);
         }
     }
     let cached = cache::take_aligned(align, n);
