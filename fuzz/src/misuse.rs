@@ -158,13 +158,15 @@ impl Play {
         object.check();
         // Further from the truth than any rounding: a class's, a rest too small to cut; pages
         // round too far to tell.
-        let pages = (object.at | (object.usable + 16)) & 0xfff;
+        let pages = (object.at + object.usable).is_multiple_of(4096);
         let below = object.usable - object.usable / 8;
-        let close = pages == 16 || object.usable >= 30_000 || n.saturating_add(64) >= below;
-        // An aligned object of a run is as large as a multiple of its alignment.
+        let close = pages || object.usable >= 30_000 || n.saturating_add(64) >= below;
+        // An aligned object is as large as a multiple of its alignment, in a run by itself, in a
+        // chunk with the header and with a rest too small to cut.
         let same = match object.origin {
             Origin::Aligned(align) => {
                 n.max(1).div_ceil(align) == object.asked.max(1).div_ceil(align)
+                    || n <= object.usable && (n + 8).next_multiple_of(align) + 24 >= object.usable
             }
             _ => false,
         };
