@@ -71,6 +71,10 @@ const TECHNIQUES: &[Technique] = &[
     ("unsafe unlink", "unsafe_unlink 5000 data", LINKS, LINKS),
     ("unsafe unlink", "unsafe_unlink 50000 data", LINKS, LINKS),
 
+    ("unsafe unlink", "unsafe_unlink 200 heap", LINKS, LINKS),
+    ("unsafe unlink", "unsafe_unlink 5000 heap", LINKS, LINKS),
+    ("unsafe unlink", "unsafe_unlink 50000 heap", LINKS, LINKS),
+
     ("house of spirit (fast)", "house_of_spirit 48 stack", FOREIGN, FOREIGN),
     ("house of spirit (fast)", "house_of_spirit 48 data", FOREIGN, FOREIGN),
     ("house of spirit (fast)", "house_of_spirit 48 heap", POINTER, POINTER),
@@ -83,6 +87,9 @@ const TECHNIQUES: &[Technique] = &[
     ("house of spirit (cache)", "house_of_spirit 400 turned", POINTER, POINTER),
     ("house of spirit (cache)", "house_of_spirit 5000 heap", POINTER, POINTER),
 
+    ("house of spirit (cache)", "house_of_spirit 248 left", DOUBLE_FREE, DOUBLE_FREE),
+    ("house of spirit (cache)", "house_of_spirit 50000 left", DOUBLE_FREE, DOUBLE_FREE),
+
     ("poison null byte", "poison_null_byte 48 used", Harmless, SIZE),
     ("poison null byte", "poison_null_byte 48 free", Harmless, NEXT_SIZE),
     ("poison null byte", "poison_null_byte 400 used", SIZE, SIZE),
@@ -93,6 +100,9 @@ const TECHNIQUES: &[Technique] = &[
     ("poison null byte", "poison_null_byte 50000 used", SIZE, SIZE),
     ("poison null byte", "poison_null_byte 50000 free", NEXT_SIZE, NEXT_SIZE),
     ("poison null byte", "poison_null_byte 50000 flag", FRONT, FRONT),
+
+    ("poison null byte", "poison_null_byte 400 stale", FRONT, FRONT),
+    ("poison null byte", "poison_null_byte 50000 stale", FRONT, FRONT),
 
     // In a run, links are in no object's words.
     ("house of lore", "house_of_lore 48", Harmless, LINKS),
@@ -140,6 +150,13 @@ const TECHNIQUES: &[Technique] = &[
     ("house of einherjar", "house_of_einherjar 50000 stack", FOOT, FOOT),
     ("house of einherjar", "house_of_einherjar 50000 small", FOOT, FOOT),
 
+    ("house of einherjar", "house_of_einherjar 400 inside", FRONT, FRONT),
+    ("house of einherjar", "house_of_einherjar 400 stack", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 400 small", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 400 stale", FRONT, FRONT),
+    ("house of einherjar", "house_of_einherjar 50000 stale", FRONT, FRONT),
+    ("house of einherjar", "house_of_einherjar 100000 stale", FRONT, FRONT),
+
     ("house of orange", "house_of_orange 5000 grow", TOP, TOP),
     ("house of orange", "house_of_orange 50000 grow", TOP, TOP),
     ("house of orange", "house_of_orange 5000 free", TOP, TOP),
@@ -186,24 +203,28 @@ const TECHNIQUES: &[Technique] = &[
     ("house of mind", "house_of_mind 50000 arena", SIZE, SIZE),
     ("house of mind", "house_of_mind 50000 mapped", SIZE, SIZE),
 
-    ("house of water", "house_of_water 50000 forged", FREE_SIZE, FREE_SIZE),
+    ("house of water", "house_of_water 400 forged", LINKS, LINKS),
+    ("house of water", "house_of_water 400 stale", LINKS, LINKS),
+    ("house of water", "house_of_water 50000 forged", LINKS, LINKS),
+    ("house of water", "house_of_water 50000 stale", LINKS, LINKS),
+    ("house of water", "house_of_water 100000 stale", LINKS, LINKS),
 
     ("house of tangerine", "house_of_tangerine 5000", TOP, TOP),
     ("house of tangerine", "house_of_tangerine 50000", TOP, TOP),
     ("house of tangerine", "house_of_tangerine 100000", TOP, TOP),
 ];
 
-/// As [`TECHNIQUES`], but they work: a neighbour in a list is not asked whether it is free, and a
-/// header stays valid where its chunk was merged.
+/// As [`TECHNIQUES`], but they work: from a freed tag anybody makes the one in use, and `free`
+/// takes that of a chunk of any kind.
 #[rustfmt::skip]
 const OPEN: &[Technique] = &[
-    ("unsafe unlink", "unsafe_unlink 200 heap", LINKS, LINKS),
-    ("unsafe unlink", "unsafe_unlink 5000 heap", LINKS, LINKS),
-    ("unsafe unlink", "unsafe_unlink 50000 heap", LINKS, LINKS),
-    ("unsafe unlink", "unsafe_unlink 50000 self", LINKS, LINKS),
-    ("poison null byte", "poison_null_byte 50000 stale", FRONT, FRONT),
-    ("house of einherjar", "house_of_einherjar 50000 stale", FRONT, FRONT),
-    ("house of water", "house_of_water 50000 stale", FREE_SIZE, FREE_SIZE),
+    ("house of spirit (cache)", "house_of_spirit 248 left_turned", POINTER, POINTER),
+    ("house of spirit (cache)", "house_of_spirit 50000 left_turned", POINTER, POINTER),
+    ("house of spirit (fast)", "house_of_spirit 48 binned_turned", DOUBLE_FREE, SIZE),
+    ("house of spirit (cache)", "house_of_spirit 248 binned_turned", SIZE, SIZE),
+    ("house of spirit (cache)", "house_of_spirit 400 binned_turned", SIZE, SIZE),
+    ("house of spirit (cache)", "house_of_spirit 5000 binned_turned", SIZE, SIZE),
+    ("house of spirit (cache)", "house_of_spirit 50000 binned_turned", SIZE, SIZE),
 ];
 
 /// Runs those of a program.
@@ -252,16 +273,9 @@ techniques! {
 }
 
 #[test]
-#[ignore = "they work until `follow` asks for a free chunk and merged headers are erased"]
+#[ignore = "they work until the tags of other kinds are none that `free` takes"]
 fn open_ones_are_stopped() {
-    for program in [
-        "unsafe_unlink",
-        "poison_null_byte",
-        "house_of_einherjar",
-        "house_of_water",
-    ] {
-        outcomes(OPEN, program);
-    }
+    outcomes(OPEN, "house_of_spirit");
 }
 
 #[test]

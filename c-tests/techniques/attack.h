@@ -175,6 +175,23 @@ static inline void to_bin(void *p)
     malloc_trim(0);
 }
 
+/* Frees two neighbours so that they merge, and takes the whole: what the heap
+   left where the second began is inside, untouched. Up to a page in all: a trim
+   gives the whole pages of larger free chunks back; and those above 32 KiB are
+   in no cache. */
+static inline unsigned char *merge(unsigned char *front, unsigned char *inner)
+{
+    size_t n = malloc_usable_size(front);
+    CHECK(inner == front + n + 8);
+    drop(inner);
+    drop(front);
+    if (n < 2000)
+        malloc_trim(0);
+    unsigned char *whole = take_raw(2 * n + 8);
+    CHECK(whole == front);
+    return whole;
+}
+
 static inline size_t size_arg(char **argv)
 {
     return strtoul(argv[1], NULL, 0);

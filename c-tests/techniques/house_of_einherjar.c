@@ -7,17 +7,14 @@ int main(int argc, char **argv)
 {
     struct target t = { { 0 } };
     size_t n = size_arg(argv);
-    take(n);
+    warm(n);
     unsigned char *a = take_raw(n), *b = take_raw(n), *victim = take_raw(n);
     take(n);
     size_t chunk = malloc_usable_size(a) + 8;
     CHECK(b == a + chunk && victim == b + chunk);
     unsigned char *fake = b + 64;
     if (is(argv, "stale")) {
-        drop(b);
-        drop(a);
-        a = take_raw(2 * chunk - 8);
-        CHECK(a + chunk == b);
+        a = merge(a, b);
         fake = b;
         uint64_t *ring = (uint64_t *)(a + 64);
         ring[0] = ring[1] = address(b);

@@ -7,7 +7,7 @@
 int main(int argc, char **argv)
 {
     size_t n = size_arg(argv);
-    take(n);
+    warm(n);
     unsigned char *first = take_raw(n);
     take(n);
     unsigned char *last = take_raw(n);
@@ -15,10 +15,7 @@ int main(int argc, char **argv)
     unsigned char *front = take_raw(n), *inner = take_raw(n);
     take(n);
     size_t chunk = malloc_usable_size(first) + 8;
-    drop(inner);
-    drop(front);
-    unsigned char *mine = take_raw(2 * chunk - 8);
-    CHECK(mine == front && inner == mine + chunk);
+    unsigned char *mine = merge(front, inner);
     unsigned char *fake = is(argv, "stale") ? inner : mine + 64;
     if (!is(argv, "stale")) {
         *size_word(fake) = (uint32_t)chunk | 4;
@@ -26,6 +23,8 @@ int main(int argc, char **argv)
     }
     drop(last);
     drop(first);
+    if (n < 2000)
+        malloc_trim(0);
     /* The list is first, last; it becomes first, fake, last. */
     uint64_t *foot = (uint64_t *)(fake + chunk - 16);
     *foot = chunk;
