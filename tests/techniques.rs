@@ -41,6 +41,7 @@ const FREE_SIZE: Outcome = Stopped("malloc(): invalid size (unsorted)");
 const NEIGHBOUR: Outcome = Stopped("malloc(): corrupted unsorted chunks");
 const FOOT: Outcome = Stopped("corrupted size vs. prev_size");
 const FRONT: Outcome = Stopped("corrupted size vs. prev_size while consolidating");
+const FLAG: Outcome = Stopped("malloc(): invalid next->prev_inuse (unsorted)");
 const CACHED: Outcome = Stopped("malloc(): unaligned tcache chunk detected");
 const TOP: Outcome = Stopped("malloc(): corrupted top size");
 const MAPPED: Outcome = Stopped("munmap_chunk(): invalid pointer");
@@ -148,6 +149,12 @@ const TECHNIQUES: &[Technique] = &[
 
     ("house of einherjar", "house_of_einherjar 50000 inside", FRONT, FRONT),
     ("house of einherjar", "house_of_einherjar 50000 stack", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 50000 data", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 50000 nowhere", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 400 data", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 400 nowhere", FOOT, FOOT),
+    ("house of einherjar", "house_of_einherjar 400 hidden", FLAG, FLAG),
+    ("house of einherjar", "house_of_einherjar 50000 hidden", FLAG, FLAG),
     ("house of einherjar", "house_of_einherjar 50000 small", FOOT, FOOT),
 
     ("house of einherjar", "house_of_einherjar 400 inside", FRONT, FRONT),

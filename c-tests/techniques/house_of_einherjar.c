@@ -1,6 +1,7 @@
-/* Usage: house_of_einherjar SIZE inside|stack|small|stale
+/* Usage: house_of_einherjar SIZE inside|stack|data|nowhere|small|stale|hidden
    Says behind an object that it is free, with a foot of the attacker's choice:
-   the chunk behind, when freed, would merge with what the foot leads to. */
+   the chunk behind, when freed, would merge with what the foot leads to.
+   "hidden" is the opposite: a free chunk in front is said to be in use. */
 #include "attack.h"
 
 int main(int argc, char **argv)
@@ -29,6 +30,18 @@ int main(int argc, char **argv)
         *size_word(fake) = (uint32_t)(victim - fake) | 4;
         *tag(fake) = *tag(victim) ^ 0xfffffffe;
         links(fake)[0] = links(fake)[1] = address(fake);
+    }
+    if (is(argv, "data")) {
+        fake = (unsigned char *)&in_data.words[2];
+        watch(0, &in_data);
+    }
+    if (is(argv, "nowhere"))
+        fake = (unsigned char *)4096;
+    if (is(argv, "hidden")) {
+        to_bin(b);
+        *size_word(victim) |= 1;
+        take(n);
+        return settle();
     }
     *prev_size(victim) = is(argv, "small") ? 16 : (uint64_t)(victim - fake);
     *size_word(victim) &= ~1u;
