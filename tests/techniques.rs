@@ -244,13 +244,16 @@ fn outcomes(table: &[Technique], program: &str) {
             continue;
         }
         let args: Vec<&str> = words.collect();
-        let built = compile_c(&format!("techniques/{program}.c"), &[]);
-        for (env, outcome) in [(common::MODES[0], with_runs), (common::MODES[1], without)] {
-            eprintln!("{name}: {line} {env:?}");
-            let output = run(&built, &args, env);
-            match outcome {
-                Stopped(message) => assert_aborts(&output, message),
-                Harmless => assert_silent_success(&output),
+        // The break of the main arena, and the reservation of another.
+        for flags in [&[][..], &["-DIN_A_THREAD"]] {
+            let built = compile_c(&format!("techniques/{program}.c"), flags);
+            for (env, outcome) in [(common::MODES[0], with_runs), (common::MODES[1], without)] {
+                eprintln!("{name}: {line} {env:?} {flags:?}");
+                let output = run(&built, &args, env);
+                match outcome {
+                    Stopped(message) => assert_aborts(&output, message),
+                    Harmless => assert_silent_success(&output),
+                }
             }
         }
         ran = true;

@@ -9,6 +9,8 @@
 #define CAIRN_ATTACK_H
 
 #include "check.h"
+#include <fcntl.h>
+#include <pthread.h>
 
 /* Says it without dprintf, which allocates: on a heap that is lost already that
    would end the process with a message, as if the technique had been stopped. */
@@ -42,6 +44,7 @@ static struct {
 static int lives;
 
 extern char **environ;
+static unsigned char *stack_end; /* of the thread that attacks */
 extern char __data_start, _end;
 
 /* From here on no byte of the target may change. */
@@ -63,7 +66,7 @@ static inline void *enter(void *given, size_t n, int fill)
     CHECK(p != NULL && lives < LIVE);
     CHECK((uintptr_t)p % 16 == 0, "at %p", (void *)p);
     CHECK(p >= (unsigned char *)&_end || p + n <= (unsigned char *)&__data_start, "at %p", (void *)p);
-    CHECK(p + n <= here || p >= (unsigned char *)environ, "at %p", (void *)p);
+    CHECK(p + n <= here || p >= (stack_end ? stack_end : (unsigned char *)environ), "at %p", (void *)p);
     for (int i = 0; i < lives; i++)
         CHECK(p + n <= live[i].p || live[i].p + live[i].n <= p, "%p and %p", (void *)p, (void *)live[i].p);
     if (fill)
@@ -191,6 +194,32 @@ static inline unsigned char *merge(unsigned char *front, unsigned char *inner)
     CHECK(whole == front);
     return whole;
 }
+
+/* With -DIN_A_THREAD the technique runs in a second thread, whose heap is not
+   the break but a reservation, of an arena of its own where there are two CPUs. */
+#ifdef IN_A_THREAD
+static struct {
+    int argc, status;
+    char **argv;
+} call;
+int technique(int argc, char **argv);
+static void *second_thread(void *unused)
+{
+    stack_end = (unsigned char *)__builtin_frame_address(0) + 64;
+    call.status = technique(call.argc, call.argv);
+    return unused;
+}
+int main(int argc, char **argv)
+{
+    pthread_t thread;
+    call.argc = argc;
+    call.argv = argv;
+    CHECK(pthread_create(&thread, NULL, second_thread, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    return call.status;
+}
+#define main technique
+#endif
 
 static inline size_t size_arg(char **argv)
 {
