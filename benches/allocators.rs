@@ -1,7 +1,7 @@
 //! Cairn beside the system's allocator, both called through `GlobalAlloc` in one process.
 //!
 //! For single operations and for a look at a change. Whole programs and memory:
-//! `cargo run -p bench --release`. Instructions: `tests/instructions.rs`.
+//! `cargo run -p bench --release`. Instructions: `tests/counts.rs`.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -79,17 +79,19 @@ pub fn scratch() -> &'static Path {
 pub fn libcairn() -> PathBuf {
     // A failure is kept too: one build that fails, not one for every test.
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match BUILT.get_or_init(build_libcairn) {
+    match BUILT.get_or_init(|| build_libcairn("libcairn", &[])) {
         Ok(library) => library.clone(),
         Err(errors) => panic!("libcairn.so does not build:\n{errors}"),
     }
 }
 
-fn build_libcairn() -> Result<PathBuf, String> {
-    let target = scratch().join("libcairn");
+/// Builds `libcairn.so` in a target directory of that name, with more arguments for cargo.
+pub fn build_libcairn(name: &str, more: &[&str]) -> Result<PathBuf, String> {
+    let target = scratch().join(name);
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--quiet", "--release", "-p", "cairn-preload"])
+        .args(more)
         .arg("--target-dir")
         .arg(&target)
         .current_dir(root());
