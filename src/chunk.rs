@@ -112,6 +112,13 @@ fn tag_of(p: usize, word: u32) -> u32 {
     ((product as u64) ^ (product >> 64) as u64) as u32 | 1
 }
 
+/// What the tag hashes of a size word without its P. Kinds other than plain set the bit of P: of
+/// a tag that was freed anybody can make the one in use, which must be none that `free` takes.
+#[inline(always)]
+const fn domain(covered: u32) -> u32 {
+    covered | (covered & KIND != 0) as u32
+}
+
 impl Chunk {
     /// The chunk whose payload is at `p`.
     ///
@@ -156,9 +163,10 @@ impl Chunk {
     /// `T` for the size word as it stands.
     #[inline(always)]
     pub fn expected(self) -> u32 {
-        self.expected_under(self.head().covered())
+        tag_of(self.0, domain(self.head().covered()))
     }
-    /// `T` for what it covers of a size word that was read before.
+    /// `T` for what it covers of a size word that was read before, if that is a plain chunk's; of
+    /// another kind's it is no tag that was ever written.
     #[inline(always)]
     pub fn expected_under(self, covered: u32) -> u32 {
         tag_of(self.0, covered)
@@ -182,7 +190,7 @@ impl Chunk {
     #[inline]
     pub fn write(self, size: usize, kind: Kind, prev_in_use: bool, used: bool) {
         let word = size as u32 | kind as u32;
-        let tag = tag_of(self.0, word);
+        let tag = tag_of(self.0, domain(word));
         self.atomic(-8)
             .store(word | u32::from(prev_in_use), Relaxed);
         self.set_tag(if used { tag } else { tag ^ TURN });

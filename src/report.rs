@@ -307,7 +307,10 @@ pub fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
 /// The statistics build's line at the end of a process: how often any lock was taken.
 #[cfg(feature = "stats")]
 pub fn locks_taken(sink: Sink<'_>, count: usize) {
-    write_line(sink, &[Text("cairn"), Text(": locks taken: "), Number(count)]);
+    write_line(
+        sink,
+        &[Text("cairn"), Text(": locks taken: "), Number(count)],
+    );
 }
 
 #[cfg(test)]
