@@ -107,6 +107,10 @@ pub mod os {
     pub fn cpus() -> usize {
         2
     }
+    pub fn errno() -> i32 {
+        0
+    }
+    pub fn set_errno(_: i32) {}
 }
 
 loom::lazy_static! {

@@ -7,7 +7,7 @@
 use super::State;
 use super::bins::{self, BINS, PURGEABLE};
 use crate::chunk::{Chunk, Kind};
-use crate::config::{GRANULES, REGION, round_up};
+use crate::config::{GRANULES, PURGE_DELAY, REGION, round_up};
 use crate::{fatal, os, region, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -17,6 +17,9 @@ const KEEP: usize = 1 << 20;
 const KEEP_LARGE: usize = 64 << 20;
 /// The least that is worth a purge, bytes.
 const WORTH: usize = 256 << 10;
+/// Refusals after which a purge gives up, unless all is to go. The kernel takes no locked page
+/// back (`mlock`, `mlockall`), and says so again each time.
+const REFUSALS: usize = 64;
 
 /// When memory goes back: what lay free for a whole epoch, of `purge_delay` milliseconds, the
 /// program does not need.
@@ -33,6 +36,8 @@ pub struct Decay {
     least: usize,
     /// Most that was live of late, bytes; it halves with each epoch.
     peak: usize,
+    /// The kernel took nothing back: it is not asked again in this epoch.
+    refused: bool,
 }
 
 impl Decay {
@@ -42,6 +47,7 @@ impl Decay {
             began: 0,
             least: 0,
             peak: 0,
+            refused: false,
         }
     }
 
@@ -54,7 +60,12 @@ impl Decay {
         }
         let mut idle = dirty.saturating_sub(KEEP_LARGE.max(self.peak / 2));
         let now = now();
-        if now.wrapping_sub(self.began) >= settings::purge_delay() {
+        let elapsed = now.wrapping_sub(self.began);
+        if self.refused && elapsed < settings::purge_delay().max(PURGE_DELAY) {
+            return 0;
+        }
+        self.refused = false;
+        if elapsed >= settings::purge_delay() {
             idle = idle.max(self.least.saturating_sub(KEEP + live / 8));
             self.began = now;
             self.least = dirty.saturating_sub(idle);
@@ -90,7 +101,7 @@ impl State {
         }
         let keep = settings::top_pad().max(top.saturating_sub(idle));
         if top < WORTH || !self.trim_top(keep, REGION) {
-            self.purge(PURGEABLE, idle);
+            self.decay.refused = !self.purge(PURGEABLE, idle, REFUSALS);
         }
     }
 
@@ -114,7 +125,7 @@ impl State {
         self.sweep_all();
         self.dissolve_empty(0);
         let top = self.trim_top(pad, 1);
-        self.purge(2 * os::page(), usize::MAX) || top
+        self.purge(2 * os::page(), usize::MAX, usize::MAX) || top
     }
 
     /// Gives back what top holds beyond `keep` bytes: whole regions by the break, and pages of at
@@ -163,12 +174,13 @@ impl State {
     }
 
     /// Returns the whole pages inside free chunks of at least `least` bytes, the largest bins
-    /// first and in each the oldest first, until `amount` bytes went. Whether any went.
-    fn purge(&mut self, least: usize, amount: usize) -> bool {
-        let mut gone = 0;
+    /// first and in each the oldest first, until `amount` bytes went or the kernel refused as often
+    /// as the `patience` says. Whether any went.
+    fn purge(&mut self, least: usize, amount: usize, patience: usize) -> bool {
+        let (mut gone, mut refused) = (0, 0);
         for bin in (bins::index(least)..BINS).rev() {
             let (mut at, mut behind) = (self.bins.end(bin, 1), 0);
-            while gone < amount && at != 0 {
+            while gone < amount && refused < patience && at != 0 {
                 // Mutual links cannot lead in a circle.
                 // SAFETY: read only after `leads_home` says that it may be.
                 if !self.leads_home(at) || unsafe { Chunk::at(at) }.link(0) != behind {
@@ -176,8 +188,10 @@ impl State {
                 }
                 // SAFETY: just checked.
                 let c = unsafe { Chunk::at(at) };
-                if self.purge_chunk(c) {
-                    gone += c.head().size();
+                match self.purge_chunk(c) {
+                    Some(true) => gone += c.head().size(),
+                    Some(false) => refused += 1,
+                    None => {}
                 }
                 (at, behind) = (c.link(1), at);
             }
@@ -185,17 +199,21 @@ impl State {
         gone != 0
     }
 
-    fn purge_chunk(&mut self, c: Chunk) -> bool {
+    /// Whether the pages inside a free chunk went back; `None` if there are none to give.
+    fn purge_chunk(&mut self, c: Chunk) -> Option<bool> {
         let size = c.head().size();
         if !c.head().is(Kind::Free) || !c.is_freed() {
-            return false;
+            return None;
         }
         // The links stay in the first page, the foot in the last.
         let from = round_up(c.payload() + 16, os::page());
         let to = (c.payload() + size - 16) & !(os::page() - 1);
+        if from >= to {
+            return None;
+        }
         // SAFETY: inside a free chunk, links and foot left out.
-        if from >= to || !unsafe { os::purge(from, to - from) } {
-            return false;
+        if !unsafe { os::purge(from, to - from) } {
+            return Some(false);
         }
         Self::purge_states(from, to);
         // SAFETY: a chunk's region has a record, and its heap is this locked arena's (I8, I10).
@@ -204,7 +222,7 @@ impl State {
         if size >= PURGEABLE {
             self.dirty -= size;
         }
-        true
+        Some(true)
     }
 }
 
@@ -251,5 +269,19 @@ mod tests {
         let now = 1 << 40;
         assert_eq!(decay.step(300 * MIB, 300 * MIB, || now), 150 * MIB);
         assert_eq!(decay.step(150 * MIB, 300 * MIB, || now), 0);
+    }
+
+    #[test]
+    fn a_kernel_that_takes_nothing_back_is_asked_once_an_epoch() {
+        settings::apply(&Knobs::DEFAULT);
+        let mut decay = Decay::new();
+        let step = |decay: &mut Decay, now| decay.step(300 * MIB, 100 * MIB, || now);
+        let now = 1 << 40;
+        assert_ne!(step(&mut decay, now), 0);
+        decay.refused = true;
+        for later in 0..PURGE_DELAY {
+            assert_eq!(step(&mut decay, now + later), 0, "after {later} ms");
+        }
+        assert_ne!(step(&mut decay, now + PURGE_DELAY), 0);
     }
 }

@@ -3,7 +3,7 @@
 use super::{checked, start};
 use crate::arena::split::{Carved, Growth};
 use crate::arena::{Arena, Entry};
-use crate::config::{ALIGN, CACHE_LIMIT, MAX_REQUEST, round_up};
+use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST, round_up};
 use crate::region::IN_USE;
 use crate::{arenas, cache, class, mapped, settings};
 use core::ptr;
@@ -77,10 +77,8 @@ pub fn direct(n: usize, growth: Growth) -> Fresh {
                 };
             }
         }
-        return Fresh {
-            p: 0,
-            clean_from: 0,
-        };
+        // No whole region is free, or there is no memory for the states of its objects. What is
+        // free may still hold a chunk.
     }
     from_arenas(n, ALIGN, mine, growth)
 }
@@ -102,8 +100,17 @@ fn one_object(arena: &Arena, class: usize) -> Option<usize> {
     })
 }
 
-/// A chunk for `n` bytes at a multiple of `align`.
+/// A chunk for `n` bytes at a multiple of `align`; what caches hold is used before there is none.
 fn from_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -> Fresh {
+    let got = search_arenas(n, align, mine, growth);
+    if got.p != 0 || n > HEAP_RESERVE {
+        return got; // no heap becomes longer than that
+    }
+    cache::thread::flush();
+    search_arenas(n, align, mine, growth)
+}
+
+fn search_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -> Fresh {
     let none = Fresh {
         p: 0,
         clean_from: 0,

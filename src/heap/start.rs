@@ -54,6 +54,8 @@ fn is_checked_at_last() -> bool {
 #[cold]
 #[inline(never)]
 fn start() {
+    // C promises that `errno` is 0 when `main` begins; what is asked here may well be refused.
+    let errno = os::errno();
     {
         let _held = LOCK.acquire();
         if STAGE.load(Acquire) != NOT_YET {
@@ -83,6 +85,7 @@ fn start() {
     arenas::main().lock().open_first();
     // Registering may allocate, and may: everything above is in place.
     super::fork::register();
+    os::set_errno(errno);
 }
 
 fn put_in_force(k: &Knobs) {

@@ -34,12 +34,19 @@ pub fn taken() -> usize {
 pub struct Lock {
     /// Thread pointer of the holder, 0 while free.
     owner: AtomicUsize,
-    /// The nesting depth of the fork that took it, 0 for none. Written by the holder alone.
+    /// The nesting depth of the fork that took it, 0 for none, and [`WITHIN`]. Written by the
+    /// holder alone.
     fork: AtomicUsize,
 }
 
-/// Proof that the lock is held; gives it back when dropped.
-pub struct Guard<'a>(&'a Lock);
+/// A call within a fork holds the lock that the fork took.
+const WITHIN: usize = 1 << (usize::BITS - 1);
+
+/// Proof that the lock is held; gives it back when dropped, to the fork if that took it.
+pub struct Guard<'a> {
+    lock: &'a Lock,
+    within: bool,
+}
 
 impl Lock {
     /// A free lock.
@@ -53,11 +60,12 @@ impl Lock {
     /// Waits for the lock.
     #[inline]
     pub fn acquire(&self) -> Guard<'_> {
-        self.take();
-        Guard(self)
+        let within = !self.try_take() && self.wait();
+        Guard { lock: self, within }
     }
 
-    /// Takes the lock without a guard, as `fork`'s handlers must.
+    /// Takes the lock without a guard, as `fork`'s handlers must, which know that they do not
+    /// have it.
     #[inline]
     pub fn take(&self) {
         if !self.try_take() {
@@ -74,10 +82,26 @@ impl Lock {
         taken
     }
 
+    /// Whether a fork of this thread has the lock, and nothing is under way behind it: then a
+    /// handler of `pthread_atfork` allocates, which was registered before Cairn's. From here on
+    /// something is.
+    fn enter_fork(&self) -> bool {
+        let fork = self.fork.load(Relaxed);
+        let enters = fork != 0 && fork & WITHIN == 0;
+        if enters {
+            self.fork.store(fork | WITHIN, Relaxed);
+        }
+        enters
+    }
+
+    /// Waits until the lock is this thread's; whether it was all the time, by a fork.
     #[cold]
     #[inline(never)]
-    fn wait(&self) {
+    fn wait(&self) -> bool {
         if self.is_mine() {
+            if self.enter_fork() {
+                return true;
+            }
             fatal::end_if_dying();
             fatal::die(
                 "cairn: allocator entered again by a signal handler",
@@ -88,7 +112,7 @@ impl Lock {
         loop {
             // Look before the exchange: a failed exchange takes the line from the holder too.
             if self.owner.load(Relaxed) == 0 && self.try_take() {
-                return;
+                return false;
             }
             round += 1;
             if round <= SPINS {
@@ -109,7 +133,7 @@ impl Lock {
 
     /// The depth of the fork that took it, 0 for none.
     pub fn fork_depth(&self) -> usize {
-        self.fork.load(Relaxed)
+        self.fork.load(Relaxed) & !WITHIN
     }
 
     /// Notes that a fork took it, or, with 0, that it is about to be given back. The lock is held.
@@ -131,7 +155,11 @@ impl Lock {
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
+        if self.within {
+            self.lock.set_fork_depth(self.lock.fork_depth());
+            return;
+        }
         // SAFETY: a guard exists only while its thread holds the lock.
-        unsafe { self.0.release() };
+        unsafe { self.lock.release() };
     }
 }

@@ -1,0 +1,113 @@
+//! What others hang, leak or die of: handlers of `fork` that allocate, memory used up to the last
+//! byte, a kernel that takes nothing back, threads without stack or keys to speak of, and
+//! allocation in every odd moment of a process. Each program of `c-tests/robustness/` runs in
+//! both heap modes; a broken promise is one line and an exit with 1.
+
+#![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
+mod common;
+
+use common::Env;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// What a program returns that finds it cannot test anything here.
+const CANNOT: i32 = 77;
+
+/// Compiles `c-tests/robustness/<name>.c`.
+fn program(name: &str) -> PathBuf {
+    common::compile_c(&format!("robustness/{name}.c"), &[])
+}
+
+/// A library whose constructors run before all others.
+fn first_library(name: &str) -> PathBuf {
+    let flags = ["-shared", "-fPIC", "-Wl,-z,initfirst"];
+    common::compile_c(&format!("robustness/{name}.c"), &flags)
+}
+
+/// The program keeps its promise with `args`, in both heap modes.
+#[track_caller]
+fn holds(name: &str, args: &[&str]) {
+    let program = program(name);
+    common::for_each_mode(|mode| {
+        common::assert_silent_success(&common::run(&program, args, mode));
+    });
+}
+
+/// As [`holds`]; skipped if the program says that it cannot tell.
+#[track_caller]
+fn holds_if_possible(name: &str, args: &[&str], why_not: &str) {
+    let program = program(name);
+    for mode in common::MODES {
+        let output = common::run(&program, args, mode);
+        if output.status.code() == Some(CANNOT) {
+            common::skip(why_not);
+            return;
+        }
+        common::assert_silent_success(&output);
+    }
+}
+
+/// Runs a program with a library preloaded beside Cairn, behind it and in front of it.
+#[track_caller]
+fn holds_beside(library: &Path, program: &Path) {
+    let run = |first: &Path, second: &Path, mode: Env<'_>| -> Output {
+        let both = format!("{}:{}", first.display(), second.display());
+        let mut command = common::plain(program);
+        command.envs(mode.iter().copied()).env("LD_PRELOAD", both);
+        common::watch(&mut command)
+    };
+    let cairn = common::libcairn();
+    common::for_each_mode(|mode| {
+        common::assert_silent_success(&run(library, &cairn, mode));
+        common::assert_silent_success(&run(&cairn, library, mode));
+    });
+}
+
+#[test]
+fn errno_is_0_when_main_begins() {
+    holds("errno_at_start", &[]);
+}
+
+#[test]
+fn handlers_of_fork_that_others_registered_first_may_allocate() {
+    holds_beside(&first_library("early_atfork"), &program("forks"));
+}
+
+#[test]
+fn threads_and_forks_work_without_a_thread_specific_key() {
+    let library = first_library("take_every_key");
+    holds_beside(&library, &program("forks"));
+    let many = common::compile_c("surroundings/more_threads_than_cores.c", &[]);
+    holds_beside(&library, &many);
+}
+
+#[test]
+fn what_is_free_serves_small_requests_when_nothing_else_is_left() {
+    for args in [
+        ["1000", "64", "2"],
+        ["1400", "16", "2"],
+        ["20000", "100", "2"],
+        ["30000", "64", "1"],
+        ["100000", "40", "2"],
+    ] {
+        holds("whatever_is_free_serves", &args);
+    }
+}
+
+#[test]
+fn what_is_free_serves_larger_requests_when_nothing_else_is_left() {
+    for args in [
+        ["48", "1000", "1"],
+        ["64", "30000", "1"],
+        ["400", "20000", "1"],
+        ["1400", "300000", "1"],
+    ] {
+        holds("whatever_is_free_serves", &args);
+    }
+}
+
+#[test]
+fn a_kernel_that_takes_nothing_back_is_not_asked_at_every_free() {
+    holds_if_possible("locked_memory", &[], "memory cannot be locked");
+}
