@@ -1,195 +1,223 @@
-//! Cairn beside the system's allocator, both called through `GlobalAlloc` in one process.
+//! Cairn, the system's allocator and four peers, each called through `GlobalAlloc`.
 //!
-//! For single operations and for a look at a change. Whole programs and memory:
-//! `cargo run -p bench --release`. Instructions: `tests/counts.rs`.
+//! ```text
+//! cargo bench --manifest-path benches/Cargo.toml               all of it
+//! cargo bench --manifest-path benches/Cargo.toml -- pair       what is named
+//! cargo bench --manifest-path benches/Cargo.toml -- --test     each once, to see that it runs
+//! ```
+//!
+//! For single operations and for a look at a change; whole programs and memory are for
+//! `cargo run -p bench --release`. All six live in one process, and none is its global
+//! allocator. CI leaves this workspace out: even its lints would build the peers' C and C++.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::mpsc;
 use std::thread;
 
 use cairn::Cairn;
 use criterion::measurement::WallTime;
-use criterion::{
-    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
-};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 
-/// Objects in a batch: more than a thread cache's array holds at first, less than its most.
-const BATCH: usize = 200;
+/// Objects in a batch.
+const BATCH: usize = 1_000;
+/// Bytes to which a vector grows.
+const GROWN: usize = 1 << 20;
 
-/// An object that remembers its layout, and may go to another thread.
-struct Object {
+/// Memory from an allocator that outlives it; given back when dropped.
+struct Object<A: GlobalAlloc + 'static> {
+    allocator: &'static A,
     address: *mut u8,
     layout: Layout,
 }
 
-// SAFETY: the memory belongs to nobody else, and both allocators take it back on any thread.
-unsafe impl Send for Object {}
+// SAFETY: the memory has one owner, and each allocator here takes it back on any thread.
+unsafe impl<A: GlobalAlloc + Sync> Send for Object<A> {}
 
-fn layout(size: usize) -> Layout {
-    // 16 is what malloc gives, so that neither side gets an easier request.
-    match Layout::from_size_align(size.max(1), 16) {
-        Ok(layout) => layout,
-        Err(_) => Layout::new::<u128>(),
+impl<A: GlobalAlloc> Object<A> {
+    fn new(allocator: &'static A, layout: Layout) -> Self {
+        // SAFETY: every layout in this file has at least one byte.
+        let address = unsafe { allocator.alloc(layout) };
+        Self::owning(allocator, address, layout)
+    }
+
+    fn zeroed(allocator: &'static A, layout: Layout) -> Self {
+        // SAFETY: every layout in this file has at least one byte.
+        let address = unsafe { allocator.alloc_zeroed(layout) };
+        Self::owning(allocator, address, layout)
+    }
+
+    fn owning(allocator: &'static A, address: *mut u8, layout: Layout) -> Self {
+        if address.is_null() {
+            handle_alloc_error(layout);
+        }
+        // SAFETY: the first byte of at least one; written, so that the memory is really used.
+        unsafe { address.write_volatile(1) };
+        Self {
+            allocator,
+            address,
+            layout,
+        }
+    }
+
+    fn grow(&mut self, layout: Layout) {
+        // SAFETY: the object came from this allocator with this layout, and the size is not 0.
+        let address = unsafe {
+            self.allocator
+                .realloc(self.address, self.layout, layout.size())
+        };
+        if address.is_null() {
+            handle_alloc_error(layout);
+        }
+        self.address = address;
+        self.layout = layout;
     }
 }
 
-fn take(allocator: &impl GlobalAlloc, size: usize) -> Object {
-    let layout = layout(size);
-    // SAFETY: `layout` is at least one byte.
-    let address = unsafe { allocator.alloc(layout) };
-    assert!(!address.is_null(), "out of memory");
-    // SAFETY: just allocated, at least one byte.
-    unsafe { address.write_volatile(1) };
-    Object { address, layout }
-}
-
-fn give(allocator: &impl GlobalAlloc, object: Object) {
-    // SAFETY: `take` or `grow` got it from the same allocator, with this layout.
-    unsafe { allocator.dealloc(object.address, object.layout) };
-}
-
-fn grow(allocator: &impl GlobalAlloc, object: Object, size: usize) -> Object {
-    // SAFETY: as in `give`; the new size is above 0 and far below `isize::MAX`.
-    let address = unsafe { allocator.realloc(object.address, object.layout, size) };
-    assert!(!address.is_null(), "out of memory");
-    Object {
-        address,
-        layout: layout(size),
+impl<A: GlobalAlloc> Drop for Object<A> {
+    fn drop(&mut self) {
+        // SAFETY: the object came from this allocator with this layout, and is dropped once.
+        unsafe { self.allocator.dealloc(black_box(self.address), self.layout) };
     }
 }
 
-/// A step of xorshift: the same sequence in every run.
-fn next_random(state: &mut u64) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    usize::try_from(*state >> 8).unwrap_or(0)
+fn bytes(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).expect("sizes and alignments here are constants")
 }
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
-fn pairs(group: &mut Group<'_>, name: &str, allocator: &impl GlobalAlloc) {
-    for size in [16, 64, 200, 512, 2000, 20_000] {
-        group.throughput(Throughput::Elements(1));
-        group.bench_function(BenchmarkId::new(name, size), |bench| {
-            bench.iter(|| give(allocator, take(allocator, black_box(size))));
-        });
-    }
+/// Calls a function with each allocator in turn: name and a value that lives for ever.
+macro_rules! side_by_side {
+    ($with:ident, $group:expr $(, $more:expr)*) => {{
+        $with(&mut $group, "cairn", &Cairn $(, $more)*);
+        $with(&mut $group, "system", &System $(, $more)*);
+        $with(&mut $group, "mimalloc", &mimalloc::MiMalloc $(, $more)*);
+        $with(&mut $group, "jemalloc", &tikv_jemallocator::Jemalloc $(, $more)*);
+        $with(&mut $group, "snmalloc", &snmalloc_rs::SnMalloc $(, $more)*);
+        $with(&mut $group, "rpmalloc", &rpmalloc::RpMalloc $(, $more)*);
+        $group.finish();
+    }};
 }
 
-fn batches(group: &mut Group<'_>, name: &str, allocator: &impl GlobalAlloc) {
-    let mut objects = Vec::with_capacity(BATCH);
-    for size in [16, 64, 200, 2000] {
-        group.throughput(Throughput::Elements(BATCH as u64));
-        group.bench_function(BenchmarkId::new(name, size), |bench| {
-            bench.iter(|| {
-                objects.extend((0..BATCH).map(|_| take(allocator, black_box(size))));
-                objects.drain(..).for_each(|object| give(allocator, object));
-            });
-        });
-    }
+fn pair<A: GlobalAlloc>(group: &mut Group, name: &str, allocator: &'static A, layout: Layout) {
+    let id = BenchmarkId::new(name, layout.size());
+    group.bench_function(id, |b| {
+        b.iter(|| drop(Object::new(allocator, black_box(layout))));
+    });
 }
 
-fn churn(group: &mut Group<'_>, name: &str, allocator: &impl GlobalAlloc) {
-    for live in [1_000, 100_000] {
-        let mut state = 88_172_645_463_325_252;
-        let mut objects: Vec<Object> = (0..live)
-            .map(|_| take(allocator, 8 + next_random(&mut state) % 500))
-            .collect();
-        group.throughput(Throughput::Elements(1));
-        group.bench_function(BenchmarkId::new(name, live), |bench| {
-            bench.iter(|| {
-                let at = next_random(&mut state) % live;
-                give(allocator, objects.swap_remove(at));
-                objects.push(take(allocator, 8 + next_random(&mut state) % 500));
-            });
-        });
-        objects
-            .into_iter()
-            .for_each(|object| give(allocator, object));
-    }
+fn zeroed<A: GlobalAlloc>(group: &mut Group, name: &str, allocator: &'static A, layout: Layout) {
+    let id = BenchmarkId::new(name, layout.size());
+    group.bench_function(id, |b| {
+        b.iter(|| drop(Object::zeroed(allocator, black_box(layout))));
+    });
 }
 
-fn vectors(group: &mut Group<'_>, name: &str, allocator: &impl GlobalAlloc) {
-    for end in [1_000, 1 << 20] {
-        group.throughput(Throughput::Bytes(end as u64));
-        group.bench_function(BenchmarkId::new(name, end), |bench| {
-            bench.iter(|| {
-                let mut vector = take(allocator, 32);
-                while vector.layout.size() < end {
-                    let size = vector.layout.size() * 2;
-                    vector = grow(allocator, vector, size);
-                }
-                give(allocator, vector);
-            });
-        });
-    }
-}
-
-fn trees(group: &mut Group<'_>, name: &str, allocator: &impl GlobalAlloc) {
-    /// A heap of nodes in the order in which a recursive build makes them.
-    fn build(allocator: &impl GlobalAlloc, depth: u32, nodes: &mut Vec<Object>) {
-        nodes.push(take(allocator, 24));
-        if depth > 0 {
-            build(allocator, depth - 1, nodes);
-            build(allocator, depth - 1, nodes);
-        }
-    }
-    for depth in [8, 15] {
-        let count = (2 << depth) - 1;
-        let mut nodes = Vec::with_capacity(count);
-        group.throughput(Throughput::Elements(count as u64));
-        group.bench_function(BenchmarkId::new(name, depth), |bench| {
-            bench.iter(|| {
-                build(allocator, depth, &mut nodes);
-                nodes.drain(..).for_each(|node| give(allocator, node));
-            });
-        });
-    }
-}
-
-/// Batches that one thread takes and another gives back.
-fn across<A: GlobalAlloc + Copy + Send + 'static>(group: &mut Group<'_>, name: &str, allocator: A) {
-    for size in [64, 500] {
-        let (sender, receiver) = mpsc::sync_channel::<Vec<Object>>(4);
-        let other = thread::spawn(move || {
-            for batch in receiver {
-                batch
-                    .into_iter()
-                    .for_each(|object| give(&allocator, object));
+/// A batch of 16 to 271 bytes each, freed in the order that is given.
+fn batch<A: GlobalAlloc>(group: &mut Group, name: &str, allocator: &'static A, order: &[usize]) {
+    let mut objects: Vec<Option<Object<A>>> = Vec::with_capacity(BATCH);
+    group.bench_function(name, |b| {
+        b.iter(|| {
+            objects.clear();
+            objects
+                .extend((0..BATCH).map(|i| Some(Object::new(allocator, bytes(16 + i % 256, 16)))));
+            for &i in order {
+                drop(objects[i].take());
             }
         });
-        group.throughput(Throughput::Elements(BATCH as u64));
-        group.bench_function(BenchmarkId::new(name, size), |bench| {
-            bench.iter(|| {
-                let batch = (0..BATCH).map(|_| take(&allocator, size)).collect();
-                assert!(sender.send(batch).is_ok(), "the other thread is gone");
-            });
-        });
-        drop(sender);
-        assert!(other.join().is_ok(), "the other thread failed");
-    }
+    });
 }
 
-macro_rules! compare {
-    ($($name:ident),*) => {
-        fn all(criterion: &mut Criterion) {
-            $({
-                let mut group = criterion.benchmark_group(stringify!($name));
-                $name(&mut group, "system", &System);
-                $name(&mut group, "cairn", &Cairn);
-                group.finish();
-            })*
-            let mut group = criterion.benchmark_group("across");
-            across(&mut group, "system", System);
-            across(&mut group, "cairn", Cairn);
-            group.finish();
-        }
-    };
+/// As `Vec::push` grows: capacity doubles, by `realloc`.
+fn growth<A: GlobalAlloc>(group: &mut Group, name: &str, allocator: &'static A) {
+    group.bench_function(name, |b| {
+        b.iter(|| {
+            let mut size = 64;
+            let mut vector = Object::new(allocator, bytes(size, 16));
+            let mut length = 0;
+            while length < GROWN {
+                if length == size {
+                    size *= 2;
+                    vector.grow(bytes(size, 16));
+                }
+                // SAFETY: `length` lies below `size`, the bytes of the vector; so do 16 from it.
+                unsafe { vector.address.add(length).cast::<u128>().write(1) };
+                length += 16;
+            }
+            vector
+        });
+    });
 }
-compare!(pairs, batches, churn, vectors, trees);
+
+/// Boxed values in a map; the map's own nodes are the system's for all.
+fn map<A: GlobalAlloc>(group: &mut Group, name: &str, allocator: &'static A) {
+    group.bench_function(name, |b| {
+        b.iter(|| {
+            let mut random = fastrand::Rng::with_seed(7);
+            let mut map = BTreeMap::new();
+            for _ in 0..4 * BATCH {
+                let key = random.usize(..BATCH);
+                if map.remove(&key).is_none() {
+                    map.insert(key, Object::new(allocator, bytes(16 + key % 128, 16)));
+                }
+            }
+            map
+        });
+    });
+}
+
+/// This thread allocates a batch, another frees it, and says so.
+fn handoff<A: GlobalAlloc + Sync>(group: &mut Group, name: &str, allocator: &'static A) {
+    let (give, taken) = mpsc::sync_channel::<Vec<Object<A>>>(1);
+    let (done, freed) = mpsc::sync_channel::<Vec<Object<A>>>(1);
+    let other = thread::spawn(move || {
+        for mut batch in taken {
+            batch.clear();
+            if done.send(batch).is_err() {
+                return;
+            }
+        }
+    });
+    let mut batch = Vec::with_capacity(BATCH);
+    group.bench_function(name, |b| {
+        b.iter(|| {
+            batch.extend((0..BATCH).map(|_| Object::new(allocator, bytes(64, 16))));
+            give.send(std::mem::take(&mut batch))
+                .expect("the other thread is there");
+            batch = freed.recv().expect("the other thread is there");
+        });
+    });
+    drop(give);
+    other.join().expect("the other thread ends well");
+}
+
+fn all(criterion: &mut Criterion) {
+    for size in [16, 64, 200, 2_000] {
+        let mut group = criterion.benchmark_group(format!("pair-{size}"));
+        side_by_side!(pair, group, bytes(size, 16));
+    }
+    let mut order: Vec<usize> = (0..BATCH).collect();
+    let mut group = criterion.benchmark_group("batch-in-order");
+    side_by_side!(batch, group, &order);
+    fastrand::Rng::with_seed(7).shuffle(&mut order);
+    let mut group = criterion.benchmark_group("batch-at-random");
+    side_by_side!(batch, group, &order);
+    let mut group = criterion.benchmark_group("growth");
+    side_by_side!(growth, group);
+    let mut group = criterion.benchmark_group("map");
+    side_by_side!(map, group);
+    for (name, size) in [("zeroed-small", 128), ("zeroed-large", 1 << 20)] {
+        let mut group = criterion.benchmark_group(name);
+        side_by_side!(zeroed, group, bytes(size, 16));
+    }
+    let mut group = criterion.benchmark_group("aligned-64");
+    side_by_side!(pair, group, bytes(200, 64));
+    let mut group = criterion.benchmark_group("handoff");
+    side_by_side!(handoff, group);
+}
 
 criterion_group!(benches, all);
 criterion_main!(benches);

@@ -1,5 +1,11 @@
 //! Behaviours that other allocators' test suites check and no test of ours did,
 //! and the table of all of them in `docs/other-suites.md`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test reports by panicking"
+)]
 
 mod common;
 

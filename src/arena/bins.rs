@@ -179,6 +179,9 @@ impl State {
             // SAFETY: followed above.
             _ => unsafe { Chunk::at(prev) }.set_link(0, next),
         }
+        // Whoever is given the memory learns no address from it.
+        c.set_link(0, 0);
+        c.set_link(1, 0);
         self.free -= size;
         if c.head().is(Kind::Free) && size >= PURGEABLE {
             self.dirty -= size;

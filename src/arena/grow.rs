@@ -4,7 +4,7 @@ use super::State;
 use super::heap::Heap;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
-use crate::{os, region, settings, side};
+use crate::{fatal, os, region, settings, side};
 use core::ptr;
 
 impl State {
@@ -221,6 +221,9 @@ impl State {
         }
         // SAFETY: top (I1).
         let c = unsafe { Chunk::at(self.top) };
+        if !c.head().is(Kind::Top) || !c.is_freed() {
+            fatal::die("malloc(): corrupted top size", c.payload());
+        }
         let prev_in_use = c.head().prev_in_use();
         self.top = 0;
         if size < MIN_CHUNK {

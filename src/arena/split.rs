@@ -311,6 +311,7 @@ impl State {
                 fatal::die("malloc(): corrupted top size", next.payload());
             }
             let prev_in_use = start.head().prev_in_use();
+            next.swallow();
             self.set_top(start, prev_in_use);
             return;
         }
