@@ -128,7 +128,7 @@ fn attempt(n: usize, align: usize) -> Option<Fresh> {
 
 fn carve(arena: &Arena, size: usize, align: usize, n: usize) -> Option<Fresh> {
     let mut state = arena.lock();
-    let carved = state.take(size, align, Growth::Dense)?;
+    let carved = state.take(size, align, Growth::Sparse)?;
     sign(carved.chunk, n);
     state.audit();
     Some(Fresh {
