@@ -1,7 +1,7 @@
 //! How an arena gets memory: the break, or a reservation that is committed step by step.
 
 use super::State;
-use super::heap::Heap;
+use super::heap::{Heap, Reservation};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::{fatal, os, region, settings, side};
@@ -159,25 +159,47 @@ impl State {
         if need > HEAP_RESERVE {
             return false; // the caller maps such a chunk directly
         }
+        if let Some(spare) = self.spare {
+            if spare.len >= need && self.begin(spare, need, pad) {
+                self.spare = None;
+                return true;
+            }
+            if !self.drop_spare() {
+                return false; // each further attempt could lose as much
+            }
+        }
         let mut len = HEAP_RESERVE;
         loop {
-            if let Some(base) = reserve(len) {
-                let first = (need + round_up(pad, REGION)).min(len);
-                let front = base - os::page();
-                // SAFETY: inside the reservation, and nobody else knows it.
-                if unsafe { os::commit(front, first + os::page()) }
-                    && self.open(base, base + first, base + len)
-                {
+            if let Some(new) = Reservation::make(len) {
+                if self.begin(new, need, pad) {
                     return true;
                 }
-                // SAFETY: as above.
-                unsafe { os::unmap(front, len + os::page()) };
+                self.spare = Some(new);
+                if !self.drop_spare() {
+                    return false;
+                }
             }
             if len / 4 < need {
                 return false;
             }
             len /= 4;
         }
+    }
+
+    /// Begins a heap in a reservation.
+    fn begin(&mut self, r: Reservation, need: usize, pad: usize) -> bool {
+        let first = (need + round_up(pad, REGION)).min(r.len);
+        r.commit(first) && self.open(r.base, r.base + first, r.base + r.len)
+    }
+
+    /// Gives back the reservation that the kernel refused to take, if there is one; whether it is
+    /// gone now.
+    pub(super) fn drop_spare(&mut self) -> bool {
+        let gone = self.spare.is_some_and(Reservation::give_back);
+        if gone {
+            self.spare = None;
+        }
+        gone
     }
 
     /// Makes `[base, end)` the newest heap, and all of it top.
@@ -234,23 +256,4 @@ impl State {
         c.write(size, Kind::Plain, prev_in_use, false);
         self.release(c, size);
     }
-}
-
-/// Address space of `len` bytes on a region boundary, and the page in front of it, so that the
-/// place of a header below the very base is no hole.
-fn reserve(len: usize) -> Option<usize> {
-    let page = os::page();
-    let raw = os::map(len + REGION + page, false)?;
-    let base = round_up(raw + page, REGION);
-    let (front, end) = (base - page, raw + len + REGION + page);
-    // SAFETY: the ends of a mapping nobody else knows.
-    unsafe {
-        if front != raw {
-            os::unmap(raw, front - raw);
-        }
-        if base + len != end {
-            os::unmap(base + len, end - (base + len));
-        }
-    }
-    Some(base)
 }

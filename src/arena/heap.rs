@@ -16,6 +16,7 @@
 //! fill the holes again.
 
 use super::Arena;
+use crate::config::{REGION, round_up};
 use crate::os;
 
 /// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock.
@@ -51,5 +52,51 @@ impl Heap {
     /// Payload of the first chunk.
     pub fn first(&self) -> usize {
         self.base + crate::config::ALIGN
+    }
+}
+
+/// Address space for a heap, on a region's boundary, and the page in front of it, so that the
+/// place of a header below the very base is no hole.
+#[derive(Clone, Copy)]
+pub struct Reservation {
+    /// First byte behind the page in front.
+    pub base: usize,
+    /// Bytes from there on.
+    pub len: usize,
+    /// What is mapped: that, and what the kernel would not take back of either end.
+    mapped: (usize, usize),
+}
+
+impl Reservation {
+    /// Reserves `len` bytes.
+    pub fn make(len: usize) -> Option<Self> {
+        let page = os::page();
+        let raw = os::map(len + REGION + page, false)?;
+        let base = round_up(raw + page, REGION);
+        let (mut from, mut to) = (raw, raw + len + REGION + page);
+        // SAFETY: the ends of a mapping nobody else knows.
+        unsafe {
+            if base - page != from && os::unmap(from, base - page - from) {
+                from = base - page;
+            }
+            if base + len != to && os::unmap(base + len, to - (base + len)) {
+                to = base + len;
+            }
+        }
+        let mapped = (from, to);
+        Some(Self { base, len, mapped })
+    }
+
+    /// Makes the first `len` bytes and the page in front accessible.
+    pub fn commit(self, len: usize) -> bool {
+        // SAFETY: inside the reservation, which is no heap's yet.
+        unsafe { os::commit(self.base - os::page(), len + os::page()) }
+    }
+
+    /// Gives it back, unless the kernel refuses (`vm.max_map_count`).
+    pub fn give_back(self) -> bool {
+        let (from, to) = self.mapped;
+        // SAFETY: no heap lies here.
+        unsafe { os::unmap(from, to - from) }
     }
 }

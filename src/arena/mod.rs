@@ -143,6 +143,8 @@ pub struct State {
     pub(crate) free: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
+    /// A reservation that holds no heap, and that the kernel would not take back.
+    pub(crate) spare: Option<heap::Reservation>,
     /// Somebody else moves the break too: the main arena uses reservations from now on.
     pub(crate) break_lost: bool,
     /// When dirty chunks are purged.
@@ -181,6 +183,7 @@ impl Arena {
                 all_slots: 0,
                 free: 0,
                 dirty: 0,
+                spare: None,
                 break_lost: false,
                 sparse: false,
                 decay: trim::Decay::new(),

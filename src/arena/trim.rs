@@ -124,8 +124,9 @@ impl State {
     pub fn trim(&mut self, pad: usize) -> bool {
         self.sweep_all();
         self.dissolve_empty(0);
+        let spare = self.drop_spare();
         let top = self.trim_top(pad, 1);
-        self.purge(2 * os::page(), usize::MAX, usize::MAX) || top
+        self.purge(2 * os::page(), usize::MAX, usize::MAX) || top || spare
     }
 
     /// Gives back what top holds beyond `keep` bytes: whole regions by the break, and pages of at

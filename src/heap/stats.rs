@@ -12,7 +12,7 @@ use crate::{arenas, cache, fatal, mapped};
 pub fn trim(pad: usize) -> bool {
     checked::inspect_before_trim();
     cache::thread::flush();
-    arenas::all().fold(false, |any, arena| arena.lock().trim(pad) | any)
+    arenas::all().fold(mapped::trim(), |any, arena| arena.lock().trim(pad) | any)
 }
 
 /// Calls `f` with each bin's row.

@@ -13,6 +13,7 @@
     reason = "a test reports by panicking"
 )]
 
+mod drift;
 mod scene;
 
 use crate::arena::check::Role;

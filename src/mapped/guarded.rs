@@ -10,11 +10,12 @@
 //! guard page itself. Reading or writing beyond it ends in a fault at the access; what an
 //! alignment leaves between the two holds the pattern, which is looked at when the object is freed.
 
-use super::{Mapping, Registry, claim, cut, with};
+use super::registry::{Mapping, Registry, with};
+use super::{claim, cut, give_back, obtain};
 use crate::checked::canary;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEADER, round_up};
-use crate::{fatal, os, settings};
+use crate::{fatal, os};
 use core::ptr;
 
 /// The first byte that may be written, below a payload.
@@ -28,18 +29,8 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
     let page = os::page();
     let body = n.max(1).checked_add(align)?.checked_add(ALIGN)?;
     let len = body.checked_next_multiple_of(page)?.checked_add(2 * page)?;
-    let old = with(|r| {
-        if r.totals.chunks >= settings::mmap_max() || !r.widen() {
-            return Err(());
-        }
-        // Beyond a page an alignment's slack is given back, so the lengths are not the same.
-        Ok(if align <= page { r.unstick(len) } else { None })
-    })
-    .ok()?;
-    let m = match old {
-        Some(m) => m,
-        None => Mapping::empty(os::map(len, false)?, len),
-    };
+    // Beyond a page an alignment's slack is given back, so the lengths are not the same.
+    let m = obtain(len, false, align <= page)?;
     let p = (m.base + len - page - n.max(1)) & !(align - 1);
     let last = round_up(p + n.max(1), page);
     let mut m = Mapping {
@@ -60,19 +51,10 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
     paint(&m);
     // SAFETY: inside the accessible pages, header included.
     unsafe { Chunk::at(p) }.write(0, Kind::Mapped, true, true);
-    let entered = with(|r| {
-        // Another thread may have filled the table meanwhile.
-        if !r.widen() {
-            return false;
-        }
+    with(|r| {
         r.insert(m);
         r.count(&m);
-        true
     });
-    if !entered {
-        discard(m.base, m.len, Some((first(p), last)));
-        return None;
-    }
     Some(p)
 }
 
@@ -141,28 +123,21 @@ pub fn discard_sealed(base: usize, len: usize) {
 /// Gives a mapping back that nobody can find, of which `used` was written to; all of that is
 /// accessible.
 fn discard(base: usize, len: usize, used: Option<(usize, usize)>) {
-    // SAFETY: nobody else knows the mapping.
-    unsafe {
-        if os::unmap(base, len) {
-            return;
-        }
+    // Any address of its own names it.
+    let m = Mapping {
+        p: base + ALIGN,
+        ..Mapping::empty(base, len)
+    };
+    give_back(m, || {
         // Whoever gets it next is told that it is zero.
-        if let Some((first, last)) = used
-            && !os::seal(base, len)
-            && !os::purge(first, last - first)
-        {
-            ptr::with_exposed_provenance_mut::<u8>(first).write_bytes(0, last - first);
-        }
-    }
-    with(|r| {
-        if r.widen() {
-            r.insert(Mapping {
-                // Any address of its own names it.
-                p: base + ALIGN,
-                stuck: true,
-                ..Mapping::empty(base, len)
-            });
-            r.stuck += 1;
+        // SAFETY: nobody else knows the mapping.
+        unsafe {
+            if let Some((first, last)) = used
+                && !os::seal(base, len)
+                && !os::purge(first, last - first)
+            {
+                ptr::with_exposed_provenance_mut::<u8>(first).write_bytes(0, last - first);
+            }
         }
     });
 }

@@ -40,6 +40,15 @@ fn refused() -> bool {
     }
 }
 
+/// Tells a test how much more, or less, is mapped.
+#[inline(always)]
+fn count(_now: usize, _before: usize) {
+    #[cfg(test)]
+    {
+        scripted::count(_now, _before);
+    }
+}
+
 /// Whether a test lends the break to Cairn beside libc's malloc: in a process of one thread, the
 /// two see each other's moves.
 fn lent() -> bool {
@@ -69,7 +78,9 @@ pub fn map(len: usize, committed: bool) -> Option<usize> {
     };
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra;
     // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing.
-    usable(unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) })
+    let at = usable(unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) })?;
+    count(len, 0);
+    Some(at)
 }
 
 /// Gives a mapping back.
@@ -78,7 +89,12 @@ pub fn map(len: usize, committed: bool) -> Option<usize> {
 /// `[at, at + len)` is whole pages of Cairn's own mappings and nothing uses them any more.
 pub unsafe fn unmap(at: usize, len: usize) -> bool {
     // SAFETY: the caller's.
-    !refused() && unsafe { libc::munmap(ptr::with_exposed_provenance_mut(at), len) } == 0
+    let done =
+        !refused() && unsafe { libc::munmap(ptr::with_exposed_provenance_mut(at), len) } == 0;
+    if done {
+        count(0, len);
+    }
+    done
 }
 
 /// Makes reserved pages readable and writable.
@@ -141,7 +157,9 @@ pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
     }
     let p = ptr::with_exposed_provenance_mut(at);
     // SAFETY: the caller's.
-    usable(unsafe { libc::mremap(p, old, new, libc::MREMAP_MAYMOVE) })
+    let at = usable(unsafe { libc::mremap(p, old, new, libc::MREMAP_MAYMOVE) })?;
+    count(new, old);
+    Some(at)
 }
 
 /// Moves the break by `delta` bytes and returns where it was. `sbrk(0)` always succeeds.

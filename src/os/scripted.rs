@@ -2,6 +2,10 @@
 //! them do. The script is per thread, so that tests side by side do not disturb each other.
 
 use core::cell::Cell;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Bytes that this process has mapped, the break left out.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
 std::thread_local! {
     static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
@@ -43,6 +47,16 @@ pub fn refuse_all(on: bool) {
 /// How many calls were refused since the last order.
 pub fn refused() -> u64 {
     REFUSED.get()
+}
+
+/// Told by each primitive that maps or unmaps.
+pub fn count(now: usize, before: usize) {
+    MAPPED.fetch_add(now.wrapping_sub(before), Relaxed);
+}
+
+/// Bytes that Cairn has mapped in this process, the break left out.
+pub fn mapped() -> usize {
+    MAPPED.load(Relaxed)
 }
 
 /// Asked by each primitive.
