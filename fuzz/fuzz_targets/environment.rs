@@ -1,4 +1,7 @@
 //! `cargo fuzz run environment`: see `cairn_fuzz::environment`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| cairn_fuzz::environment(data));
+libfuzzer_sys::fuzz_target!(
+    init: cairn_fuzz::tell_at_exit(),
+    |data: &[u8]| cairn_fuzz::environment(data)
+);

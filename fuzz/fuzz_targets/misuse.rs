@@ -1,4 +1,7 @@
 //! `cargo fuzz run misuse`: see `cairn_fuzz::misuse`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| cairn_fuzz::misuse(data));
+libfuzzer_sys::fuzz_target!(
+    init: cairn_fuzz::tell_at_exit(),
+    |data: &[u8]| cairn_fuzz::misuse(data)
+);

@@ -1,13 +1,12 @@
 //! Environments: whatever `GLIBC_TUNABLES`, `MALLOC_*` and `CAIRN_*` say, the process starts, and
 //! every promise is kept.
 
-use crate::OPERATIONS;
+use crate::count;
 use crate::fresh::{Fresh, survive};
 use crate::operations::STEPS;
 use crate::scene::{Scene, tell};
 use crate::source::Source;
 use std::ffi::CString;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Names that mean something, and some that nearly do.
 const TUNABLES: [&str; 16] = [
@@ -164,7 +163,7 @@ pub fn environment(data: &[u8]) {
     scene.calm = true;
     let died = survive(run, &mut scene);
     drop(heap);
-    OPERATIONS.fetch_add(scene.steps as u64, Relaxed);
+    count(scene.steps);
     if let Some(said) = died {
         panic!("{variables:?} ended at step {}: {said}", scene.steps);
     }

@@ -18,5 +18,29 @@ pub use environment::environment;
 pub use misuse::misuse;
 pub use operations::operations;
 
-/// Operations of all runs so far; the figure behind "operations each".
-pub static OPERATIONS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+static RUNS: AtomicU64 = AtomicU64::new(0);
+static OPERATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Takes note of a run of this many operations.
+fn count(operations: usize) {
+    RUNS.fetch_add(1, Relaxed);
+    OPERATIONS.fetch_add(operations as u64, Relaxed);
+}
+
+/// Runs since the last call, and their operations each.
+pub fn counted() -> (u64, f64) {
+    let (runs, all) = (RUNS.swap(0, Relaxed), OPERATIONS.swap(0, Relaxed));
+    (runs, all as f64 / runs.max(1) as f64)
+}
+
+/// Has a fuzzer's process say at its end how much it ran.
+pub fn tell_at_exit() {
+    extern "C" fn tell() {
+        let (runs, each) = counted();
+        eprintln!("{runs} executions, {each:.1} operations each");
+    }
+    // SAFETY: a function without preconditions.
+    unsafe { libc::atexit(tell) };
+}

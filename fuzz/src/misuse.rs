@@ -4,7 +4,7 @@
 //! nobody else any harm: what is handed out afterwards is Cairn's memory, overlaps nothing that
 //! is live, and what was not written to keeps its contents.
 
-use crate::OPERATIONS;
+use crate::count;
 use crate::fresh::{Fresh, survive};
 use crate::operations::{MODES, STEPS, mode};
 use crate::scene::{Object, Origin, Scene, tell};
@@ -13,7 +13,6 @@ use crate::system::{inside, kernel, system};
 use cairn::c;
 use core::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Every message there is, from its table.
 const TABLE: &str = include_str!("../../docs/messages.md");
@@ -29,6 +28,9 @@ const RESIZE: &[&str] = &["realloc(): invalid pointer", "realloc(): invalid size
 const USABLE: &[&str] = &["malloc_usable_size(): invalid pointer"];
 const SIZE: &[&str] = &["free(): sized deallocation with a wrong size"];
 
+/// Steps before a misuse, at least.
+const EARLY: usize = 24;
+
 /// What may end the process at this moment.
 #[derive(Clone, Copy, Debug)]
 enum Allowed {
@@ -43,6 +45,8 @@ struct Play {
     allowed: Allowed,
     /// Whether small objects go through a thread's cache, so that a second free is known as one.
     plain: bool,
+    /// Steps before the first misuse.
+    quiet: usize,
 }
 
 fn pointer(at: usize) -> *mut c_void {
@@ -303,7 +307,7 @@ impl Play {
 
     fn step(&mut self) {
         self.allowed = Allowed::Damage;
-        if self.scene.steps < 24 || self.scene.source.below(24) != 0 {
+        if self.scene.steps < self.quiet || self.scene.source.below(24) != 0 {
             return self.scene.step();
         }
         self.scene.steps += 1;
@@ -320,9 +324,25 @@ impl Play {
     }
 }
 
+/// Most misuse meets a heap that was used for a while: its bins are filled, and arenas and caches
+/// there. In half of these runs a generator makes the quiet part, and the input is spent on what
+/// comes after.
 fn run(play: &mut Play) {
-    let more = usize::from(play.scene.source.byte()) / 4;
-    while play.scene.steps < STEPS + more {
+    let source = &mut play.scene.source;
+    let more = usize::from(source.byte()) / 4;
+    play.quiet = match source.below(8) {
+        0 => EARLY,
+        _ => STEPS / 2 + source.below(STEPS),
+    };
+    let generated = source.below(2) == 0;
+    tell!("{} quiet steps, generated {generated}", play.quiet);
+    play.scene.source.hold(generated);
+    while play.scene.steps < play.quiet {
+        play.step();
+    }
+    play.scene.source.hold(false);
+    let end = play.scene.steps + STEPS + more;
+    while play.scene.steps < end {
         play.step();
     }
     play.allowed = Allowed::Damage;
@@ -359,11 +379,12 @@ pub fn misuse(data: &[u8]) {
         scene: Scene::new(source),
         allowed: Allowed::Damage,
         plain: text.is_empty(),
+        quiet: EARLY,
     };
     play.scene.calm = true;
     let died = survive(run, &mut play);
     drop(heap);
-    OPERATIONS.fetch_add(play.scene.steps as u64, Relaxed);
+    count(play.scene.steps);
     let Some(said) = died else { return };
     tell!("ended at step {}: {said}", play.scene.steps);
     let fits = match play.allowed {

@@ -1,11 +1,10 @@
 //! Sequences of every call with all parameters, held against the shadow.
 
-use crate::OPERATIONS;
+use crate::count;
 use crate::fresh::{Fresh, survive};
 use crate::scene::{Scene, tell};
 use crate::source::Source;
 use std::ffi::CString;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Steps of a run, at least.
 pub const STEPS: usize = 200;
@@ -52,7 +51,7 @@ pub fn operations(data: &[u8]) {
     let mut scene = Scene::new(source);
     let died = survive(run, &mut scene);
     drop(heap);
-    OPERATIONS.fetch_add(scene.steps as u64, Relaxed);
+    count(scene.steps);
     if let Some(said) = died {
         panic!("ended at step {}: {said}", scene.steps);
     }

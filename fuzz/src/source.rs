@@ -9,6 +9,7 @@ pub struct Source {
     data: Vec<u8>,
     at: usize,
     state: u64,
+    held: bool,
 }
 
 impl Source {
@@ -22,6 +23,7 @@ impl Source {
             data: data.to_vec(),
             at: 0,
             state,
+            held: false,
         }
     }
 
@@ -30,9 +32,16 @@ impl Source {
         self.state = seed;
     }
 
+    /// While on, the generator makes the choices, and what is left of the input is for later.
+    pub fn hold(&mut self, on: bool) {
+        self.held = on;
+    }
+
     /// The next byte.
     pub fn byte(&mut self) -> u8 {
-        if let Some(byte) = self.data.get(self.at) {
+        if !self.held
+            && let Some(byte) = self.data.get(self.at)
+        {
             self.at += 1;
             return *byte;
         }

@@ -3,7 +3,7 @@
 //! `FUZZ_INPUT` for one file; `FUZZ_TRACE` tells the steps.
 
 use cairn_fuzz::source::Source;
-use cairn_fuzz::{OPERATIONS, environment, misuse, operations, scene};
+use cairn_fuzz::{counted, environment, misuse, operations, scene};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
@@ -73,7 +73,6 @@ fn main() {
         if wanted.as_deref().is_some_and(|w| w != name) {
             continue;
         }
-        OPERATIONS.store(0, Relaxed);
         if let Some(path) = &input {
             let data = fs::read(path).expect("the input");
             run(name, body, &data, path.clone());
@@ -92,10 +91,9 @@ fn main() {
             let data: Vec<u8> = (0..len).map(|_| random.byte()).collect();
             run(name, body, &data, format!("seed {seed}, number {i}"));
         }
-        let all = files.len() as u64 + runs;
-        let each = OPERATIONS.load(Relaxed) / all.max(1);
+        let (all, each) = counted();
         println!(
-            "{name}: {} inputs of the corpus, {runs} new, {each} operations each",
+            "{name}: {all} executions, {} of them of the corpus, {each:.1} operations each",
             files.len()
         );
     }
