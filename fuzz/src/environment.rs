@@ -6,6 +6,7 @@ use crate::fresh::{Fresh, survive};
 use crate::operations::STEPS;
 use crate::scene::{Scene, tell};
 use crate::source::Source;
+use crate::system::Machine;
 use std::ffi::CString;
 
 /// Names that mean something, and some that nearly do.
@@ -139,6 +140,29 @@ fn variable(s: &mut Source) -> Vec<u8> {
     text
 }
 
+/// What the machine is like; most of the time as in the other targets.
+fn machine(s: &mut Source) -> Machine {
+    if s.below(4) != 0 {
+        return Machine::PLAIN;
+    }
+    let mut quota = Vec::new();
+    match s.below(4) {
+        0 => raw(s, &mut quota),
+        1 => quota.extend_from_slice(b"max 100000\n"),
+        _ => {
+            value(s, &mut quota);
+            quota.push(b' ');
+            value(s, &mut quota);
+            quota.push(b'\n');
+        }
+    }
+    Machine {
+        cpus: s.below(20) as u32,
+        quota: (s.below(4) != 0).then_some(quota),
+        random: s.below(4) != 0,
+    }
+}
+
 fn run(scene: &mut Scene) {
     while scene.steps < STEPS {
         scene.step();
@@ -157,10 +181,12 @@ pub fn environment(data: &[u8]) {
     for _ in 0..1 + source.below(5) {
         variables.extend(CString::new(variable(&mut source)));
     }
-    tell!("environment {variables:?}");
-    let heap = Fresh::new(variables.clone(), source.below(16) == 0);
+    let machine = machine(&mut source);
+    tell!("environment {variables:?}, {machine:?}");
+    let heap = Fresh::on(machine, variables.clone(), source.below(16) == 0);
+    let calm = source.below(4) != 0;
     let mut scene = Scene::new(source);
-    scene.calm = true;
+    scene.calm = calm;
     let died = survive(run, &mut scene);
     drop(heap);
     count(scene.steps);

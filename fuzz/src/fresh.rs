@@ -4,7 +4,7 @@
 //! Cairn's first use, and the pages are made read-only. The first write to one faults, which notes
 //! the page and lets it be written; a new run begins by copying the noted pages back.
 
-use crate::system::{FAST, Layout, STRICT, is_inside, kernel, set_inside, system};
+use crate::system::{FAST, Layout, Machine, STRICT, is_inside, kernel, set_inside, system};
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{c_char, c_int, c_void};
@@ -76,6 +76,8 @@ fn state() -> (usize, usize) {
     (from.expose_provenance(), to.expose_provenance())
 }
 
+/// Pieces of the break that the program takes at most.
+const FOREIGN: usize = 8;
 /// Bytes of a page of this machine.
 const PAGE: usize = 4096;
 
@@ -200,6 +202,11 @@ pub struct Fresh {
 impl Fresh {
     /// Puts everything back to the beginning.
     pub fn new(variables: Vec<CString>, strict: bool) -> Self {
+        Self::on(Machine::PLAIN, variables, strict)
+    }
+
+    /// The same, on another machine.
+    pub fn on(machine: Machine, variables: Vec<CString>, strict: bool) -> Self {
         assert!(!is_inside());
         if beginning() == 0 {
             take_snapshot();
@@ -228,6 +235,9 @@ impl Fresh {
         s.heard.clear();
         s.value = ptr::null_mut();
         (s.destructor, s.fork) = (None, [None; 3]);
+        s.foreign.clear();
+        s.foreign.reserve(FOREIGN);
+        (s.clock, s.machine) = (1000, machine);
         let mut table: Vec<_> = variables.iter().map(|v| v.as_ptr()).collect();
         table.push(ptr::null());
         // SAFETY: one thread; the table lives until the drop puts the old one back.

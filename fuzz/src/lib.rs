@@ -9,6 +9,7 @@ mod environment;
 pub mod fresh;
 mod misuse;
 mod operations;
+mod program;
 pub mod scene;
 pub mod source;
 pub mod system;

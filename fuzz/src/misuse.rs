@@ -84,7 +84,8 @@ impl Play {
             return;
         };
         self.scene.free(object);
-        let exact = self.plain && object.asked <= 1000 && !self.scene.tainted;
+        let cached = self.plain && object.asked <= 1000 && !self.scene.bypassed;
+        let exact = cached && !self.scene.tainted;
         self.condemned(
             object.at,
             if exact { TWICE } else { FREE },
@@ -375,13 +376,14 @@ pub fn misuse(data: &[u8]) {
     let text = source.of(&MODES);
     tell!("environment {text:?}");
     let heap = Fresh::new(mode(text), source.below(16) == 0);
+    let calm = source.below(4) != 0;
     let mut play = Play {
         scene: Scene::new(source),
         allowed: Allowed::Damage,
-        plain: text.is_empty(),
+        plain: text.is_empty() && calm,
         quiet: EARLY,
     };
-    play.scene.calm = true;
+    play.scene.calm = calm;
     let died = survive(run, &mut play);
     drop(heap);
     count(play.scene.steps);

@@ -1,5 +1,6 @@
 //! The shadow: what is live, where, and what it holds.
 
+use crate::program::{BEFORE, ask_wrongly, errno, look_at_info, set_errno};
 use crate::source::Source;
 use crate::system::{inside, system};
 use crate::{fresh, threads::Threads};
@@ -127,8 +128,10 @@ pub struct Scene {
     pub tainted: bool,
     /// The newest freed objects.
     pub dead: Vec<Object>,
-    /// Whether anything but `operations` runs: then nothing is refused.
+    /// Whether no system call is refused.
     pub calm: bool,
+    /// Whether a knob may have turned the caches off.
+    pub bypassed: bool,
 }
 
 impl Scene {
@@ -144,6 +147,7 @@ impl Scene {
             tainted: false,
             dead: Vec::with_capacity(64),
             calm: false,
+            bypassed: false,
         }
     }
 
@@ -280,7 +284,20 @@ impl Scene {
         self.live[i] = object;
     }
 
-    fn allocate(&mut self) {
+    /// A call that gives memory, or null and `ENOMEM`.
+    fn or_why(f: impl FnOnce() -> *mut c_void) -> *mut c_void {
+        set_errno(BEFORE);
+        let p = inside(f);
+        assert!(
+            !p.is_null() || errno() == libc::ENOMEM,
+            "null, and errno is {}",
+            errno()
+        );
+        p
+    }
+
+    /// One of the calls that give memory.
+    pub fn allocate(&mut self) {
         let n = self.size();
         if self.bytes + n.min(1 << 20) > self.plenty || self.live.len() >= MANY {
             return self.release();
@@ -290,40 +307,48 @@ impl Scene {
         // SAFETY: none of these has a precondition but `posix_memalign`'s writable pointer.
         unsafe {
             match which {
-                0..16 => self.born(inside(|| c::malloc(n)), n, 16, false, Origin::Plain),
+                0..16 => self.born(Self::or_why(|| c::malloc(n)), n, 16, false, Origin::Plain),
                 16..21 => {
                     let count = 1 + self.source.below(7);
-                    let p = inside(|| c::calloc(count, n.div_ceil(count)));
+                    let p = Self::or_why(|| c::calloc(count, n.div_ceil(count)));
                     let all = n.div_ceil(count).saturating_mul(count);
                     self.born(p, all, 16, true, Origin::Plain);
                 }
                 21 => {
-                    let p = inside(|| c::realloc(ptr::null_mut(), n));
+                    let p = Self::or_why(|| c::realloc(ptr::null_mut(), n));
                     self.born(p, n, 16, false, Origin::Plain);
                 }
                 22 => {
                     // One that is no power of two is rounded up.
                     let align = self.alignment();
                     let odd = align - self.source.below(align / 2);
-                    let p = inside(|| c::memalign(odd, n));
+                    let p = Self::or_why(|| c::memalign(odd, n));
                     self.born(p, n, align, false, Origin::Other);
                 }
                 23..25 => {
                     let align = self.alignment();
-                    let p = inside(|| c::aligned_alloc(align, n));
+                    let p = Self::or_why(|| c::aligned_alloc(align, n));
                     self.born(p, n, align, false, Origin::Aligned(align));
                 }
                 25..27 => {
                     let align = self.alignment();
                     let mut p = ptr::null_mut();
+                    set_errno(BEFORE);
                     let error = inside(|| c::posix_memalign(&raw mut p, align, n));
-                    assert_eq!(error != 0, p.is_null());
+                    assert_eq!(error, if p.is_null() { libc::ENOMEM } else { 0 });
+                    assert_eq!(errno(), BEFORE);
                     self.born(p, n, align, false, Origin::Other);
                 }
-                27 => self.born(inside(|| c::valloc(n)), n, 4096, false, Origin::Other),
+                27 => self.born(Self::or_why(|| c::valloc(n)), n, 4096, false, Origin::Other),
                 28 => {
                     let whole = n.checked_next_multiple_of(4096).unwrap_or(n);
-                    self.born(inside(|| c::pvalloc(n)), whole, 4096, false, Origin::Other);
+                    self.born(
+                        Self::or_why(|| c::pvalloc(n)),
+                        whole,
+                        4096,
+                        false,
+                        Origin::Other,
+                    );
                 }
                 29 => self.born(inside(|| c::malloc_or_null(n)), n, 16, false, Origin::Plain),
                 30 => {
@@ -387,7 +412,8 @@ impl Scene {
         }
     }
 
-    fn resize(&mut self) {
+    /// Resizes one.
+    pub fn resize(&mut self) {
         let Some(old) = self.pick() else { return };
         old.check();
         let n = match self.source.below(4) {
@@ -401,6 +427,7 @@ impl Scene {
         let whole = self.source.below(4) != 0;
         tell!("resize {:#x} of {} to {n}", old.at, old.asked);
         system().refused = false;
+        set_errno(BEFORE);
         // SAFETY: a live object, which the shadow forgot.
         let p = inside(|| unsafe {
             if whole {
@@ -411,9 +438,11 @@ impl Scene {
         });
         if n == 0 {
             assert!(p.is_null(), "realloc to nothing gave {p:?}");
+            assert_eq!(errno(), BEFORE);
             return self.bury(old);
         }
         if p.is_null() {
+            assert_eq!(errno(), libc::ENOMEM);
             assert!(
                 n >= 1 << 46 || system().refused || self.tainted,
                 "no memory for {n} bytes"
@@ -461,6 +490,7 @@ impl Scene {
             object.asked,
             object.origin
         );
+        set_errno(BEFORE);
         // SAFETY: a live object, with the size it was asked for.
         inside(|| unsafe {
             match object.origin {
@@ -471,6 +501,7 @@ impl Scene {
                 _ => c::free(object.pointer()),
             }
         });
+        assert_eq!(errno(), BEFORE, "free changed errno");
         self.bury(object);
     }
 
@@ -523,18 +554,21 @@ impl Scene {
         // SAFETY: no precondition.
         let answer = inside(|| unsafe { c::mallopt(parameter, value) });
         assert!(answer == 0 || answer == 1);
+        self.bypassed |= parameter == libc::M_PERTURB;
     }
 
     fn look(&mut self) {
+        let (n, align) = (self.size() >> 1, self.alignment());
         // SAFETY: no preconditions.
         unsafe {
-            match self.source.below(6) {
+            match self.source.below(8) {
                 0 => drop(inside(|| c::mallinfo2())),
                 1 => drop(inside(|| c::mallinfo())),
                 2 => inside(|| c::malloc_stats()),
                 3 => assert_eq!(inside(|| c::malloc_usable_size(ptr::null_mut())), 0),
                 4 => inside(|| c::free(ptr::null_mut())),
-                _ => assert!(inside(|| c::calloc(usize::MAX / 2, 3)).is_null()),
+                5 | 6 => look_at_info(),
+                _ => ask_wrongly(n, align),
             }
         }
     }
@@ -554,7 +588,7 @@ impl Scene {
             84..102 => self.resize(),
             102..105 => self.allocate_many(),
             105..108 => self.release_many(),
-            108..114 => {
+            108..113 => {
                 let next = self.source.below(5);
                 tell!("thread {next}");
                 self.threads.switch(next);
@@ -563,11 +597,8 @@ impl Scene {
                 tell!("thread ends");
                 self.threads.end();
             }
-            116 => {
-                let child = self.source.below(2) == 0;
-                tell!("fork, child {child}");
-                self.threads.fork(child);
-            }
+            113 => self.wait(),
+            116 => self.fork(0),
             117..119 => self.turn_a_knob(),
             119..121 => self.look(),
             121..123 => {
@@ -586,6 +617,7 @@ impl Scene {
                 tell!("refuse after {:?}, onward {}", s.passes, s.onward);
             }
             126 if self.source.below(4) == 0 => self.check_heap(),
+            127 if self.source.below(16) == 0 => self.move_the_break(),
             _ => {
                 if !self.live.is_empty() {
                     let i = self.source.below(self.live.len());
@@ -599,6 +631,7 @@ impl Scene {
     pub fn end(&mut self) {
         let s = system();
         (s.passes, s.onward) = (None, false);
+        self.check_foreign();
         while let Some(object) = self.live.pop() {
             self.bytes -= object.usable;
             object.check();

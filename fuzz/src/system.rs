@@ -41,8 +41,8 @@ pub const STRICT: Layout = Layout {
     reserved: (0x3000_ffc0_0000, 0x4000_0000_0000),
     mapped: (0x3000_ffc0_0000, 0x4000_0000_0000),
 };
-/// CPUs that the process seems to have, so that there are as many arenas.
-const CPUS: u32 = 3;
+/// The descriptor of a file that only seems to be open.
+const FILE: c_int = 1_000_000;
 /// The only thread-specific key that Cairn makes.
 const KEY: libc::pthread_key_t = 7;
 /// Bytes of a wide span of Cairn's side memory, with its guard pages.
@@ -76,6 +76,32 @@ pub struct System {
     pub value: *mut c_void,
     /// The three handlers of `fork`.
     pub fork: [Option<unsafe extern "C" fn()>; 3],
+    /// What the program took of the break for itself.
+    pub foreign: Vec<Range>,
+    /// Milliseconds on the clock.
+    pub clock: usize,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// What Cairn asks about the machine it runs on.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// CPUs that the process may use; with 0 the kernel does not say.
+    pub cpus: u32,
+    /// What `/sys/fs/cgroup/cpu.max` holds, if it is there.
+    pub quota: Option<Vec<u8>>,
+    /// Whether `getrandom` answers.
+    pub random: bool,
+}
+
+impl Machine {
+    /// What most runs have: as many arenas as is worth it, and no quota.
+    pub const PLAIN: Self = Self {
+        cpus: 3,
+        quota: None,
+        random: true,
+    };
 }
 
 struct Shared(UnsafeCell<System>);
@@ -94,6 +120,9 @@ static SYSTEM: Shared = Shared(UnsafeCell::new(System {
     destructor: None,
     value: ptr::null_mut(),
     fork: [None; 3],
+    foreign: Vec::new(),
+    clock: 0,
+    machine: Machine::PLAIN,
 }));
 
 std::thread_local! {
@@ -210,7 +239,7 @@ impl System {
     /// Whether `[from, to)` is memory that Cairn got and did not give back.
     pub fn owns(&self, from: usize, to: usize) -> bool {
         if self.layout.brk.0 <= from && from <= to && to <= self.brk.0 {
-            return true;
+            return !self.foreign.iter().any(|f| f.0 < to && from < f.1);
         }
         let mut at = from;
         let mut i = self.maps.partition_point(|m| m.1 <= from);
@@ -222,6 +251,17 @@ impl System {
             i += 1;
         }
         true
+    }
+}
+
+impl System {
+    /// Moves the break for the program; where it was.
+    pub fn move_brk(&mut self, delta: isize) -> Option<usize> {
+        let passes = self.passes.take();
+        // SAFETY: grows, or gives back what the program took.
+        let old = unsafe { sbrk(delta) };
+        self.passes = passes;
+        (old.addr() != usize::MAX).then(|| old.addr())
     }
 }
 
@@ -496,6 +536,10 @@ pub unsafe extern "C" fn sbrk(delta: isize) -> *mut c_void {
         set_errno(libc::ENOMEM);
         return failed;
     }
+    assert!(
+        s.foreign.iter().all(|f| f.1 <= new),
+        "the break goes back over the program's own bytes"
+    );
     let (low, high) = (
         old.min(new).next_multiple_of(4096),
         old.max(new).next_multiple_of(4096),
@@ -574,7 +618,7 @@ pub unsafe extern "C" fn abort() -> ! {
     }
 }
 
-/// `syscall`: the secret is the same in every run, the machine has three CPUs and no quota.
+/// `syscall`: the secret is the same in every run, the machine is the run's.
 ///
 /// # Safety
 /// As C's; the arguments travel as those of any function with seven words.
@@ -590,23 +634,76 @@ pub unsafe extern "C" fn syscall(
 ) -> c_long {
     let to = ptr::with_exposed_provenance_mut::<u64>;
     if is_inside() {
-        match number {
-            libc::SYS_getrandom => {
+        let machine = &system().machine;
+        let no = |e: c_int| answer(-(e as isize)) as c_long;
+        match (number, &machine.quota) {
+            (libc::SYS_getrandom, _) if !machine.random => return no(libc::ENOSYS),
+            (libc::SYS_getrandom, _) => {
                 // SAFETY: the caller's buffer of `b` bytes.
                 unsafe { to(a).cast::<u8>().write_bytes(0x5a, b) };
                 return b as c_long;
             }
-            libc::SYS_sched_getaffinity => {
+            (libc::SYS_sched_getaffinity, _) if machine.cpus == 0 => return no(libc::EINVAL),
+            (libc::SYS_sched_getaffinity, _) => {
                 // SAFETY: the caller's buffer, cleared by it, of at least a word.
-                unsafe { to(c).write((1 << CPUS) - 1) };
+                unsafe { to(c).write((1 << machine.cpus) - 1) };
                 return 8;
             }
-            libc::SYS_openat => return answer(-(libc::ENOENT as isize)) as c_long,
+            (libc::SYS_openat, None) => return no(libc::ENOENT),
+            (libc::SYS_openat, Some(_)) => return FILE.into(),
+            (libc::SYS_read, Some(text)) => {
+                assert_eq!(a, FILE as usize);
+                let len = text.len().min(c);
+                let into = ptr::with_exposed_provenance_mut::<u8>(b);
+                // SAFETY: the caller's buffer of `c` bytes.
+                unsafe { into.copy_from_nonoverlapping(text.as_ptr(), len) };
+                return len as c_long;
+            }
+            (libc::SYS_close, Some(_)) => {
+                assert_eq!(a, FILE as usize);
+                return 0;
+            }
             _ => {}
         }
     }
     // SAFETY: the caller's.
     answer(unsafe { kernel(number, [a, b, c, d, e, f]) }) as c_long
+}
+
+/// `clock_gettime`: time passes when the run says so.
+///
+/// # Safety
+/// As C's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, to: *mut libc::timespec) -> c_int {
+    if is_inside() {
+        let now = system().clock;
+        let now = libc::timespec {
+            tv_sec: (now / 1000) as libc::time_t,
+            tv_nsec: (now % 1000 * 1_000_000) as c_long,
+        };
+        // SAFETY: the caller's.
+        unsafe { *to = now };
+        return 0;
+    }
+    let args = [clock as usize, to.addr(), 0, 0, 0, 0];
+    // SAFETY: the caller's.
+    answer(unsafe { kernel(libc::SYS_clock_gettime, args) }) as c_int
+}
+
+/// `getauxval`: the kernel's own random bytes are the same in every run.
+///
+/// # Safety
+/// As C's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn getauxval(of: libc::c_ulong) -> libc::c_ulong {
+    static RANDOM: [u8; 16] = *b"sixteen of chaos";
+    if is_inside() && of == libc::AT_RANDOM {
+        return RANDOM.as_ptr().expose_provenance() as libc::c_ulong;
+    }
+    type Get = unsafe extern "C" fn(libc::c_ulong) -> libc::c_ulong;
+    // SAFETY: the caller's.
+    unsafe { next::<Get>(c"getauxval")(of) }
 }
 
 /// libc's function behind the one here.

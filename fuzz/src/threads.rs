@@ -63,22 +63,10 @@ impl Threads {
         fresh::set_word(fresh::beginning());
     }
 
-    /// The process forks; the run goes on in the parent, or in the child, where only this thread
-    /// is left.
-    pub fn fork(&mut self, in_child: bool) {
-        let [prepare, parent, child] = system().fork;
-        let (Some(prepare), Some(parent), Some(child)) = (prepare, parent, child) else {
-            return;
-        };
-        // SAFETY: the handlers, in the order in which `fork` calls them.
-        inside(|| unsafe {
-            prepare();
-            if in_child { child() } else { parent() }
-        });
-        if in_child {
-            let now = self.now;
-            *self = Self::new();
-            self.now = now;
-        }
+    /// This is a fork's child: no other thread is left.
+    pub fn only_this(&mut self) {
+        let now = self.now;
+        *self = Self::new();
+        self.now = now;
     }
 }
