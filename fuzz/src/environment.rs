@@ -164,7 +164,8 @@ fn machine(s: &mut Source) -> Machine {
 }
 
 fn run(scene: &mut Scene) {
-    while scene.steps < STEPS {
+    let steps = scene.more_than(STEPS);
+    while scene.steps < steps {
         scene.step();
     }
     scene.end();

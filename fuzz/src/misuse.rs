@@ -329,11 +329,11 @@ impl Play {
 /// there. In half of these runs a generator makes the quiet part, and the input is spent on what
 /// comes after.
 fn run(play: &mut Play) {
+    let steps = play.scene.more_than(STEPS);
     let source = &mut play.scene.source;
-    let more = usize::from(source.byte()) / 4;
     play.quiet = match source.below(8) {
         0 => EARLY,
-        _ => STEPS / 2 + source.below(STEPS),
+        _ => steps / 2 + source.below(steps),
     };
     let generated = source.below(2) == 0;
     tell!("{} quiet steps, generated {generated}", play.quiet);
@@ -342,7 +342,7 @@ fn run(play: &mut Play) {
         play.step();
     }
     play.scene.source.hold(false);
-    let end = play.scene.steps + STEPS + more;
+    let end = play.scene.steps + steps;
     while play.scene.steps < end {
         play.step();
     }

@@ -32,8 +32,8 @@ pub fn mode(text: &str) -> Vec<CString> {
 }
 
 fn run(scene: &mut Scene) {
-    let more = usize::from(scene.source.byte()) / 4;
-    while scene.steps < STEPS + more {
+    let steps = scene.more_than(STEPS);
+    while scene.steps < steps {
         scene.step();
     }
     scene.end();

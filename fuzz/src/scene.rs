@@ -34,6 +34,8 @@ const PLENTY: [usize; 8] = [
     4 << 20,
 ];
 const MANY: usize = 400;
+/// The same for a long run, and its steps: caches reach their budget, and shed what is idle.
+const VAST: (usize, usize, usize) = (32 << 20, 8000, 2500);
 /// Bytes to which an object grows at most.
 const LONG: usize = 8 << 20;
 /// Bytes at either end of an object that are written and compared, and in its middle.
@@ -120,6 +122,7 @@ pub struct Scene {
     /// Live bytes, and those from which on nothing is allocated.
     pub bytes: usize,
     plenty: usize,
+    many: usize,
     /// Steps done.
     pub steps: usize,
     /// The threads that seem to run.
@@ -139,6 +142,7 @@ impl Scene {
     pub fn new(mut source: Source) -> Self {
         Self {
             plenty: source.of(&PLENTY),
+            many: MANY,
             source,
             live: Vec::with_capacity(512),
             bytes: 0,
@@ -149,6 +153,16 @@ impl Scene {
             calm: false,
             bypassed: false,
         }
+    }
+
+    /// How many steps the run has beyond `least`: now and then thousands.
+    pub fn more_than(&mut self, least: usize) -> usize {
+        let more = self.source.byte();
+        if more < 4 {
+            (self.plenty, self.many) = (VAST.0, VAST.1);
+            return VAST.2;
+        }
+        least + usize::from(more) / 4
     }
 
     /// A request: all regimes, the small ones most of the time.
@@ -299,7 +313,7 @@ impl Scene {
     /// One of the calls that give memory.
     pub fn allocate(&mut self) {
         let n = self.size();
-        if self.bytes + n.min(1 << 20) > self.plenty || self.live.len() >= MANY {
+        if self.bytes + n.min(1 << 20) > self.plenty || self.live.len() >= self.many {
             return self.release();
         }
         let which = self.source.below(32);
@@ -505,13 +519,18 @@ impl Scene {
         self.bury(object);
     }
 
+    fn burst(&mut self) -> usize {
+        let most = if self.many > MANY { 900 } else { 24 };
+        1 + self.source.below(most)
+    }
+
     /// Several in one stretch of addresses, or every other one.
     fn release_many(&mut self) {
         if self.live.is_empty() {
             return;
         }
         let (mut i, step) = (self.source.below(self.live.len()), self.source.below(2));
-        for _ in 0..1 + self.source.below(24) {
+        for _ in 0..self.burst() {
             if i >= self.live.len() {
                 break;
             }
@@ -525,8 +544,8 @@ impl Scene {
     fn allocate_many(&mut self) {
         let n = self.size().min(20 * KIB);
         system().refused = false;
-        for _ in 0..1 + self.source.below(24) {
-            if self.bytes > self.plenty || self.live.len() >= MANY {
+        for _ in 0..self.burst() {
+            if self.bytes > self.plenty || self.live.len() >= self.many {
                 break;
             }
             // SAFETY: no precondition.
