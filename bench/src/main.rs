@@ -15,6 +15,7 @@ mod probes;
 mod report;
 mod results;
 mod run;
+mod soak;
 mod table;
 
 use std::env;
@@ -49,6 +50,14 @@ enum Command {
     Instructions(Chosen),
     /// Measure what is no workload: starts, memory after a peak, locks.
     Probes(Chosen),
+    /// Mixed work for millions of operations; fails if resident memory drifts on Cairn.
+    Soak {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Operations of each regime, in millions; 32, and 4 of large ones, if not given.
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..10_000))]
+        millions: Option<u64>,
+    },
     /// Make the tables and plots of docs/ from results.
     Report {
         /// What `run` or `all` wrote; target/bench/results.json if not given.
@@ -134,6 +143,15 @@ fn execute(command: Command) -> Result<()> {
             let measured = with_spinner(|shown| probes::all(&libraries, shown))?;
             println!("{}", rows(&measured, &libraries, "probe"));
             Ok(())
+        }
+        Command::Soak { chosen, millions } => {
+            let libraries = ready(&chosen)?;
+            let (lines, drifting) = with_spinner(|shown| soak::all(&libraries, millions, shown))?;
+            println!("{lines}");
+            if drifting.is_empty() {
+                return Ok(());
+            }
+            bail!("resident memory drifts: {}", drifting.join(", "))
         }
         Command::Report { file } => report::write(&Results::read(&results_file(file)?)?),
         Command::Check { file } => check(&Results::read(&results_file(file)?)?),
