@@ -1,5 +1,5 @@
 //! Makes the sources of Cairn's atomic protocols fit for loom, word by word and nothing else:
-//! loom's atomics for core's, a cell that loom watches for core's, statics that begin anew with
+//! loom's atomics for core's (`stand_in::atomic`), a cell that loom watches for core's, statics that begin anew with
 //! every schedule (loom's types have no constant value), small tables for large ones.
 //!
 //! `MODEL_BREAK="file|from|to"` also changes one thing in one source, for seeing a model fail.
@@ -65,7 +65,7 @@ fn main() {
             text = text.replace(from, to);
         }
         text = text
-            .replace("core::sync::atomic", "loom::sync::atomic")
+            .replace("core::sync::atomic", "crate::stand_in::atomic")
             .replace("core::cell::UnsafeCell", "crate::stand_in::UnsafeCell")
             .replace("const fn new", "fn new");
         // A reference to such a static is one to what stands behind it.

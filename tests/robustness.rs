@@ -83,6 +83,17 @@ fn threads_and_forks_work_without_a_thread_specific_key() {
 }
 
 #[test]
+fn a_thread_without_room_for_its_key_loses_nothing() {
+    let program = common::compile_c(
+        "robustness/no_room_for_the_key.c",
+        &["-rdynamic", "-Wno-maybe-uninitialized"],
+    );
+    common::for_each_mode(|mode| {
+        common::assert_silent_success(&common::run(&program, &[], mode));
+    });
+}
+
+#[test]
 fn what_is_free_serves_small_requests_when_nothing_else_is_left() {
     for args in [
         ["1000", "64", "2"],

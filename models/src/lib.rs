@@ -75,9 +75,9 @@ pub mod cache {
 
         /// The destructor of the thread's key.
         pub fn end_of_thread() {
-            if let Some(cache) = existing() {
+            if let Some(cache) = crate::stand_in::value_at_end() {
                 // SAFETY: as `pthread_setspecific` was given it.
-                unsafe { finish(cache.cast()) }
+                unsafe { finish(cache) }
             }
         }
     }
@@ -96,6 +96,9 @@ pub mod heap {
         }
         pub fn in_parent() {
             parent();
+        }
+        pub fn in_child() {
+            child();
         }
     }
 }

@@ -2,8 +2,9 @@
 //! thread to thread lie in loom's cells, so that an access without an order between the threads
 //! fails the model.
 
+use atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::cell::UnsafeCell as Watched;
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::cell::Cell;
 use std::ptr;
 
 /// `core`'s cell, each use of which counts as a write.
@@ -36,10 +37,35 @@ pub unsafe fn pthread_key_create(
     0
 }
 
+loom::thread_local! {
+    static SPECIFIC: Cell<*mut libc::c_void> = Cell::new(ptr::null_mut());
+}
+std::thread_local! {
+    static REFUSING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// # Safety
 /// None here.
-pub unsafe fn pthread_setspecific(_: libc::pthread_key_t, _: *const libc::c_void) -> libc::c_int {
+pub unsafe fn pthread_setspecific(
+    _: libc::pthread_key_t,
+    value: *const libc::c_void,
+) -> libc::c_int {
+    if REFUSING.get() {
+        return libc::ENOMEM;
+    }
+    SPECIFIC.with(|s| s.set(value.cast_mut()));
     0
+}
+
+/// From now on there is no memory for a thread's value, or there is.
+pub fn refuse_values(on: bool) {
+    REFUSING.set(on);
+}
+
+/// What the destructor of the ending thread's key is given, if it is called.
+pub fn value_at_end() -> Option<*mut libc::c_void> {
+    let value = SPECIFIC.with(|s| s.replace(ptr::null_mut()));
+    (!value.is_null()).then_some(value)
 }
 
 type Handler = Option<unsafe extern "C" fn()>;
@@ -73,14 +99,104 @@ pub mod tls {
         std::ptr::from_ref(&crate::cache::EMPTY).expose_provenance()
     }
     pub fn get() -> usize {
+        super::signal::may_come();
         WORD.with(Cell::get)
     }
     pub fn set(value: usize) {
+        super::signal::may_come();
         WORD.with(|w| w.set(value));
     }
     /// Unlike every other thread's that lives.
     pub fn thread() -> usize {
         NAME.with(|n| std::ptr::from_ref(&**n).addr())
+    }
+}
+
+/// Loom's atomics, before each use of which a signal may come.
+pub mod atomic {
+    pub use loom::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+    use super::signal::may_come;
+
+    macro_rules! watched {
+        ($name:ident, $loom:ty, $value:ty $(, $t:ident)?) => {
+            pub struct $name$(<$t>)?($loom);
+            impl$(<$t>)? $name$(<$t>)? {
+                pub fn new(value: $value) -> Self {
+                    Self(<$loom>::new(value))
+                }
+                #[track_caller]
+                pub fn load(&self, order: Ordering) -> $value {
+                    may_come();
+                    self.0.load(order)
+                }
+                #[track_caller]
+                pub fn store(&self, value: $value, order: Ordering) {
+                    may_come();
+                    self.0.store(value, order);
+                }
+                #[track_caller]
+                pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                    may_come();
+                    self.0.swap(value, order)
+                }
+                #[track_caller]
+                pub fn compare_exchange(
+                    &self,
+                    old: $value,
+                    new: $value,
+                    done: Ordering,
+                    failed: Ordering,
+                ) -> Result<$value, $value> {
+                    may_come();
+                    self.0.compare_exchange(old, new, done, failed)
+                }
+            }
+        };
+    }
+    watched!(AtomicUsize, loom::sync::atomic::AtomicUsize, usize);
+    watched!(AtomicBool, loom::sync::atomic::AtomicBool, bool);
+    watched!(AtomicPtr, loom::sync::atomic::AtomicPtr<T>, *mut T, T);
+
+    impl AtomicUsize {
+        #[track_caller]
+        pub fn fetch_add(&self, n: usize, order: Ordering) -> usize {
+            may_come();
+            self.0.fetch_add(n, order)
+        }
+        #[track_caller]
+        pub fn fetch_sub(&self, n: usize, order: Ordering) -> usize {
+            may_come();
+            self.0.fetch_sub(n, order)
+        }
+    }
+}
+
+/// A signal whose handler forks, before any one use of an atomic or of the thread's word. The
+/// model goes on as the child.
+pub mod signal {
+    use std::cell::Cell;
+    std::thread_local! {
+        static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    /// The signal comes when `uses` more have passed.
+    pub fn comes_after(uses: usize) {
+        LEFT.set(Some(uses));
+    }
+    /// No signal any more; whether it came.
+    pub fn has_come() -> bool {
+        LEFT.take().is_none()
+    }
+    pub fn may_come() {
+        match LEFT.get() {
+            Some(0) => {
+                LEFT.set(None);
+                crate::heap::fork::before();
+                crate::heap::fork::in_child();
+            }
+            Some(uses) => LEFT.set(Some(uses - 1)),
+            None => {}
+        }
     }
 }
 
@@ -292,8 +408,9 @@ pub mod cache {
     use super::Watched;
     use crate::arena::Arena;
 
-    pub static EMPTY: u64 = 1;
-    pub static FINISHED: u64 = 2;
+    pub type Blank = u64;
+    pub static EMPTY: Blank = 1;
+    pub static FINISHED: Blank = 2;
 
     /// A cache whose bins are a cell.
     #[repr(C)]

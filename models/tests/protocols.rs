@@ -7,7 +7,7 @@
 use cairn_models::arena::heap::Heap;
 use cairn_models::config::REGION;
 use cairn_models::heap::{fork, start};
-use cairn_models::stand_in::{STARTS, chunk, settings};
+use cairn_models::stand_in::{STARTS, chunk, refuse_values, settings, signal};
 use cairn_models::sync::Lock;
 use cairn_models::{arenas, cache, region};
 use loom::cell::UnsafeCell;
@@ -87,8 +87,68 @@ fn a_parked_cache_has_one_owner_who_sees_its_contents() {
         other.join().expect("it ends");
         cache::thread::flush();
         assert_eq!(cache::thread::count(), 0);
-        let users: usize = arenas::all().map(|a| a.threads.load(Relaxed)).sum();
-        assert_eq!(users, 0, "a thread that ended still counts");
+        assert_eq!(users(), 0, "a thread that ended still counts");
+    });
+}
+
+/// How many threads count for an arena.
+fn users() -> usize {
+    arenas::all().map(|a| a.threads.load(Relaxed)).sum()
+}
+
+/// One thread begins and ends; a handler forks in the middle, and the child goes on alone.
+fn begin_and_end(signal_after: usize) -> bool {
+    let came = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let note = came.clone();
+    loom::model(move || {
+        cache::thread::init();
+        signal::comes_after(signal_after);
+        assert!(cache::thread::current().is_some());
+        let in_it = (cache::thread::count(), users());
+        cache::thread::end_of_thread();
+        note.store(signal::has_come(), Relaxed);
+        let after = (cache::thread::count(), users());
+        assert_eq!(
+            (in_it, after),
+            ((1, 1), (0, 0)),
+            "a signal after {signal_after} steps"
+        );
+    });
+    came.load(Relaxed)
+}
+
+#[test]
+fn a_fork_at_any_step_of_a_threads_beginning_or_end_leaves_its_counts_right() {
+    let steps = (0..).take_while(|&n| begin_and_end(n)).count();
+    assert!(steps > 30, "only {steps} steps were seen");
+}
+
+#[test]
+fn a_thread_that_gave_up_its_cache_counts_no_more_and_its_child_neither() {
+    model(|| {
+        cache::thread::init();
+        let _ = cache::thread::current();
+        cache::thread::bypass();
+        assert_eq!((cache::thread::count(), users()), (0, 0));
+        fork::before();
+        fork::in_child();
+        cache::thread::end_of_thread();
+        assert_eq!((cache::thread::count(), users()), (0, 0));
+    });
+}
+
+#[test]
+fn a_cache_that_cannot_be_handed_over_is_given_up_and_tried_again() {
+    model(|| {
+        cache::thread::init();
+        refuse_values(true);
+        assert!(cache::thread::current().is_none());
+        assert_eq!((cache::thread::count(), users()), (0, 0));
+        refuse_values(false);
+        assert!(cache::thread::current().is_some());
+        assert_eq!((cache::thread::count(), users()), (1, 1));
+        cache::thread::end_of_thread();
+        assert_eq!((cache::thread::count(), users()), (0, 0));
     });
 }
 

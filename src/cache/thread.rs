@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   EMPTY --first slow call--> a cache of its own --thread ends--> FINISHED
-//!                               ^                        |
-//!                               '---- parked, one a CPU <-'   (else: all given back)
+//!     ^                         |  ^                        |
+//!     '-- no room for its key --'  '---- parked, a few <----'   (else: all given back)
 //! ```
 //!
 //! A finished thread's small cache is parked for the next thread that begins: where threads come
 //! and go, neither end costs a hundred visits to the arena. A large one is given back at once.
 
-use super::{Cache, EMPTY, FINISHED};
+use super::{Blank, Cache, EMPTY, FINISHED};
 use crate::arena::Arena;
 use crate::sync::tls;
 use crate::{arenas, side};
@@ -26,7 +26,11 @@ const PARKED: usize = 4;
 const PARK_ROOM: usize = 512 << 10;
 
 static KEY: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// Threads whose word leads to a cache of their own. Each of them also counts for its arena.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// Forks between the first process and this one. A signal handler may fork in the middle of a
+/// count; the child goes on with half of it, and this tells it so.
+static FORKS: AtomicUsize = AtomicUsize::new(0);
 /// Set when every call must take the slow way (`M_PERTURB`).
 static BYPASS: AtomicBool = AtomicBool::new(false);
 /// A cache is in one place only: whoever swaps it out owns it, with all that was written before
@@ -56,9 +60,30 @@ pub fn bypass() {
 
 fn leave() {
     if let Some(cache) = existing() {
-        tls::set(ptr::from_ref(&FINISHED).expose_provenance());
+        part(cache, &FINISHED);
         // SAFETY: the word no longer leads to it, and its thread is this one.
         unsafe { (*cache).drain() };
+    }
+}
+
+/// Turns the word from the cache, if it leads there, to where there is none; the thread counts no
+/// more.
+fn part(cache: *mut Cache, to: &'static Blank) {
+    if existing() != Some(cache) {
+        return;
+    }
+    let forks = FORKS.load(Acquire);
+    tls::set(ptr::from_ref(to).expose_provenance());
+    THREADS.fetch_sub(1, Relaxed);
+    // SAFETY: a cache's arena is set before it is published, and arenas live forever.
+    unsafe { (*(*cache).arena).threads.fetch_sub(1, Relaxed) };
+    recount_after(forks);
+}
+
+/// Counts anew if a fork came between: then this is the child, and its only thread.
+fn recount_after(forks: usize) {
+    if FORKS.fetch_add(0, AcqRel) != forks {
+        recount();
     }
 }
 
@@ -81,16 +106,25 @@ pub fn current() -> Option<*mut Cache> {
     if key == usize::MAX || BYPASS.load(Relaxed) {
         return None; // without the destructor a cache would be lost with its thread
     }
+    let forks = FORKS.load(Acquire);
     let cache = match unpark() {
         Some(cache) => cache,
         None => create()?,
     };
-    THREADS.fetch_add(1, Relaxed);
     // Published before `pthread_setspecific`, which may allocate and so come back here.
     tls::set(cache.expose_provenance());
+    THREADS.fetch_add(1, Relaxed);
+    recount_after(forks);
     // SAFETY: the key is ours.
-    unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, cache.cast()) };
-    Some(cache)
+    if unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, cache.cast()) } == 0 {
+        return Some(cache);
+    }
+    // Nobody would hand it over at the thread's end. What refused was memory, so the next call
+    // that could use a cache tries again; until then the thread goes on as before its first.
+    part(cache, &EMPTY);
+    // SAFETY: the word no longer leads to it.
+    unsafe { hand_over(cache) };
+    None
 }
 
 fn create() -> Option<*mut Cache> {
@@ -113,11 +147,18 @@ pub fn arena() -> &'static Arena {
 /// The thread ends: its cache is parked or given back, and it never gets another.
 unsafe extern "C" fn finish(cache: *mut libc::c_void) {
     let cache: *mut Cache = cache.cast();
-    tls::set(ptr::from_ref(&FINISHED).expose_provenance());
-    THREADS.fetch_sub(1, Relaxed);
+    part(cache, &FINISHED);
     // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
+    unsafe { hand_over(cache) };
+}
+
+/// Parks a cache, or gives it back.
+///
+/// # Safety
+/// Nobody else can reach the cache.
+unsafe fn hand_over(cache: *mut Cache) {
+    // SAFETY: the caller's.
     unsafe {
-        (*(*cache).arena).threads.fetch_sub(1, Relaxed);
         if (*cache).capacity() > PARK_ROOM || !park(cache) {
             discard(cache);
         }
@@ -172,6 +213,12 @@ pub fn flush() {
 
 /// After `fork` one thread is left.
 pub fn only_thread() {
+    FORKS.fetch_add(1, AcqRel);
+    recount();
+}
+
+/// Counts this thread as the only one.
+fn recount() {
     let mine = usize::from(existing().is_some());
     THREADS.store(mine, Relaxed);
     for a in arenas::all() {
