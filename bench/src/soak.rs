@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn a_rise_beyond_the_bound_in_the_last_half_is_a_drift() {
         let drifts = |text: &str| Soaked::read(text).is_ok_and(|soaked| soaked.drifts());
-        assert!(!drifts("9 2 10000 5000 40000 41000 47148 90000 90000"));
-        assert!(drifts("9 2 10000 5000 40000 41000 47149 90000 90000"));
+        assert!(!drifts("9 2 10000 5000 40000 41000 46048 90000 90000"));
+        assert!(drifts("9 2 10000 5000 40000 41000 46049 90000 90000"));
         assert!(!drifts("9 2 10000 5000 40000 41000 40000 80000 263840"));
         assert!(drifts("9 2 10000 5000 40000 41000 40000 80000 263841"));
         assert!(Soaked::read("9 2 10000").is_err());
