@@ -33,10 +33,13 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
     let mut m = Mapping {
         p,
         stuck: false,
+        loose: false,
         ..m
     };
     if slack != 0 {
-        m = cut(m, (p - ALIGN) & !(page - 1), round_up(p + n, page));
+        let end = round_up(p + n, page);
+        m = cut(m, (p - ALIGN) & !(page - 1), end);
+        m.loose = m.base + m.len > end;
     }
     // SAFETY: inside the mapping, header included.
     unsafe { Chunk::at(p) }.write(0, Kind::Mapped, true, true);

@@ -227,6 +227,50 @@ const TECHNIQUES: &[Technique] = &[
     ("house of spirit (cache)", "house_of_spirit 400 binned_turned", SIZE, SIZE),
     ("house of spirit (cache)", "house_of_spirit 5000 binned_turned", SIZE, SIZE),
     ("house of spirit (cache)", "house_of_spirit 50000 binned_turned", SIZE, SIZE),
+
+    // The old header of a top that has moved.
+    ("stale top", "stale_top 40000 freed", DOUBLE_FREE, DOUBLE_FREE),
+    ("stale top", "stale_top 60000 freed", DOUBLE_FREE, DOUBLE_FREE),
+    ("stale top", "stale_top 40000 turned", POINTER, POINTER),
+    ("stale top", "stale_top 60000 turned", POINTER, POINTER),
+    ("stale top", "stale_top 40000 foot", FRONT, FRONT),
+    ("stale top", "stale_top 60000 foot", FRONT, FRONT),
+    ("stale top", "stale_top 40000 replayed", DOUBLE_FREE, DOUBLE_FREE),
+    ("stale top", "stale_top 60000 replayed", DOUBLE_FREE, DOUBLE_FREE),
+
+    ("new top", "new_top 30000 size", TOP, TOP),
+    ("new top", "new_top 30000 tag", TOP, TOP),
+    ("new top", "new_top 30000 copied", TOP, TOP),
+    ("new top", "new_top 30000 zero", TOP, TOP),
+    ("new top", "new_top 30000 flag", FRONT, FRONT),
+    ("new top", "new_top 30000 fence", NEXT_SIZE, NEXT_SIZE),
+    ("new top", "new_top 50000 size", TOP, TOP),
+    ("new top", "new_top 50000 tag", TOP, TOP),
+    ("new top", "new_top 50000 copied", TOP, TOP),
+    ("new top", "new_top 50000 zero", TOP, TOP),
+    ("new top", "new_top 50000 flag", FRONT, FRONT),
+    ("new top", "new_top 50000 fence", NEXT_SIZE, NEXT_SIZE),
+
+    ("leaked links", "leak 48 again", Harmless, Harmless),
+    ("leaked links", "leak 48 split", Harmless, Harmless),
+    ("leaked links", "leak 48 merged", Harmless, Harmless),
+    ("leaked links", "leak 48 extended", Harmless, Harmless),
+    ("leaked links", "leak 48 top", Harmless, Harmless),
+    ("leaked links", "leak 400 again", Harmless, Harmless),
+    ("leaked links", "leak 400 split", Harmless, Harmless),
+    ("leaked links", "leak 400 merged", Harmless, Harmless),
+    ("leaked links", "leak 400 extended", Harmless, Harmless),
+    ("leaked links", "leak 400 top", Harmless, Harmless),
+    ("leaked links", "leak 5000 again", Harmless, Harmless),
+    ("leaked links", "leak 5000 split", Harmless, Harmless),
+    ("leaked links", "leak 5000 merged", Harmless, Harmless),
+    ("leaked links", "leak 5000 extended", Harmless, Harmless),
+    ("leaked links", "leak 5000 top", Harmless, Harmless),
+    ("leaked links", "leak 40000 again", Harmless, Harmless),
+    ("leaked links", "leak 40000 split", Harmless, Harmless),
+    ("leaked links", "leak 40000 merged", Harmless, Harmless),
+    ("leaked links", "leak 40000 extended", Harmless, Harmless),
+    ("leaked links", "leak 40000 top", Harmless, Harmless),
 ];
 
 /// Runs those of a program.
@@ -274,7 +318,7 @@ techniques! {
     poison_null_byte house_of_lore overlapping_chunks mmap_overlapping_chunks house_of_force
     unsorted_bin_attack large_bin_attack house_of_einherjar house_of_orange tcache_poisoning
     tcache_stashing_unlink house_of_botcake decrypt_safe_linking metadata_poisoning house_of_mind
-    house_of_water house_of_tangerine
+    house_of_water house_of_tangerine stale_top new_top leak
 }
 
 #[test]

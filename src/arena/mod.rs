@@ -11,6 +11,7 @@ pub mod grow;
 pub mod heap;
 pub mod list;
 pub mod runs;
+pub mod slack;
 pub mod split;
 pub mod trim;
 

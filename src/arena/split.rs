@@ -1,6 +1,6 @@
 //! Split and coalesce: how chunks become free and free chunks become chunks.
 
-use super::{Entry, State, bins};
+use super::{Entry, State, bins, slack};
 use crate::chunk::{Chunk, Kind};
 use crate::class;
 use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK};
@@ -94,6 +94,9 @@ impl State {
         let head = c.head();
         let rest = head.size() - size;
         if rest < MIN_CHUNK {
+            if rest != 0 {
+                slack::note(c, head.size());
+            }
             return;
         }
         c.write(size, Kind::Plain, head.prev_in_use(), true);
@@ -273,6 +276,9 @@ impl State {
             rest.set_foot(found - size);
             self.link(rest, found - size);
         } else {
+            if found != size {
+                slack::note(c, found);
+            }
             c.write(found, Kind::Plain, head.prev_in_use(), true);
             next.set_prev_in_use(true);
         }

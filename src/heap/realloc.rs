@@ -2,7 +2,7 @@
 
 use super::vet::{self, Found, Why};
 use super::{alloc, checked, start};
-use crate::arena::owner;
+use crate::arena::{owner, slack};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::{class, fatal, mapped, os, region, settings};
@@ -52,6 +52,9 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     }
     let wanted = class::chunk_for(n);
     if wanted <= size && size - wanted < MIN_CHUNK {
+        if wanted != size {
+            slack::note(c, size);
+        }
         return true;
     }
     // SAFETY: a chunk's region has a record (I8).
@@ -131,18 +134,15 @@ pub fn fits(what: Found, align: usize, n: usize) -> bool {
             };
             asked.is_some_and(|n| class::of_request(n) == class)
         }
-        Found::Chunk(_, size) => {
+        Found::Chunk(c, size) => {
             // Exact, rounded to its class, or with a rest that was too small to split.
-            let holds = |chunk: usize| chunk <= size && size - chunk < MIN_CHUNK;
+            let holds =
+                |chunk: usize| chunk == size || (chunk + ALIGN == size && slack::is_noted(c, size));
             n < settings::loose_sizes()
                 && (holds(class::chunk_for(n)) || holds(class::aligned_chunk_for(n, align)))
         }
-        // Whole pages, and what an alignment cost that the kernel would not take back.
-        Found::Mapped(have) => {
-            n <= have
-                && (have - n <= 2 * os::page() || align > os::page())
-                && settings::check() == 0
-        }
+        // Whole pages; where the kernel left more than those, the registry says so.
+        Found::Mapped(have) => n <= have && have - n < os::page() && settings::check() == 0,
         Found::Bad(_) => false,
     }
 }

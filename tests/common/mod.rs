@@ -18,6 +18,7 @@ use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -383,6 +384,37 @@ pub fn is_report(stderr: &str, message: &str) -> bool {
                     .bytes()
                     .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
         })
+}
+
+/// The address in the first line of a message.
+pub fn reported_address(stderr: &str) -> Option<usize> {
+    let (_, address) = stderr.lines().next()?.rsplit_once(": 0x")?;
+    usize::from_str_radix(address, 16).ok()
+}
+
+/// What `work` makes of each item, in their order, several at a time: as many as there are CPUs.
+pub fn each_in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let mut all: Vec<(usize, R)> = thread::scope(|scope| {
+        let some = || {
+            let mut mine = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Relaxed);
+                let Some(item) = items.get(i) else {
+                    return mine;
+                };
+                mine.push((i, work(item)));
+            }
+        };
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(some)).collect();
+        threads
+            .into_iter()
+            .flat_map(|t| t.join().expect("a worker panicked"))
+            .collect()
+    });
+    all.sort_by_key(|&(i, _)| i);
+    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What a run did, for a failed assertion.
