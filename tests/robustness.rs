@@ -122,3 +122,32 @@ fn what_is_free_serves_larger_requests_when_nothing_else_is_left() {
 fn a_kernel_that_takes_nothing_back_is_not_asked_at_every_free() {
     holds_if_possible("locked_memory", &[], "memory cannot be locked");
 }
+
+/// No purge within the test, and growth in small steps: the counts are the same in every run.
+#[test]
+fn a_live_set_that_is_replaced_for_thousands_of_rounds_needs_no_more_memory() {
+    let counted = [("CAIRN_PURGE_DELAY", "3600000"), ("CAIRN_HUGE_FROM", "0")];
+    for args in [["128", "4096"], ["1024", "8192"], ["100000", "32768"]] {
+        common::for_each_mode(|mode| {
+            let env = common::with(mode, &counted);
+            common::assert_silent_success(&common::run(program("steady"), &args, &env));
+        });
+    }
+    let args = ["128", "4096", "aligned requests too"];
+    common::assert_silent_success(&common::run(program("steady"), &args, &counted));
+}
+
+#[test]
+fn ten_thousand_threads_one_after_another_leave_nothing_behind() {
+    holds("threads_leave_nothing", &["single"]);
+}
+
+#[test]
+fn five_thousand_threads_in_waves_leave_nothing_behind() {
+    holds("threads_leave_nothing", &["waves"]);
+}
+
+#[test]
+fn heaps_that_grow_and_are_emptied_again_and_again_take_no_more_addresses() {
+    holds("heaps_again", &[]);
+}
