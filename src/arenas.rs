@@ -2,19 +2,17 @@
 
 use crate::arena::Arena;
 use crate::config::MAX_ARENAS;
+use crate::own::OWN;
 use crate::sync::Lock;
 use crate::{settings, side};
 use core::ptr;
 use core::sync::atomic::{
-    AtomicPtr, AtomicUsize,
+    AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
 /// Guards the making of arenas. The outermost lock of the order.
 pub static LOCK: Lock = Lock::new();
-static MAIN: Arena = Arena::new(0);
-static OTHERS: [AtomicPtr<Arena>; MAX_ARENAS] =
-    [const { AtomicPtr::new(ptr::null_mut()) }; MAX_ARENAS];
 static CPUS: AtomicUsize = AtomicUsize::new(1);
 
 /// Sets how many CPUs the process may use.
@@ -24,16 +22,16 @@ pub fn set_cpus(n: usize) {
 
 /// The arena that uses the break.
 pub fn main() -> &'static Arena {
-    &MAIN
+    &OWN.main
 }
 
 /// The arenas there are, by index.
 pub fn all() -> impl Iterator<Item = &'static Arena> {
-    let others = OTHERS.iter().map_while(|a| {
+    let others = OWN.others.iter().map_while(|a| {
         // SAFETY: arenas live in side memory as long as the process (I11).
         unsafe { a.load(Acquire).as_ref() }
     });
-    core::iter::once(&MAIN).chain(others)
+    core::iter::once(main()).chain(others)
 }
 
 /// The arena a new thread refills from: the least used one, or a new one while there are fewer
@@ -44,7 +42,7 @@ pub fn assign() -> &'static Arena {
         0 => CPUS.load(Relaxed),
         n => n,
     };
-    let (mut best, mut count) = (&MAIN, 0);
+    let (mut best, mut count) = (main(), 0);
     for a in all() {
         if a.threads.load(Relaxed) < best.threads.load(Relaxed) {
             best = a;
@@ -62,7 +60,7 @@ pub fn assign() -> &'static Arena {
 }
 
 fn create(index: usize) -> Option<&'static Arena> {
-    let place = OTHERS.get(index - 1)?;
+    let place = OWN.others.get(index - 1)?;
     let new: *mut Arena = ptr::with_exposed_provenance_mut(side::take(size_of::<Arena>())?);
     // SAFETY: side memory just taken, large enough and aligned to a cache line.
     unsafe { new.write(Arena::new(index)) };

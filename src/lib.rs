@@ -14,13 +14,14 @@
 //! | `class`, `chunk`, `region` | size classes; headers, feet and tags; what an address is |
 //! | `checked` | check mode: trailers behind objects, the quarantine |
 //! | `arena` | bins, fastbins, runs, top: everything behind one lock |
-//! | `arenas`, `mapped` | which arenas there are; one mapping each |
+//! | `own`, `arenas`, `mapped` | static memory; which arenas there are; one mapping each |
 //! | `cache` | a thread's arrays |
 //! | `heap` | routes: which part serves, what a pointer is |
 //! | `c`, `global` | the interfaces |
 //!
-//! Two arrows point up, and why: `sync::tls` names the static cache that a thread's word starts
-//! with, and `region` names the `Heap` its records belong to without looking inside.
+//! Three arrows point up, and why: `sync::tls` names the blank of `own` that a thread's word starts
+//! with, and `region` names the `Heap` its records belong to without looking inside, and the
+//! static of `own` that its table is a part of.
 
 #![cfg_attr(not(test), no_std)]
 
@@ -48,6 +49,7 @@ mod heap;
 mod knobs;
 mod mapped;
 mod os;
+mod own;
 mod region;
 mod report;
 mod settings;

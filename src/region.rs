@@ -1,8 +1,9 @@
 //! The one lookup: what an address belongs to, found without reading the address's memory.
 //!
-//! Address space is cut into regions of 64 KiB. A two-level table (the root in `.bss`, a leaf per
-//! 4 GiB mapped when first needed) holds two words a region, apart from the heap: the *word*,
-//! all that the fast paths need, and the *record*, what the arena keeps about the region.
+//! Address space is cut into regions of 64 KiB. A two-level table (the root and the first leaf are
+//! static, a leaf per further 4 GiB is mapped when first needed) holds two words a region, apart
+//! from the heap: the *word*, all that the fast paths need, and the *record*, what the arena keeps
+//! about the region.
 //!
 //! ```text
 //! word   0                 nobody's: a mapped chunk, or not Cairn's
@@ -16,6 +17,7 @@
 use crate::arena::heap::Heap;
 use crate::class::BIN_SHIFT;
 use crate::config::{ALIGN, GRANULES, REGION, REGION_SHIFT};
+use crate::own::OWN;
 use crate::side;
 use core::ptr;
 use core::sync::atomic::{
@@ -35,36 +37,54 @@ pub const FREED: u8 = 2;
 
 const LEAF: usize = 1 << 16;
 
+/// What is known of 4 GiB of addresses.
+///
+/// The first leaf that is needed, most often the break's, costs no mapping: the heap can begin
+/// when the process has used them up.
 #[repr(C)]
-struct Leaf {
+pub struct Leaf {
     word: [AtomicUsize; LEAF],
     record: [AtomicPtr<Record>; LEAF],
 }
 
-/// 48 bits of address, but for the last 4 GiB: no program's, and a length that is no power of
-/// two leaves one comparison with the index where two shifts would stand.
-const ROOTS: usize = (1 << 16) - 1;
+impl Leaf {
+    /// Nothing known.
+    pub const fn new() -> Self {
+        Self {
+            word: [const { AtomicUsize::new(0) }; LEAF],
+            record: [const { AtomicPtr::new(ptr::null_mut()) }; LEAF],
+        }
+    }
+}
+
+/// The addresses that a program can have unless it asks for higher ones: 47 bits on x86-64, else
+/// 48. A length that is no power of two leaves one comparison with the index where two shifts
+/// would stand: 4 GiB too many, where they are the kernel's, or too few.
+const ROOTS: usize = if cfg!(target_arch = "x86_64") {
+    (1 << 15) + 1
+} else {
+    (1 << 16) - 1
+};
 
 /// The root, and the words of a leaf that nobody entered anything into. An entry is the distance
 /// of a leaf from those, so that an entry of 0 leads to them: the fast path has no null to ask
 /// for.
 #[repr(C)]
-struct Table {
+pub struct Table {
     root: [AtomicUsize; ROOTS],
     none: [AtomicUsize; LEAF],
 }
 
-static TABLE: Table = Table {
-    root: [const { AtomicUsize::new(0) }; ROOTS],
-    none: [const { AtomicUsize::new(0) }; LEAF],
-};
+impl Table {
+    /// No leaf.
+    pub const fn new() -> Self {
+        Self {
+            root: [const { AtomicUsize::new(0) }; ROOTS],
+            none: [const { AtomicUsize::new(0) }; LEAF],
+        }
+    }
+}
 
-/// The first leaf that is needed, most often the break's: it costs no mapping, so that the heap
-/// can begin when the process has used up its mappings. Untouched `.bss` costs no memory.
-static FIRST: Leaf = Leaf {
-    word: [const { AtomicUsize::new(0) }; LEAF],
-    record: [const { AtomicPtr::new(ptr::null_mut()) }; LEAF],
-};
 static FIRST_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// What the arena knows of one of its regions. Guarded by that arena's lock.
@@ -98,13 +118,13 @@ pub struct Record {
 /// Where distances are counted from.
 #[inline(always)]
 fn origin() -> usize {
-    (&raw const TABLE.none).expose_provenance()
+    (&raw const OWN.table.none).expose_provenance()
 }
 
 #[inline(always)]
 fn leaf(p: usize) -> *mut Leaf {
-    // A pointer above 48 bits is nobody's.
-    match TABLE.root.get(p >> 32).map_or(0, |l| l.load(Acquire)) {
+    // A pointer beyond the table is nobody's.
+    match OWN.table.root.get(p >> 32).map_or(0, |l| l.load(Acquire)) {
         0 => ptr::null_mut(),
         distance => ptr::with_exposed_provenance_mut(origin().wrapping_add(distance)),
     }
@@ -117,7 +137,7 @@ pub fn word(p: usize) -> usize {
 }
 
 /// As [`word`] for a multiple of 16, and its granule's number; a word of 0 for every other
-/// address, above 48 bits or not.
+/// address, beyond the table or not.
 ///
 /// Rotating the four low bits to the top makes one comparison of two, and leaves the granule.
 #[inline(always)]
@@ -128,7 +148,7 @@ pub fn aligned_word(p: usize) -> (usize, usize) {
 
 #[inline(always)]
 fn word_under(root: usize, p: usize) -> usize {
-    let Some(root) = TABLE.root.get(root) else {
+    let Some(root) = OWN.table.root.get(root) else {
         return 0;
     };
     let words: *const AtomicUsize =
@@ -180,7 +200,7 @@ pub fn state_of(word: usize, granule: usize) -> *mut u8 {
 
 /// Makes the leaf for `p` exist.
 fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
-    let root = TABLE.root.get(p >> 32)?;
+    let root = OWN.table.root.get(p >> 32)?;
     let found = leaf(p);
     if !found.is_null() {
         return Some(found);
@@ -188,7 +208,7 @@ fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
     let new = if FIRST_TAKEN.swap(true, Relaxed) {
         side::take(size_of::<Leaf>())?
     } else {
-        (&raw const FIRST).expose_provenance()
+        (&raw const OWN.first).expose_provenance()
     };
     // If another arena was first its leaf serves, and ours, never touched, costs no memory.
     let _ = root.compare_exchange(0, new.wrapping_sub(origin()), Release, Acquire);

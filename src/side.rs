@@ -1,5 +1,6 @@
-//! Side memory: where the allocator keeps what no overflow may reach. Its own mappings, a guard
-//! page at either end, powers of two from 64 bytes to 64 KiB, larger things mapped alone.
+//! Side memory: where the allocator keeps what no overflow may reach. A first span that is there
+//! from the beginning (`own`), then its own mappings, a guard page at either end of each; powers of
+//! two from 64 bytes to 64 KiB, larger things mapped alone.
 //!
 //! Arena headers, region records, state pages and the arrays of the thread caches live here.
 //! Memory comes back to per-size stacks and is never unmapped, so a stale pointer into it can be
@@ -39,6 +40,14 @@ fn with<R>(f: impl FnOnce(&mut Side) -> R) -> R {
     let _held = LOCK.acquire();
     // SAFETY: the lock is held, and `f` cannot call `with` again: it would stop in `acquire`.
     f(unsafe { &mut *SIDE.0.get() })
+}
+
+/// Gives the first span. Before the first [`take`], or what was left of another is lost.
+///
+/// # Safety
+/// `[at, at + len)` is whole pages, zero, and nobody else's as long as the process lives.
+pub unsafe fn lend(at: usize, len: usize) {
+    with(|s| s.pages = (at, at + len));
 }
 
 /// Bytes that a request occupies.

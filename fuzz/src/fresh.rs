@@ -125,6 +125,12 @@ unsafe fn open(at: usize, len: usize) {
     unsafe { kernel(libc::SYS_mprotect, [at, len, rw as usize, 0, 0, 0]) };
 }
 
+/// Whether an address is one of Cairn's statics.
+pub fn is_static(at: usize) -> bool {
+    let (from, to) = state();
+    (from..to).contains(&at)
+}
+
 /// Reserves a window of addresses.
 fn reserve(from: usize, to: usize, protection: c_int) {
     let at = ptr::with_exposed_provenance_mut(from);

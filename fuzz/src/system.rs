@@ -6,6 +6,7 @@
 //! a window too, what is written to stderr is kept, and `abort` comes back to the target. So
 //! Cairn itself needs no hook for any of it, and an input shows the same behaviour every time.
 
+use crate::fresh;
 use core::cell::{Cell, UnsafeCell};
 use libc::{c_char, c_int, c_long, c_void, off_t, size_t, ssize_t};
 use std::ptr;
@@ -471,6 +472,14 @@ pub unsafe extern "C" fn mremap(
 /// As C's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mprotect(at: *mut c_void, len: size_t, prot: c_int) -> c_int {
+    if is_inside() && fresh::is_static(at.addr()) {
+        // The guards around Cairn's statics; those pages are watched, and never written.
+        return if system().refuses() {
+            refusal() as c_int
+        } else {
+            0
+        };
+    }
     if is_inside() {
         assert!(
             system().owns(at.addr(), at.addr() + len),
@@ -495,6 +504,15 @@ pub unsafe extern "C" fn mprotect(at: *mut c_void, len: size_t, prot: c_int) -> 
 /// As C's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn madvise(at: *mut c_void, len: size_t, advice: c_int) -> c_int {
+    if is_inside() && fresh::is_static(at.addr()) {
+        if system().refuses() {
+            return refusal() as c_int;
+        }
+        assert_eq!(advice, libc::MADV_DONTNEED);
+        // SAFETY: the caller's: contents that nothing needs.
+        unsafe { at.write_bytes(0, len) };
+        return 0;
+    }
     if is_inside() {
         assert!(
             system().owns(at.addr(), at.addr() + len),

@@ -11,7 +11,7 @@
 )]
 
 pub mod stand_in;
-pub use stand_in::{checked, chunk, class, config, fatal, knobs, mapped, os, settings, side};
+pub use stand_in::{checked, chunk, class, config, fatal, knobs, mapped, os, own, settings, side};
 
 macro_rules! shipped {
     ($file:literal) => {
@@ -36,12 +36,7 @@ pub mod region {
 
     /// Memory for a leaf, as the system gives it: zeros.
     pub fn blank_leaf() -> usize {
-        let zero = || core::array::from_fn(|_| AtomicUsize::new(0));
-        let record = core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut()));
-        crate::stand_in::leak(Leaf {
-            word: zero(),
-            record,
-        })
+        crate::stand_in::leak(Leaf::new())
     }
 
     /// Memory for a record, likewise.

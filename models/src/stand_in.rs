@@ -92,11 +92,8 @@ pub mod relax {
 pub mod tls {
     use std::cell::Cell;
     loom::thread_local! {
-        static WORD: Cell<usize> = Cell::new(ptr_to_empty());
+        static WORD: Cell<usize> = Cell::new(super::own::empty());
         static NAME: Box<u64> = Box::new(0);
-    }
-    fn ptr_to_empty() -> usize {
-        std::ptr::from_ref(&crate::cache::EMPTY).expose_provenance()
     }
     pub fn get() -> usize {
         super::signal::may_come();
@@ -336,6 +333,37 @@ pub mod mapped {
     pub use super::MAPPED as LOCK;
 }
 
+/// What is there from the beginning, but for memory.
+pub mod own {
+    use super::atomic::AtomicPtr;
+    use crate::arena::Arena;
+    use crate::config::MAX_ARENAS;
+    use crate::region::{Leaf, Table};
+
+    pub struct Own {
+        pub table: Table,
+        pub first: Leaf,
+        pub main: Arena,
+        pub others: [AtomicPtr<Arena>; MAX_ARENAS],
+    }
+    loom::lazy_static! {
+        pub static ref OWN: Own = Own {
+            table: Table::new(),
+            first: Leaf::new(),
+            main: Arena::new(0),
+            others: core::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+        };
+    }
+    static BLANKS: [u64; 2] = [0; 2];
+    pub fn empty() -> usize {
+        std::ptr::from_ref(&BLANKS[0]).expose_provenance()
+    }
+    pub fn finished() -> usize {
+        std::ptr::from_ref(&BLANKS[1]).expose_provenance()
+    }
+    pub fn begin() {}
+}
+
 pub mod side {
     pub use super::SIDE as LOCK;
     use crate::cache::Cache;
@@ -407,10 +435,6 @@ pub mod arena {
 pub mod cache {
     use super::Watched;
     use crate::arena::Arena;
-
-    pub type Blank = u64;
-    pub static EMPTY: Blank = 1;
-    pub static FINISHED: Blank = 2;
 
     /// A cache whose bins are a cell.
     #[repr(C)]

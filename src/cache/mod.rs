@@ -14,7 +14,6 @@ use crate::config::{RUN_LIMIT, chunk_size};
 use crate::region::{self, CHUNKS, FREED, IN_USE};
 use crate::sync::tls;
 use crate::{class, fatal};
-use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
@@ -66,37 +65,6 @@ pub struct Cache {
 }
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
-
-/// Bins that are empty and full at once: every operation on them takes the slow path, which knows
-/// them by their addresses. Never written; behind a cell so that they lie in `.bss`, where they
-/// cost the library's file nothing.
-pub struct Blank(
-    #[expect(dead_code, reason = "read through its address alone")] UnsafeCell<[Bin; CLASSES]>,
-);
-
-// SAFETY: never written.
-unsafe impl Sync for Blank {}
-
-impl Blank {
-    const fn new() -> Self {
-        Self(UnsafeCell::new(
-            [const {
-                Bin {
-                    top: AtomicPtr::new(ptr::null_mut()),
-                    base: ptr::null_mut(),
-                    limit: ptr::null_mut(),
-                    batch: 0,
-                    busy: false,
-                }
-            }; CLASSES],
-        ))
-    }
-}
-
-/// What a thread's word points to before it has a cache.
-pub static EMPTY: Blank = Blank::new();
-/// What it points to when the thread is ending, or may not have a cache.
-pub static FINISHED: Blank = Blank::new();
 
 #[inline(always)]
 fn bin_at(offset: usize) -> *mut Bin {

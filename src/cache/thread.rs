@@ -9,10 +9,10 @@
 //! A finished thread's small cache is parked for the next thread that begins: where threads come
 //! and go, neither end costs a hundred visits to the arena. A large one is given back at once.
 
-use super::{Blank, Cache, EMPTY, FINISHED};
+use super::Cache;
 use crate::arena::Arena;
 use crate::sync::tls;
-use crate::{arenas, side};
+use crate::{arenas, own, side};
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{
@@ -60,7 +60,7 @@ pub fn bypass() {
 
 fn leave() {
     if let Some(cache) = existing() {
-        part(cache, &FINISHED);
+        part(cache, own::finished());
         // SAFETY: the word no longer leads to it, and its thread is this one.
         unsafe { (*cache).drain() };
     }
@@ -68,12 +68,12 @@ fn leave() {
 
 /// Turns the word from the cache, if it leads there, to where there is none; the thread counts no
 /// more.
-fn part(cache: *mut Cache, to: &'static Blank) {
+fn part(cache: *mut Cache, to: usize) {
     if existing() != Some(cache) {
         return;
     }
     let forks = FORKS.load(Acquire);
-    tls::set(ptr::from_ref(to).expose_provenance());
+    tls::set(to);
     THREADS.fetch_sub(1, Relaxed);
     // SAFETY: a cache's arena is set before it is published, and arenas live forever.
     unsafe { (*(*cache).arena).threads.fetch_sub(1, Relaxed) };
@@ -90,13 +90,13 @@ fn recount_after(forks: usize) {
 /// This thread's cache, if it has one.
 pub fn existing() -> Option<*mut Cache> {
     let at = tls::get();
-    let none = at == ptr::from_ref(&EMPTY).addr() || at == ptr::from_ref(&FINISHED).addr();
+    let none = at == own::empty() || at == own::finished();
     (!none).then(|| ptr::with_exposed_provenance_mut(at))
 }
 
 /// This thread's cache, made if need be; `None` when the thread must do without.
 pub fn current() -> Option<*mut Cache> {
-    if tls::get() != ptr::from_ref(&EMPTY).addr() {
+    if tls::get() != own::empty() {
         if BYPASS.load(Relaxed) {
             leave();
         }
@@ -121,7 +121,7 @@ pub fn current() -> Option<*mut Cache> {
     }
     // Nobody would hand it over at the thread's end. What refused was memory, so the next call
     // that could use a cache tries again; until then the thread goes on as before its first.
-    part(cache, &EMPTY);
+    part(cache, own::empty());
     // SAFETY: the word no longer leads to it.
     unsafe { hand_over(cache) };
     None
@@ -147,7 +147,7 @@ pub fn arena() -> &'static Arena {
 /// The thread ends: its cache is parked or given back, and it never gets another.
 unsafe extern "C" fn finish(cache: *mut libc::c_void) {
     let cache: *mut Cache = cache.cast();
-    part(cache, &FINISHED);
+    part(cache, own::finished());
     // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
     unsafe { hand_over(cache) };
 }

@@ -5,7 +5,7 @@
 
 use crate::knobs::Knobs;
 use crate::sync::Lock;
-use crate::{arenas, cache, chunk, class, os, settings};
+use crate::{arenas, cache, chunk, class, os, own, settings};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
 use core::sync::atomic::{
@@ -62,6 +62,7 @@ fn start() {
             return;
         }
         os::init();
+        own::begin();
         let mut secret = [0; 2];
         os::secret(&mut secret);
         chunk::set_key(secret);

@@ -119,6 +119,16 @@ pub unsafe fn seal(at: usize, len: usize) -> bool {
     unsafe { purge(at, len) && !refused() && libc::mprotect(p, len, libc::PROT_NONE) == 0 }
 }
 
+/// Takes every access to pages away that hold nothing.
+///
+/// # Safety
+/// `[at, at + len)` is whole pages of Cairn's own that nobody uses.
+pub unsafe fn close(at: usize, len: usize) -> bool {
+    let p = ptr::with_exposed_provenance_mut(at);
+    // SAFETY: the caller's.
+    !refused() && unsafe { libc::mprotect(p, len, libc::PROT_NONE) } == 0
+}
+
 /// Returns the pages' memory; they read as zero afterwards when this says true.
 ///
 /// # Safety

@@ -4,7 +4,7 @@
 //! instructions). A hidden symbol in `.tdata`, read through its GOT entry, takes two, works in
 //! the cdylib with and without LTO, and relaxes to local-exec in an ordinary binary. Its name
 //! carries the crate's version, so that two versions can live in one program. The word starts
-//! as the address of a static cache that is empty and full at once: no fast path asks whether
+//! as the address of a static cache (`own`) that is empty and full at once: no fast path asks whether
 //! the thread has a cache yet. It is all the static TLS that Cairn takes, since a library that
 //! is loaded late must fit into libc's spare room.
 
@@ -31,9 +31,10 @@ global_asm!(
     concat!(".type ", word!(), ", @object"),
     concat!(".size ", word!(), ", 8"),
     concat!(word!(), ":"),
-    ".quad {initial}",
+    ".quad {own} + {empty}",
     ".popsection",
-    initial = sym crate::cache::EMPTY,
+    own = sym crate::own::OWN,
+    empty = const crate::own::EMPTY,
 );
 
 cfg_if::cfg_if! {
