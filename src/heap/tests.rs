@@ -14,7 +14,9 @@
 )]
 
 mod drift;
+mod grown;
 mod scene;
+mod threads;
 
 use crate::arena::check::Role;
 use crate::os::scripted;
@@ -137,31 +139,6 @@ fn trimming(s: &mut Scene) {
     trim();
 }
 
-/// A thread that ends with a full cache while the system refuses its `n`-th call, or all from it
-/// on: what it kept stays, and what it cached is the heap's again.
-fn ending(style: Style, n: u64) {
-    let body = move || {
-        let mut scene = Scene {
-            live: Vec::new(),
-            strict: true,
-        };
-        small(&mut scene);
-        medium(&mut scene);
-        scene.free_every(2);
-        order(style, n);
-        scene.free_every(2);
-        scene.live
-    };
-    let live = thread::spawn(body).join().expect("the thread ends well");
-    let mut scene = Scene { live, strict: true };
-    scene.check();
-    let mut cached = 0;
-    let report = walk(&mut |view| cached += usize::from(view.role == Role::Cached));
-    assert!(report.is_ok() && cached == 0, "{cached} chunks are lost");
-    scene.free_every(1);
-    scene.check();
-}
-
 /// Whether one call is refused, or all from one on.
 #[derive(Clone, Copy, Debug)]
 enum Style {
@@ -263,12 +240,6 @@ fn survives(init: bool, least: u64, scenario: fn(&mut Scene)) {
 
 type Mode = Option<(&'static str, &'static str)>;
 
-/// Runs `body` in a process of its own, once with runs and once without.
-#[track_caller]
-fn both_ways(test: &str, body: impl FnOnce()) {
-    in_modes(&[None, Some(("CAIRN_RUN_MAX", "0"))], test, body);
-}
-
 /// Runs `body` in a process of its own for each mode.
 #[track_caller]
 fn in_modes(modes: &[Mode], test: &str, body: impl FnOnce()) {
@@ -324,19 +295,4 @@ scenarios! {
     zeroed_memory_is_zero_whatever_is_refused: zeroed, init true, least 5;
     aligned_requests_survive_every_refusal: aligned, init true, least 5;
     trimming_survives_every_refusal: trimming, init true, least 5;
-}
-
-#[test]
-fn a_thread_s_end_survives_every_refusal() {
-    both_ways("a_thread_s_end_survives_every_refusal", || {
-        for style in [Style::Once, Style::Onward] {
-            for n in 0..12 {
-                let ended = || {
-                    ending(style, n);
-                    false
-                };
-                assert!(!forked(&format!("{style:?} after {n} calls"), ended));
-            }
-        }
-    });
 }

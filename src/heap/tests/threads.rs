@@ -1,0 +1,222 @@
+//! A thread's beginning and its end on a system that refuses: its cache, the arena that is made
+//! for it, and what goes back when it leaves.
+
+use super::{KIB, MIB, MOST, Mode, Scene, Style, forked, in_modes, medium, order, small};
+use crate::arena::Arena;
+use crate::arena::check::Role;
+use crate::knobs::Knobs;
+use crate::os::scripted;
+use crate::{arenas, c, cache, check_heap, settings, side, walk};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::vec::Vec;
+use std::{format, println, thread};
+
+const MODES: [Mode; 2] = [None, Some(("CAIRN_RUN_MAX", "0"))];
+
+fn scene(strict: bool) -> Scene {
+    Scene {
+        live: Vec::new(),
+        strict,
+    }
+}
+
+/// Chunks of that role in all heaps.
+fn count(role: Role) -> usize {
+    let mut n = 0;
+    let report = walk(&mut |view| n += usize::from(view.role == role));
+    assert_eq!(report.err(), None);
+    n
+}
+
+/// The main arena has its thread, and there may be so many arenas.
+fn begin(arenas: usize) {
+    c::init();
+    arenas::set_cpus(arenas);
+    // SAFETY: no precondition.
+    unsafe { c::free(c::malloc(1)) };
+}
+
+/// No block of side memory is left but one for a cache, if that is to be `kept`: whoever needs
+/// another has to ask the system.
+fn use_up_side_memory(kept: bool) {
+    let one = size_of::<cache::Cache>();
+    assert_ne!(side::block(one), side::block(size_of::<Arena>()));
+    let cache = side::take(one).expect("there is side memory");
+    scripted::refuse_all(true);
+    for power in (6..=16).rev() {
+        while side::take(1 << power).is_some() {}
+    }
+    scripted::refuse_all(false);
+    if kept {
+        // SAFETY: taken above.
+        unsafe { side::give(cache, one) };
+    }
+}
+
+/// Every number of calls until none is refused any more; each in a process of its own.
+fn every_call(style: Style, body: impl Fn(Style, u64) -> bool) -> u64 {
+    let refused = |n| forked(&format!("{style:?} after {n} calls"), || body(style, n));
+    let all = (0..MOST).find(|&n| !refused(n));
+    let all = all.expect("the calls come to an end");
+    println!("{all} calls, {style:?}");
+    all
+}
+
+/// Few objects: a thread without a cache takes the slow way each time, with all its checks.
+fn mixed(s: &mut Scene) {
+    for i in 0..120 {
+        s.malloc(i * 13 % 400);
+        s.malloc(i * 97 % 9_000);
+    }
+    s.free_every(2);
+}
+
+/// A thread whose first calls are refused, so that it gets no cache, or no arena of its own: it is
+/// served or told that there is no memory, and once there is, it has a cache like any other.
+fn beginning(style: Style, n: u64, room_for_cache: bool) -> bool {
+    begin(4);
+    use_up_side_memory(room_for_cache);
+    let body = move || {
+        let mut first = scene(false);
+        order(style, n);
+        mixed(&mut first);
+        let refused = scripted::refused();
+        scripted::refuse_all(false);
+        first.check();
+        let mut again = scene(true);
+        mixed(&mut again);
+        again.malloc(MIB);
+        again.check();
+        assert!(cache::thread::existing().is_some(), "no cache, for good");
+        first.free_every(1);
+        again.free_every(1);
+        refused != 0
+    };
+    let refused = thread::spawn(body).join().expect("the thread ends well");
+    // The one after it gets an arena of its own, whatever the first one was refused.
+    let next = thread::spawn(|| {
+        let mut s = scene(true);
+        mixed(&mut s);
+        s.free_every(1);
+        // SAFETY: an arena lives forever.
+        cache::thread::existing()
+            .is_some()
+            .then(|| cache::thread::arena().index)
+    });
+    let index = next.join().expect("the thread ends well");
+    assert!(index.is_some_and(|index| index != 0), "no arena of its own");
+    assert_eq!(count(Role::InUse), 0, "chunks that nobody owns");
+    assert_eq!(
+        check_heap().map(|r| r.objects),
+        Ok(0),
+        "objects that nobody owns"
+    );
+    refused
+}
+
+#[test]
+fn a_thread_s_beginning_survives_every_refusal() {
+    let name = "threads::a_thread_s_beginning_survives_every_refusal";
+    in_modes(&MODES, name, || {
+        for style in [Style::Once, Style::Onward] {
+            for room_for_cache in [false, true] {
+                let calls = every_call(style, |style, n| beginning(style, n, room_for_cache));
+                assert!(calls >= 4, "only {calls} calls could be refused");
+            }
+        }
+    });
+}
+
+/// Calls of a thread that were refused after its cache had gone.
+static AT_THE_END: AtomicU64 = AtomicU64::new(0);
+
+unsafe extern "C" fn note(_: *mut libc::c_void) {
+    AT_THE_END.store(scripted::refused(), Relaxed);
+    scripted::refuse_all(false);
+}
+
+/// The destructor of a key made after Cairn's runs after Cairn's.
+fn note_at_the_end() {
+    let mut key = 0;
+    // SAFETY: `note` takes anything.
+    unsafe {
+        assert_eq!(libc::pthread_key_create(&raw mut key, Some(note)), 0);
+        assert_eq!(
+            libc::pthread_setspecific(key, (&raw const AT_THE_END).cast()),
+            0
+        );
+    }
+}
+
+/// A cache too large to be kept for the next thread, full.
+fn fill_cache(s: &mut Scene) {
+    for n in (136..1_032).step_by(16) {
+        let before = s.live.len();
+        for _ in 0..100 {
+            s.malloc(n);
+        }
+        while s.live.len() > before {
+            s.free(s.live.len() - 1);
+        }
+    }
+}
+
+/// A thread that ends with a full cache, and its arena with memory to give back, while the system
+/// refuses its `n`-th call, or all from it on: what it kept stays, and what it cached is the
+/// heap's again.
+fn ending(style: Style, n: u64) -> bool {
+    begin(2);
+    let own = count(Role::Cached);
+    let knobs = |purge_delay| Knobs {
+        mmap_threshold: 16 << 20,
+        mmap_threshold_fixed: true,
+        purge_delay,
+        ..Knobs::DEFAULT
+    };
+    settings::apply(&knobs(usize::MAX));
+    let body = move || {
+        let mut s = scene(true);
+        small(&mut s);
+        medium(&mut s);
+        s.free_every(2);
+        fill_cache(&mut s);
+        let kept = s.live.len();
+        for _ in 0..3 {
+            s.malloc(2 * MIB);
+            s.malloc(40 * KIB);
+        }
+        for i in (kept..kept + 6).step_by(2).rev() {
+            s.free(i);
+        }
+        // From here on everything was idle for long enough, and each visit may give some back.
+        settings::apply(&knobs(0));
+        s.free(kept);
+        note_at_the_end();
+        order(style, n);
+        s.live
+    };
+    let live = thread::spawn(body).join().expect("the thread ends well");
+    let mut s = Scene { live, strict: true };
+    s.check();
+    assert_eq!(count(Role::Cached), own, "chunks are lost with the thread");
+    s.free_every(1);
+    s.check();
+    assert_eq!(count(Role::InUse), 0, "chunks that nobody owns");
+    assert_eq!(
+        check_heap().map(|r| r.objects),
+        Ok(0),
+        "objects that nobody owns"
+    );
+    AT_THE_END.load(Relaxed) != 0
+}
+
+#[test]
+fn a_thread_s_end_survives_every_refusal() {
+    let name = "threads::a_thread_s_end_survives_every_refusal";
+    in_modes(&MODES, name, || {
+        for style in [Style::Once, Style::Onward] {
+            let calls = every_call(style, ending);
+            assert!(calls >= 1, "a thread's end asks the system for nothing");
+        }
+    });
+}
