@@ -6,6 +6,7 @@ use std::alloc::{self, Layout};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::env;
 use std::ffi::{CStr, c_void};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -253,6 +254,59 @@ fn thread_locals_may_free_when_their_thread_ends() {
         thread.join().expect("the thread ends well");
     }
     assert_whole();
+}
+
+/// Bytes and alignment of what is asked for, and of what it is given back as.
+const WRONG_LAYOUTS: [[usize; 4]; 9] = [
+    [24, 8, 100, 8],
+    [100, 1, 84, 1],
+    [100, 8, 1000, 256],
+    [400, 8, 384, 8],
+    [400, 64, 4000, 64],
+    [5000, 8, 4000, 8],
+    [40_000, 8, 39_984, 8],
+    [300_000, 8, 295_904, 8],
+    [300_000, 4096, 100_000, 4096],
+];
+
+/// The child does one, named by its place in the table, and must not survive it.
+#[test]
+fn a_wrong_layout_ends_the_process() {
+    const CHOICE: &str = "TEST_WRONG_LAYOUT";
+    let layout = |size, align| Layout::from_size_align(size, align).expect("a valid layout");
+    if let Some(choice) = env::var(CHOICE)
+        .ok()
+        .and_then(|text| text.parse::<usize>().ok())
+    {
+        let [size, align, wrong_size, wrong_align] = WRONG_LAYOUTS[choice / 2];
+        let wrong = layout(wrong_size, wrong_align);
+        // SAFETY: wrong on purpose; Cairn ends the process before it believes the layout.
+        unsafe {
+            let p = alloc::alloc(layout(size, align));
+            if choice.is_multiple_of(2) {
+                alloc::dealloc(p, wrong);
+            } else {
+                let _ = alloc::realloc(p, wrong, 2 * size);
+            }
+        }
+        return;
+    }
+    for choice in 0..2 * WRONG_LAYOUTS.len() {
+        let output = Command::new(env::current_exe().expect("the binary knows its path"))
+            .args(["--exact", "a_wrong_layout_ends_the_process", "--nocapture"])
+            .env(CHOICE, choice.to_string())
+            .output()
+            .expect("the binary starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.signal() == Some(libc::SIGABRT)
+                && stderr.contains("free(): sized deallocation with a wrong size: 0x"),
+            "{:?}, realloc: {}: {}, {stderr}",
+            WRONG_LAYOUTS[choice / 2],
+            choice % 2,
+            output.status,
+        );
+    }
 }
 
 #[test]

@@ -81,6 +81,7 @@ promises! {
 
 promises! {
     holds_on_cairn:
+    aligned_requests_without_room_for_a_run_are_taken_for_what_they_are = "aligned_without_room",
     alignment_plus_size_overflow_is_enomem_cve_2026_0861 = "memalign_overflow",
     aligned_alloc_refuses_odd_alignments_with_einval = "aligned_alloc_einval",
     posix_memalign_never_sets_errno = "posix_memalign_errno",

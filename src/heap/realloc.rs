@@ -125,21 +125,25 @@ pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 /// Whether an object of this size and alignment could have been put here. In check mode it says
 /// no to all: [`checked::is_exactly`] knows better.
 pub fn fits(what: Found, align: usize, n: usize) -> bool {
+    let over = align > ALIGN;
+    // What a run serves instead, or a chunk where there is no room for a run.
+    let Some(rounded) = (if over {
+        n.max(1).checked_next_multiple_of(align)
+    } else {
+        Some(n)
+    }) else {
+        return false;
+    };
     match what {
-        Found::Object(class) => {
-            let asked = if align > ALIGN {
-                n.max(1).checked_next_multiple_of(align)
-            } else {
-                Some(n)
-            };
-            asked.is_some_and(|n| class::of_request(n) == class)
-        }
+        Found::Object(class) => class::of_request(rounded) == class,
         Found::Chunk(c, size) => {
             // Exact, rounded to its class, or with a rest that was too small to split.
             let holds =
                 |chunk: usize| chunk == size || (chunk + ALIGN == size && slack::is_noted(c, size));
+            let plain = !over || class::is_for_run(rounded);
             n < settings::loose_sizes()
-                && (holds(class::chunk_for(n)) || holds(class::aligned_chunk_for(n, align)))
+                && ((plain && holds(class::chunk_for(rounded)))
+                    || (over && holds(class::aligned_chunk_for(n, align))))
         }
         // Whole pages; where the kernel left more than those, the registry says so.
         Found::Mapped(have) => n <= have && have - n < os::page() && settings::check() == 0,
