@@ -151,3 +151,20 @@ fn five_thousand_threads_in_waves_leave_nothing_behind() {
 fn heaps_that_grow_and_are_emptied_again_and_again_take_no_more_addresses() {
     holds("heaps_again", &[]);
 }
+
+#[test]
+fn allocations_go_on_in_mappings_when_a_limit_refuses_the_break() {
+    holds("data_limit", &[]);
+}
+
+#[test]
+fn a_process_with_few_mappings_left_loses_nothing_and_recovers() {
+    let why_not = "vm.max_map_count is too high to use it up";
+    holds_if_possible("few_mappings_left", &[], why_not);
+}
+
+#[test]
+#[ignore = "needs the right to make a cgroup: cargo test --test robustness -- --ignored"]
+fn under_a_cgroup_s_limit_what_is_freed_is_there_for_the_next_peak() {
+    holds_if_possible("cgroup_limit", &[], "no cgroup with a memory limit here");
+}
