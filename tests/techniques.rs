@@ -243,7 +243,7 @@ const TECHNIQUES: &[Technique] = &[
     ("new top", "new_top 30000 copied", TOP, TOP),
     ("new top", "new_top 30000 zero", TOP, TOP),
     ("new top", "new_top 30000 flag", FRONT, FRONT),
-    ("new top", "new_top 30000 fence", NEXT_SIZE, NEXT_SIZE),
+    ("new top", "new_top 40000 fence", NEXT_SIZE, NEXT_SIZE),
     ("new top", "new_top 50000 size", TOP, TOP),
     ("new top", "new_top 50000 tag", TOP, TOP),
     ("new top", "new_top 50000 copied", TOP, TOP),

@@ -14,6 +14,8 @@ static void bounds(void *p, unsigned char **end, unsigned char **limit)
 {
 #ifdef IN_A_THREAD
     static char text[1 << 16];
+    if (!*limit) /* the first object lies in the first region */
+        *limit = (unsigned char *)(address(p) & ~0xfffful) + RESERVED;
     int file = open("/proc/self/maps", O_RDONLY);
     size_t len = 0;
     for (ssize_t got; (got = read(file, text + len, sizeof text - 1 - len)) > 0;)
@@ -22,11 +24,9 @@ static void bounds(void *p, unsigned char **end, unsigned char **limit)
     for (char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
         char *rest;
         uint64_t from = strtoul(line, &rest, 16), to = strtoul(rest + 1, NULL, 16);
-        if (address(p) >= from && address(p) < to) {
-            *end = (unsigned char *)to;
-            if (!*limit)
-                *limit = (unsigned char *)from + PAGE + RESERVED;
-        }
+        /* The mapping behind may look like a part of it. */
+        if (address(p) >= from && address(p) < to)
+            *end = to < address(*limit) ? (unsigned char *)to : *limit;
     }
 #else
     (void)p;
@@ -57,8 +57,10 @@ int main(int argc, char **argv)
 {
     unsigned char *end, *last = exhaust(size_arg(argv), &end), *top = behind(last);
     if (is(argv, "fence")) {
-        unsigned char *other = take_raw(LARGE), *rest = take_raw((size_t)(end - top) - 8);
-        CHECK((other < last || other > end) && rest == top && behind(rest) == end);
+        unsigned char *other = take_raw(LARGE), *rest;
+        drop(last); /* so that the rest is large enough to be in no cache */
+        rest = take_raw((size_t)(end - last) - 8);
+        CHECK((other < last || other > end) && rest == last && behind(rest) == end);
         memset(end - 8, 0x41, 8);
         drop(rest);
     }
