@@ -9,8 +9,12 @@
 
 mod common;
 
-use common::{assert_silent_success, compile_c, for_each_mode, root, run, run_plain};
+use common::{
+    MODES, assert_aborts_with_one_of, assert_silent_success, compile_c, describe, for_each_mode,
+    libcairn, root, run, run_plain, with,
+};
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 
 /// The program succeeds in silence on glibc and, in both modes, on Cairn.
 #[track_caller]
@@ -33,6 +37,70 @@ fn an_array_that_grows_to_64_mib_and_shrinks_keeps_its_content() {
 #[test]
 fn a_cancelled_thread_leaves_no_lock_held() {
     holds("others/cancel.c");
+}
+
+#[test]
+fn contexts_may_go_on_in_another_thread() {
+    holds("others/fibers.c");
+}
+
+#[test]
+fn a_large_object_grows_although_its_pages_are_protected_differently() {
+    holds("others/split_mapping.c");
+}
+
+#[test]
+fn every_alignment_up_to_256_mib_is_kept() {
+    holds("others/alignments.c");
+}
+
+#[test]
+fn aligned_objects_go_from_thread_to_thread() {
+    holds("others/aligned_crossing.c");
+}
+
+#[test]
+fn what_a_finished_thread_left_may_be_resized() {
+    holds("others/left_behind.c");
+}
+
+#[test]
+fn the_library_may_be_opened_by_a_thread_that_ends() {
+    let program = compile_c("others/opened_by_a_thread.c", &[]);
+    let library = libcairn();
+    let library = library.to_str().expect("the path of the library is text");
+    for_each_mode(|mode| assert_silent_success(&run_plain(&program, &[library], mode)));
+}
+
+#[test]
+fn a_double_free_is_caught_after_a_string_ran_into_its_header() {
+    let program = compile_c("others/freed_header.c", &[]);
+    // Without runs: only there is a header to run into.
+    for size in ["24", "280", "1000"] {
+        assert_aborts_with_one_of(
+            &run(&program, &[size], MODES[1]),
+            &[
+                "free(): double free detected in tcache 2",
+                "free(): invalid pointer",
+                "free(): invalid size",
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_a_shrunk_object_no_longer_has_is_out_of_reach_in_check_mode() {
+    let program = compile_c("others/shrunk.c", &[]);
+    for_each_mode(|mode| {
+        assert_silent_success(&run(&program, &["inside"], mode));
+        let checked = with(mode, &[("MALLOC_CHECK_", "3")]);
+        assert_silent_success(&run(&program, &["inside"], &checked));
+        for what in ["write", "read"] {
+            let output = run(&program, &[what], &checked);
+            let faulted = output.status.signal() == Some(libc::SIGSEGV);
+            assert!(faulted, "{what}: expected SIGSEGV; {}", describe(&output));
+        }
+    });
 }
 
 /// Whether `name` is a test in `source`: a function under `#[test]`, or a name
