@@ -158,7 +158,7 @@ impl Scene {
     /// How many steps the run has beyond `least`: now and then thousands.
     pub fn more_than(&mut self, least: usize) -> usize {
         let more = self.source.byte();
-        if more < 4 {
+        if self.source.is_rare() {
             (self.plenty, self.many) = (VAST.0, VAST.1);
             return VAST.2;
         }

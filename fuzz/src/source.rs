@@ -4,32 +4,46 @@
 /// Bytes that seed what follows the input.
 const SEED: usize = 8;
 
+/// One input in so many is rare.
+const RARE: u64 = 64;
+
+fn hash<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
+    bytes.fold(0x9e37_79b9_7f4a_7c15, |s, b| {
+        (s ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// Choices, one after the other.
 pub struct Source {
     data: Vec<u8>,
     at: usize,
     state: u64,
     held: bool,
+    rare: bool,
 }
 
 impl Source {
     /// The choices that an input makes.
     pub fn new(data: &[u8]) -> Self {
-        let seed = data.iter().take(SEED);
-        let state = seed.fold(0x9e37_79b9_7f4a_7c15_u64, |s, b| {
-            (s ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let state = hash(data.iter().take(SEED));
         Self {
             data: data.to_vec(),
             at: 0,
             state,
             held: false,
+            rare: (hash(data.iter()) >> 32).is_multiple_of(RARE),
         }
     }
 
     /// What comes after the input, from another seed.
     pub fn reseed(&mut self, seed: u64) {
         self.state = seed;
+    }
+
+    /// Whether this is an input of the rare kind. All of its bytes decide, so that a fuzzer cannot
+    /// breed them: what is told apart by this is worth seeing, and slow.
+    pub fn is_rare(&self) -> bool {
+        self.rare
     }
 
     /// While on, the generator makes the choices, and what is left of the input is for later.
