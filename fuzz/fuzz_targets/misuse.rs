@@ -2,6 +2,6 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(
-    init: cairn_fuzz::tell_at_exit(),
+    init: cairn_fuzz::tell(),
     |data: &[u8]| cairn_fuzz::misuse(data)
 );

@@ -36,12 +36,18 @@ pub fn counted() -> (u64, f64) {
     (runs, all as f64 / runs.max(1) as f64)
 }
 
-/// Has a fuzzer's process say at its end how much it ran.
-pub fn tell_at_exit() {
-    extern "C" fn tell() {
+/// Has a fuzzer's process say at its end how much it ran, and why it panicked if it did so while
+/// Cairn was running, whose words are kept from the screen.
+pub fn tell() {
+    extern "C" fn at_exit() {
         let (runs, each) = counted();
         eprintln!("{runs} executions, {each:.1} operations each");
     }
     // SAFETY: a function without preconditions.
-    unsafe { libc::atexit(tell) };
+    unsafe { libc::atexit(at_exit) };
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        system::set_inside(false);
+        hook(info);
+    }));
 }

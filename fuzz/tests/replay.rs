@@ -3,7 +3,7 @@
 //! `FUZZ_INPUT` for one file; `FUZZ_TRACE` tells the steps.
 
 use cairn_fuzz::source::Source;
-use cairn_fuzz::{counted, environment, misuse, operations, scene};
+use cairn_fuzz::{counted, environment, misuse, operations, scene, system};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
@@ -48,10 +48,13 @@ fn run(name: &str, body: fn(&[u8]), data: &[u8], what: String) {
 fn name_the_input() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
+        // Perhaps Cairn was running, and what it writes is kept from the screen.
+        system::set_inside(false);
         eprintln!("input: {:?}", NOW.try_lock().as_deref());
         hook(info);
     }));
     extern "C" fn fault(signal: libc::c_int) {
+        system::set_inside(false);
         eprintln!("signal {signal}, input: {:?}", NOW.try_lock().as_deref());
         // SAFETY: ends the process.
         unsafe { libc::_exit(128 + signal) };
