@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <ucontext.h>
 
-enum { THREADS = 4, FIBERS = 24, STEPS = 2000, STACK = 128 << 10, HELD = 20 };
+enum { THREADS = 4, FIBERS = 24, STEPS = 8000, STACK = 128 << 10, HELD = 20 };
 
 struct fiber {
     ucontext_t own, *home;
