@@ -94,6 +94,16 @@ fn a_thread_without_room_for_its_key_loses_nothing() {
 }
 
 #[test]
+fn a_free_that_waits_leaves_errno_alone() {
+    let program = common::compile_c("robustness/waiting_keeps_errno.c", &["-rdynamic"]);
+    common::for_each_mode(|mode| {
+        for how in ["plain", "sized"] {
+            common::assert_silent_success(&common::run(&program, &[how], mode));
+        }
+    });
+}
+
+#[test]
 fn what_is_free_serves_small_requests_when_nothing_else_is_left() {
     for args in [
         ["1000", "64", "2"],

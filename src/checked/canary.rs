@@ -140,9 +140,9 @@ mod tests {
 
     const ROOM: usize = 88;
 
-    fn object() -> (Box<[u64; ROOM / 8]>, usize) {
+    fn object() -> (Vec<u64>, usize) {
         set_key([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
-        let mut memory = Box::new([0; ROOM / 8]);
+        let mut memory = vec![0; ROOM / 8];
         let p = memory.as_mut_ptr().expose_provenance();
         (memory, p)
     }

@@ -45,12 +45,16 @@ pub fn refuse(why: Why, p: usize) -> ! {
     }
 }
 
-/// As [`slow`], for memory that the caller says to be `n` bytes at a multiple of `align`.
+/// As [`slow`], for memory that the caller says to be `n` bytes at a multiple of `align`. Keeps
+/// `errno`.
 #[cold]
 #[inline(never)]
 pub fn sized(p: usize, n: usize, align: usize) {
     if p != 0 {
+        // The look may wait for a lock.
+        let errno = os::errno();
         check_size(p, n, align);
+        os::set_errno(errno);
         slow(p);
     }
 }
