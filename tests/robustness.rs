@@ -178,3 +178,8 @@ fn a_process_with_few_mappings_left_loses_nothing_and_recovers() {
 fn under_a_cgroup_s_limit_what_is_freed_is_there_for_the_next_peak() {
     holds_if_possible("cgroup_limit", &[], "no cgroup with a memory limit here");
 }
+
+#[test]
+fn fork_works_in_constructors_destructors_handlers_and_at_exit() {
+    holds("fork_everywhere", &[]);
+}
