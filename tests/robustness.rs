@@ -183,3 +183,12 @@ fn under_a_cgroup_s_limit_what_is_freed_is_there_for_the_next_peak() {
 fn fork_works_in_constructors_destructors_handlers_and_at_exit() {
     holds("fork_everywhere", &[]);
 }
+
+/// The inner fork runs while the outer one holds every lock, and must leave them held.
+#[test]
+fn a_fork_within_a_fork_leaves_the_outer_one_its_locks() {
+    let library = first_library("nested_atfork");
+    holds_beside(&library, &program("forks"));
+    let threads = common::compile_c("surroundings/fork_while_threads_allocate.c", &[]);
+    holds_beside(&library, &threads);
+}
