@@ -132,6 +132,8 @@ const POINTER: &str = "
 /// Writes past the end of v, and what the program does next. Between objects of a run there is
 /// nothing of Cairn's; behind a mapped chunk are 8 bytes that nobody uses, and then a header.
 ///
+/// Of 5,000 bytes no chunk waits: so few of them are allowed to that it was merged by then.
+///
 /// A header of which P alone is turned says nothing false of its own chunk; a freed one of size 0
 /// is passed over. One that nobody looks at again does no harm.
 const OVERFLOW: &str = "
@@ -143,6 +145,7 @@ const OVERFLOW: &str = "
     over 1 turned grow_b        | - | re-size b    | re-size b   | -
     over 1 turned cached        | - | cached b     | free-size b | x
     over 1 turned binned        | - | free-size b  | free-size b | x
+    over 1 turned waiting       | - | waiting b; 5000=free-size b | free-size b | x
     over 1 turned binned_free_v | - | free-size b  | next v      | x
     over 1 turned leave         | - | -            | -           | -
     over 1 zero free_v          | - | -            | next v      | -
@@ -162,6 +165,7 @@ const OVERFLOW: &str = "
     over 8 turned grow_b        | - | re-size b    | re-size b   | -
     over 8 turned cached        | - | cached b     | free-size b | x
     over 8 turned binned        | - | free-size b  | free-size b | x
+    over 8 turned waiting       | - | waiting b; 5000=free-size b | free-size b | x
     over 8 turned binned_free_v | - | free-size b  | next v      | x
     over 8 turned leave         | - | -            | -           | -
     over 8 zero free_b          | - | size b       | size b      | -
@@ -181,6 +185,7 @@ const OVERFLOW: &str = "
     over many turned binned     | - | free-size b  | free-size b | x
     over many turned leave      | - | -            | -           | -
     over many ones free_b       | - | size b       | size b      | munmap b
+    over many turned waiting    | - | waiting b; 5000=free-size b | free-size b | x
     over many ones cached       | - | cached b     | free-size b | x
 ";
 
@@ -199,6 +204,7 @@ const UNDERFLOW: &str = "
     under 8 turned free_a      | - | -           | next a      | -
     under 8 turned grow_v      | - | re-size v   | re-size v   | munmap v
     under 8 turned cached      | - | cached v    | free-size v | x
+    under 8 turned waiting     | - | waiting v; 5000=free-size v | free-size v | x
     under 8 turned binned      | - | free-size v | free-size v | x
     under 8 zero free_v        | - | size v      | size v      | munmap v
     under 8 zero cached        | - | cached v    | -           | x

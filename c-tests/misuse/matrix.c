@@ -257,14 +257,26 @@ static void go_on(const char *then)
         enter(realloc(strike(b), any(n + n / 2 + 64)), n + n / 2 + 64, 0);
     else if (same(then, "shrink_v"))
         enter(realloc(strike(v), any(n / 2)), n / 2, 0);
-    else if (same(then, "cached") || same(then, "binned"))
+    else if (same(then, "cached") || same(then, "binned") || same(then, "waiting"))
         take_again();
     else if (!same(then, "leave"))
         CHECK(!"what then");
 }
 
+/* Frees `p` and so many more that no cache holds it: it waits in its arena. */
+static void to_wait(void *p)
+{
+    enum { MORE = 400 };
+    void *more[MORE];
+    for (int i = 0; i < MORE; i++)
+        more[i] = malloc(n);
+    drop(p);
+    for (int i = 0; i < MORE; i++)
+        free(more[i]);
+}
+
 /* over BYTES VALUE THEN: writes past the end of v. The one behind, b, is live,
-   or in the cache, or in a bin. */
+   or in the cache, or waits in the arena, or is in a bin. */
 static void over(char **arg)
 {
     const char *then = arg[2];
@@ -272,6 +284,8 @@ static void over(char **arg)
     int freed = same(then, "cached") || same(then, "binned") || same(then, "binned_free_v");
     if (freed)
         drop(b);
+    if (same(then, "waiting"))
+        to_wait(b);
     if (same(then, "binned") || same(then, "binned_free_v"))
         malloc_trim(0);
     damage(v + usable, bytes_of(arg[0]), arg[1]);
@@ -288,6 +302,8 @@ static void under(char **arg)
     bytes = bytes < room ? bytes : room;
     if (same(then, "cached") || same(then, "binned"))
         drop(v);
+    if (same(then, "waiting"))
+        to_wait(v);
     if (same(then, "binned"))
         malloc_trim(0);
     damage(v - bytes, bytes, arg[1]);

@@ -134,3 +134,29 @@ fn chunk(c: Chunk, size: usize) {
     state.settle();
     state.audit();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap;
+
+    /// Of two frees that race, both may have seen "in use": whoever comes second to the object
+    /// finds it taken.
+    #[test]
+    fn an_object_that_is_in_use_is_not_taken_from_a_cache() {
+        // The first requests of a size are chunks.
+        let object = || (0..100).map(|_| heap::allocate(48));
+        let p = object().find(|p| region::is_slot(region::word(p.addr())));
+        let Some(p) = p else {
+            unreachable!("no object of a run");
+        };
+        heap::release(p);
+        // SAFETY: an object of a run has a state.
+        unsafe { region::state_at(region::word(p.addr()), p.addr()).write(IN_USE) };
+        let line = fatal::hook::fatal_line(|| {
+            let _ = object().find(|q| *q == p);
+        });
+        let message = "malloc(): unaligned tcache chunk detected";
+        assert_eq!(line, Some(std::format!("{message}: {:#x}", p.addr())));
+    }
+}
