@@ -438,6 +438,21 @@ fn a_free_with_a_wrong_size_is_stopped() {
     holds(SIZE);
 }
 
+/// Nobody's free meets that header; giving the slot back does.
+#[test]
+fn an_overwritten_header_around_a_run_is_stopped() {
+    let must = Outcome::Stopped("free(): corrupted run", "v");
+    for flags in [&[][..], &["-DIN_A_THREAD"]] {
+        let program = compile_c("misuse/slot.c", flags);
+        for size in ["24", "100"] {
+            for bytes in ["1", "8", "16"] {
+                let output = run(&program, &[size, bytes], &[]);
+                assert_eq!(differs(&output, must), None, "{size} {bytes} {flags:?}");
+            }
+        }
+    }
+}
+
 /// What the tables rest on: an outcome that is another one is seen.
 #[test]
 fn only_the_outcome_of_the_table_passes() {
