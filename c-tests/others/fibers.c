@@ -1,12 +1,12 @@
-/* Contexts that go on in another thread each time they stop, while the other
-   threads run: what they free there goes to that thread's cache, and what they
-   take comes from it. Nothing of a thread stays with a context's stack. */
+/* Contexts that go on in another thread each time they stop: what they free
+   there is the next that this thread takes, so nothing of the thread before
+   stays with a context's stack. First one in turns, then many at a time. */
 #include "check.h"
 #include <pthread.h>
 #include <sched.h>
 #include <ucontext.h>
 
-enum { THREADS = 4, FIBERS = 24, STEPS = 8000, STACK = 128 << 10, HELD = 20 };
+enum { THREADS = 4, FIBERS = 24, STEPS = 2000, STACK = 128 << 10, HELD = 20 };
 
 struct fiber {
     ucontext_t own, *home;
@@ -75,8 +75,56 @@ static void *run(void *which)
     }
 }
 
+static struct fiber courier;
+static void *carried;
+
+static void carry(void)
+{
+    for (;;) {
+        carried = malloc(300);
+        stop(&courier);
+        free(carried);
+        stop(&courier);
+    }
+}
+
+static void go_on(void)
+{
+    ucontext_t home;
+    courier.home = &home;
+    CHECK(swapcontext(&home, &courier.own) == 0);
+}
+
+/* The context frees here what it took in the thread before. */
+static void *take_over(void *unused)
+{
+    free(malloc(300));
+    void *before = carried;
+    go_on();
+    void *next = malloc(300);
+    CHECK(next == before);
+    free(next);
+    return unused;
+}
+
+static void in_turns(void)
+{
+    CHECK(getcontext(&courier.own) == 0);
+    courier.own.uc_stack.ss_sp = malloc(STACK);
+    courier.own.uc_stack.ss_size = STACK;
+    CHECK(courier.own.uc_stack.ss_sp != NULL);
+    makecontext(&courier.own, carry, 0);
+    for (int round = 0; round < 20; round++) {
+        pthread_t thread;
+        go_on();
+        CHECK(pthread_create(&thread, NULL, take_over, NULL) == 0);
+        CHECK(pthread_join(thread, NULL) == 0);
+    }
+}
+
 int main(void)
 {
+    in_turns();
     for (unsigned i = 0; i < FIBERS; i++) {
         struct fiber *f = &fibers[i];
         CHECK(getcontext(&f->own) == 0);
