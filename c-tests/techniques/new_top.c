@@ -12,7 +12,10 @@ enum { LARGE = 120000, PAD = 128 << 10, RESERVED = 64 << 20, PAGE = 4096 };
    is somebody else's, or a reservation's end. */
 static void bounds(void *p, unsigned char **end, unsigned char **limit)
 {
-#ifdef IN_A_THREAD
+    if (*limit == NULL && (unsigned char *)p < (unsigned char *)sbrk(0))
+        *limit = *end = sbrk(PAGE);
+    if ((unsigned char *)p < (unsigned char *)sbrk(0))
+        return;
     static char text[1 << 16];
     if (!*limit) /* the first object lies in the first region */
         *limit = (unsigned char *)(address(p) & ~0xfffful) + RESERVED;
@@ -28,11 +31,6 @@ static void bounds(void *p, unsigned char **end, unsigned char **limit)
         if (address(p) >= from && address(p) < to)
             *end = to < address(*limit) ? (unsigned char *)to : *limit;
     }
-#else
-    (void)p;
-    if (!*limit)
-        *limit = *end = sbrk(PAGE);
-#endif
 }
 
 /* The last object of a heap whose top is too small for a large one, and which
