@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! class   0          none: too large, or not exactly the size of a class
-//!         1 ..= 8    runs: objects of 16, 32, … 128 bytes
-//!         9 ..= 72   chunks of 32, 48, … 1,040 bytes (requests up to 1,032)
-//!        73 ..= 152  chunks in 16 steps a doubling up to 32 KiB of request
+//!         1 ..= 32   runs: objects of 16, 32, … 512 bytes, so many granules
+//!        33 ..= 96   chunks of 32, 48, … 1,040 bytes (requests up to 1,032)
+//!        97 ..= 176  chunks in 16 steps a doubling up to 32 KiB of request
 //! ```
 //!
 //! Classes are named on the fast path by the byte offset of their bin in the thread cache. Up to
@@ -16,6 +16,8 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// log2 of a bin's bytes in the thread cache.
 pub const BIN_SHIFT: u32 = 5;
+/// Bytes of a cache's bins and strip, or a little more.
+pub const BINS_ROOM: usize = (CLASSES + 1) << BIN_SHIFT;
 /// Where the exact classes end, bytes: the wide ones double from here.
 const FINE_LIMIT: usize = 1024;
 /// Largest chunk of an exact class, bytes.
@@ -43,10 +45,10 @@ const CHUNK_BINS: usize = (FIRST_CHUNK << BIN_SHIFT) - (MIN_CHUNK << SIZE_SHIFT)
 const MOST_ROUNDED: usize = 4096;
 const WIDE_STEP: usize = FINE_LIMIT / STEPS;
 
-const _: () = assert!(CLASSES == 153 && CLASSES << BIN_SHIFT < 1 << 16);
+const _: () = assert!(CLASSES == 177 && CLASSES << BIN_SHIFT < 1 << 16);
 const _: () = assert!(
-    (RUNS + 1) << BIN_SHIFT < 4096,
-    "a run's bin offset shares a word with a page address"
+    RUNS < 64,
+    "a span of a run is found within two words of its map"
 );
 
 /// Bytes of each class: an object of a run, or a chunk with its header.
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn every_request_gets_a_class_that_holds_it_and_wastes_little() {
-        for run_max in [0, 64, 128] {
+        for run_max in [0, 64, 128, 512] {
             configure(run_max, CACHE_LIMIT);
             for n in 0..=CACHE_LIMIT {
                 let class = of_request(n);

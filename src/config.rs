@@ -16,9 +16,9 @@ pub const GRANULES: usize = REGION / ALIGN;
 pub const MAX_CHUNK: usize = (1 << 32) - REGION;
 /// Largest request, bytes: pointer differences must stay representable (C17 7.22.3).
 pub const MAX_REQUEST: usize = isize::MAX as usize;
-/// Compile-time limit of requests served from runs, bytes. Above 128 random churn gained
-/// time, and shifting sizes lost memory (1.6 to 2.15 resident over live).
-pub const RUN_LIMIT: usize = 128;
+/// Compile-time limit of requests served from runs, bytes. A state page is a sixteenth of what it
+/// describes, so a larger object would pay more for its states than for a header.
+pub const RUN_LIMIT: usize = 512;
 /// Largest request the thread cache serves, bytes.
 pub const CACHE_LIMIT: usize = 32 * 1024;
 /// How long memory lies free before it goes back to the system, milliseconds. Programs that build

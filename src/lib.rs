@@ -11,7 +11,8 @@
 //! | `config`, `fatal`, `knobs`, `report` | constants, last words, the environment, texts |
 //! | `os`, `sync` | the system's primitives; locks and the thread-local word |
 //! | `settings`, `side` | the knobs in force; memory for the allocator's own data |
-//! | `class`, `chunk`, `region` | size classes; headers, feet and tags; what an address is |
+//! | `class`, `chunk`, `granules` | size classes; headers, feet and tags; sets of 16 bytes each |
+//! | `region` | what an address is |
 //! | `checked` | check mode: trailers behind objects, the quarantine |
 //! | `arena` | bins, fastbins, runs, top: everything behind one lock |
 //! | `own`, `arenas`, `mapped` | static memory; which arenas there are; one mapping each |
@@ -45,6 +46,7 @@ mod class;
 mod config;
 mod fatal;
 mod global;
+mod granules;
 mod heap;
 mod knobs;
 mod mapped;

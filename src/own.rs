@@ -12,7 +12,7 @@
 //! touched cost no memory.
 
 use crate::arena::Arena;
-use crate::class::{BIN_SHIFT, CLASSES};
+use crate::class::BINS_ROOM;
 use crate::config::{HUGE_PAGE, MAX_ARENAS};
 use crate::region::{Leaf, Table};
 use crate::{os, side};
@@ -33,16 +33,16 @@ const GUARD: usize = if cfg!(target_arch = "x86_64") {
 const SPAN: usize = 128 << 10;
 
 /// A cache's bins, all of them zero: empty and full at once, so that every operation on them takes
-/// the slow path, which knows them by their addresses. Never written.
+/// the slow path, which knows them by their addresses; and a strip that is used up. Never written.
 #[repr(C, align(8))]
-struct Blank(UnsafeCell<[u8; CLASSES << BIN_SHIFT]>);
+struct Blank(UnsafeCell<[u8; BINS_ROOM]>);
 
 // SAFETY: never written.
 unsafe impl Sync for Blank {}
 
 impl Blank {
     const fn new() -> Self {
-        Self(UnsafeCell::new([0; CLASSES << BIN_SHIFT]))
+        Self(UnsafeCell::new([0; BINS_ROOM]))
     }
 }
 

@@ -8,32 +8,27 @@
 //! ```text
 //! word   0                 nobody's: a mapped chunk, or not Cairn's
 //!        CHUNKS            chunks with their own headers
-//!        bias + bin        a slot of a run. Its state page less the first granule's number: a
-//!                          pointer's granule added to it is the address of its state. Both
-//!                          are multiples of 4096, so the low bits are free for the class,
-//!                          as the byte offset of the thread cache's bin
+//!        bias              a slot of runs. Its state page less the first granule's number: a
+//!                          pointer's granule added to it is the address of its state
 //! ```
 
 use crate::arena::heap::Heap;
-use crate::class::BIN_SHIFT;
-use crate::config::{ALIGN, GRANULES, REGION, REGION_SHIFT};
+use crate::config::{ALIGN, REGION, REGION_SHIFT};
+use crate::granules::Granules;
 use crate::own::OWN;
 use crate::side;
 use core::ptr;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU64, AtomicUsize,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
 /// Word of a region with chunks.
 pub const CHUNKS: usize = 1;
-/// Bits of a slot's word that are its bin's byte offset.
-pub const BIN: usize = 0xfff;
-
-/// States of an object of a run, one byte at its start; 0 is "no object starts here, or never given".
-pub const IN_USE: u8 = 1;
-/// Given back: in a thread cache or in the slot's map.
-pub const FREED: u8 = 2;
+/// The state of an object of a run is a byte at its start: its class while it is in use, and this
+/// bit more once it was given back, to a thread cache or to its slot. 0 is "no object starts
+/// here", also once what lay around has become part of another object.
+pub const FREED: u8 = 0x80;
 
 const LEAF: usize = 1 << 16;
 
@@ -94,25 +89,28 @@ pub struct Record {
     pub heap: *mut Heap,
     /// First byte of the region; never changes.
     pub base: usize,
-    /// In the list of its role: regions with chunks waiting, or slots of a class.
+    /// In the list of its role: regions with chunks waiting, or slots by their bound.
     pub next: *mut Record,
     /// The other way.
     pub prev: *mut Record,
     /// As chunks: bytes of chunks that wait in fastbins and start here.
     pub pending: u32,
-    /// As a slot: its class, 0 while it has none.
-    pub class: u16,
+    /// As a slot: free granules.
+    pub free: u32,
+    /// As a slot: no free span is longer, granules; the longest that any class needs stands for
+    /// all that are as long or longer.
+    pub bound: u16,
+    /// As a slot: pages that went back to the system and were not used since, a bit each.
+    pub purged: u16,
+    /// As a slot: the granule from which the next search for a span goes on.
+    pub search: u16,
     /// Whether it is on a list.
     pub listed: bool,
-    /// As a slot: objects given so far, and those of them that are back in `map`.
-    pub given: u32,
-    /// See `given`.
-    pub free: u32,
     /// Its state page, once it was a slot; 0 before.
     pub states: usize,
     /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:
-    /// an object that starts here is free and in no cache (I9).
-    pub map: [AtomicU64; GRANULES / 64],
+    /// the granule is part of no object, in use or in a cache (I9).
+    pub map: Granules,
 }
 
 /// Where distances are counted from.
@@ -175,27 +173,64 @@ pub fn record(p: usize) -> *mut Record {
     }
 }
 
-/// The word of the slot at `base`.
-pub fn slot_word(base: usize, states: usize, class: usize) -> usize {
-    states.wrapping_sub(base / ALIGN) | class << BIN_SHIFT
+/// The word of a slot at `base` with its states there. Both are multiples of 4096, and so is it.
+pub fn slot_word(base: usize, states: usize) -> usize {
+    states.wrapping_sub(base / ALIGN)
 }
 
-/// Whether a word is a slot's. Class 0 is no run's, so a slot's word is more than [`CHUNKS`].
+/// Whether a word is a slot's.
 #[inline(always)]
 pub fn is_slot(word: usize) -> bool {
     word > CHUNKS
 }
 
-/// Address of the state byte of the object that starts at `p`, by its slot's word.
+/// The state of the object that starts at `p`, by its slot's word.
 #[inline(always)]
-pub fn state_at(word: usize, p: usize) -> *mut u8 {
+pub fn state_at(word: usize, p: usize) -> ObjectState {
     state_of(word, p / ALIGN)
 }
 
 /// The same, by the number of the granule.
 #[inline(always)]
-pub fn state_of(word: usize, granule: usize) -> *mut u8 {
-    ptr::with_exposed_provenance_mut((word & !BIN).wrapping_add(granule))
+pub fn state_of(word: usize, granule: usize) -> ObjectState {
+    ObjectState(word.wrapping_add(granule))
+}
+
+/// Where a granule's state is: see [`FREED`].
+///
+/// Atomic, since two threads that free the same object by mistake both come here; and because a
+/// relaxed load, a change and a relaxed store become one instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct ObjectState(pub usize);
+
+impl ObjectState {
+    /// # Safety
+    /// The region is a slot, whose states are never unmapped (I9, I11).
+    #[inline(always)]
+    pub unsafe fn get(self) -> u8 {
+        // SAFETY: the caller's.
+        unsafe { self.byte() }.load(Relaxed)
+    }
+
+    /// In use becomes freed, and freed in use.
+    ///
+    /// # Safety
+    /// As for [`Self::get`].
+    #[inline(always)]
+    pub unsafe fn turn(self) {
+        // SAFETY: the caller's.
+        let byte = unsafe { self.byte() };
+        byte.store(byte.load(Relaxed) ^ FREED, Relaxed);
+    }
+
+    /// # Safety
+    /// As for [`Self::get`].
+    unsafe fn byte(self) -> &'static AtomicU8 {
+        let at: *const AtomicU8 = ptr::with_exposed_provenance(self.0);
+        // SAFETY: the caller's.
+        unsafe { &*at }
+    }
 }
 
 /// Makes the leaf for `p` exist.
@@ -273,36 +308,5 @@ pub fn set_word(p: usize, word: usize) {
                 .get_unchecked((p >> REGION_SHIFT) & (LEAF - 1))
                 .store(word, Release)
         };
-    }
-}
-
-impl Record {
-    #[inline]
-    fn bit(&self, p: usize) -> (&AtomicU64, u64) {
-        let g = (p & (REGION - 1)) / ALIGN;
-        // SAFETY: the granule is below 4096, so the word is below 64.
-        (unsafe { self.map.get_unchecked(g / 64) }, 1 << (g % 64))
-    }
-    /// Whether the granule of `p` is marked.
-    #[inline]
-    pub fn is_marked(&self, p: usize) -> bool {
-        let (word, bit) = self.bit(p);
-        word.load(Relaxed) & bit != 0
-    }
-    /// Marks the granule of `p`; false if it was marked before. Arena locked.
-    #[inline]
-    pub fn mark(&self, p: usize) -> bool {
-        let (word, bit) = self.bit(p);
-        let was = word.load(Relaxed);
-        word.store(was | bit, Relaxed);
-        was & bit == 0
-    }
-    /// Unmarks the granule of `p`; false if it was not marked. Arena locked.
-    #[inline]
-    pub fn unmark(&self, p: usize) -> bool {
-        let (word, bit) = self.bit(p);
-        let was = word.load(Relaxed);
-        word.store(was & !bit, Relaxed);
-        was & bit != 0
     }
 }

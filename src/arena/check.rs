@@ -5,19 +5,19 @@
 //! its size. I5 two free chunks never touch, nor does one touch top, unless together they would
 //! exceed the largest size. I6 a free chunk is in exactly the bin of its size, mutually linked, and
 //! the map says which bins hold any. I7 a mark of a region of chunks is a freed chunk that waits,
-//! and the sums fit. I8 every region of a heap is in the table under its heap. I9 a slot's marks
-//! are freed objects of its class, and their number fits. I10 (an arena's state is touched under
+//! and the sums fit. I8 every region of a heap is in the table under its heap. I9 each granule of
+//! a slot is marked as free, or ahead in a cache's strip, or part of exactly one object, whose
+//! state is at its start alone; and no free span is longer than the slot's bound. I10 (an arena's state is touched under
 //! its lock) and I11 (side memory is never unmapped) are kept by types and by `side`.
 
 use super::bins::{self, BINS};
 use super::heap::Heap;
-use super::{State, runs};
+use super::{State, slots};
 use crate::chunk::{Chunk, Kind};
-use crate::class;
-use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK, REGION};
-use crate::region::{self, FREED, IN_USE, Record};
+use crate::class::RUNS;
+use crate::config::{ALIGN, GRANULES, MAX_CHUNK, MIN_CHUNK, REGION};
+use crate::region::{self, FREED, Record};
 use core::ptr;
-use core::sync::atomic::Ordering::Relaxed;
 
 /// A broken invariant: its number, and the address at which it showed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +39,7 @@ pub enum Role {
     Fast,
     /// Free and linked in a bin.
     Free,
-    /// A slot of a run; its class's object size in bytes is beside it.
+    /// A slot of runs; how much of it is free is beside it.
     Run,
     /// The last chunk of the newest heap.
     Top,
@@ -64,8 +64,8 @@ pub struct View {
     pub prev_in_use: bool,
     /// The `prev_size` field in front of its header; it means something only behind a free chunk.
     pub prev_size: usize,
-    /// Object size of a run's slot, else 0.
-    pub object: usize,
+    /// Bytes of a slot that no object has; of all else 0.
+    pub vacant: usize,
 }
 
 /// What a check counted.
@@ -93,6 +93,7 @@ struct Sums {
     fast_bytes: usize,
     free: usize,
     dirty: usize,
+    vacant: usize,
 }
 
 fn no(invariant: u8, address: usize) -> Broken {
@@ -135,6 +136,9 @@ impl State {
         if sums.dirty != self.dirty {
             return Err(no(6, self.dirty));
         }
+        if sums.vacant != self.vacant {
+            return Err(no(9, self.vacant));
+        }
         self.check_bins(sums.free)?;
         self.check_waiting()
     }
@@ -170,8 +174,8 @@ impl State {
                 return Err(no(4, p));
             }
             let role = self.role(c)?;
-            let object = if role == Role::Run {
-                self.check_slot(p, report)?
+            let vacant = if role == Role::Run {
+                self.check_slot(p, report, sums)?
             } else {
                 0
             };
@@ -188,7 +192,7 @@ impl State {
                 role,
                 prev_in_use: head.prev_in_use(),
                 prev_size: c.prev_size(),
-                object,
+                vacant,
             });
             match role {
                 Role::Top
@@ -255,39 +259,65 @@ impl State {
         }
     }
 
-    /// Checks a slot; the size of its objects.
-    fn check_slot(&self, p: usize, report: &mut HeapReport) -> Result<usize, Broken> {
+    /// Checks a slot; the bytes that no object has.
+    fn check_slot(
+        &self,
+        p: usize,
+        report: &mut HeapReport,
+        sums: &mut Sums,
+    ) -> Result<usize, Broken> {
         let word = region::word(p);
         let r: *mut Record = region::record(p);
         // SAFETY: the region is this heap's, so its record is there (I8).
         let r = unsafe { &*r };
         report.slots += 1;
-        if r.class == 0 {
-            return Ok(0); // cut out, and the arrays of states not yet of a class
-        }
-        let size = class::size_of(usize::from(r.class));
-        if word != region::slot_word(r.base, r.states, usize::from(r.class)) || p != r.base {
+        if word != region::slot_word(r.base, r.states) || p != r.base {
             return Err(no(9, p));
         }
-        let (mut marked, mut known) = (0, 0);
-        for i in 0..runs::capacity(usize::from(r.class)) {
-            let object = p + i as usize * size;
+        let (mut at, mut longest, mut objects, mut strips) = (0, 0, 0, 0);
+        while at < slots::WHOLE.len {
+            let object = p + at * ALIGN;
+            let free = r.map.from(at, GRANULES);
+            if free != 0 {
+                longest = longest.max(free);
+                at += free;
+                continue;
+            }
             // SAFETY: a slot's states (I9).
-            let state = unsafe { *region::state_at(word, object) };
-            known += u32::from(state != 0);
-            report.objects += usize::from(state == IN_USE);
-            if r.is_marked(object) {
-                marked += 1;
-                if state != FREED {
-                    return Err(no(9, object));
+            let state = unsafe { region::state_at(word, object).get() };
+            let class = usize::from(state & !FREED);
+            if state == 0 {
+                strips += 1;
+                at += 1;
+                continue;
+            }
+            report.objects += usize::from(state & FREED == 0);
+            if class == 0 || class > RUNS {
+                return Err(no(9, object));
+            }
+            for inside in 1..class {
+                let granule = object + inside * ALIGN;
+                // SAFETY: as above.
+                let state = unsafe { region::state_at(word, granule).get() };
+                if state != 0 || r.map.has(at + inside) {
+                    return Err(no(9, granule));
                 }
             }
+            objects += class;
+            at += class;
         }
-        let all: u32 = r.map.iter().map(|w| w.load(Relaxed).count_ones()).sum();
-        if marked != all || marked != r.free || known != r.given {
+        sums.vacant += (r.free as usize * ALIGN).saturating_sub(r.purged_bytes());
+        let bound = usize::from(r.bound);
+        let listed = r.listed == (r.free != 0);
+        if at != slots::WHOLE.len
+            || objects + strips + r.map.count() != slots::WHOLE.len
+            || r.map.count() != r.free as usize
+            || (longest.min(RUNS) > bound && objects + strips != 0)
+            || !listed
+        {
             return Err(no(9, p));
         }
-        Ok(size)
+        Ok(r.free as usize * ALIGN)
     }
 
     fn check_bins(&self, free: usize) -> Result<(), Broken> {

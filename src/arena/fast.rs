@@ -13,11 +13,10 @@
 use super::{Entry, State};
 use crate::chunk::{Chunk, Kind};
 use crate::class;
-use crate::config::{GRANULES, MAX_CHUNK, REGION};
+use crate::config::{ALIGN, MAX_CHUNK, REGION};
 use crate::region::{self, Record};
-use crate::{fatal, settings, side};
+use crate::{fatal, granules, settings, side};
 use core::ptr;
-use core::sync::atomic::Ordering::Relaxed;
 
 /// Bytes waiting in a region from which it is worth a sweep on its own.
 const RIPE: u32 = (REGION / 4 * 3) as u32;
@@ -48,7 +47,10 @@ impl Stack {
     fn slot(&self, i: u32) -> *mut usize {
         ptr::with_exposed_provenance_mut::<usize>(self.base).wrapping_add(i as usize)
     }
-    fn push(&mut self, p: usize) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+    pub(super) fn push(&mut self, p: usize) -> bool {
         if self.len == self.room && !self.widen() {
             return false;
         }
@@ -57,7 +59,7 @@ impl Stack {
         self.len += 1;
         true
     }
-    fn pop(&mut self) -> Option<usize> {
+    pub(super) fn pop(&mut self) -> Option<usize> {
         self.len = self.len.checked_sub(1)?;
         // SAFETY: `base` is side memory for `room` words (I11).
         Some(unsafe { self.slot(self.len).read() })
@@ -101,7 +103,7 @@ impl State {
         }
         // SAFETY: the caller vetted `p`: its region is this arena's (I8).
         unsafe {
-            if !(*r).mark(p) {
+            if !(*r).map.put(granules::number(p)) {
                 fatal::die("double free or corruption (fasttop)", p);
             }
             (*r).pending += size as u32;
@@ -118,12 +120,17 @@ impl State {
         if !stacked {
             self.sweep_at(p);
         }
+        if self.fast_bytes > self.patience() {
+            self.sweep_all();
+        }
+    }
+
+    /// Bytes that may wait, and bytes that may rest.
+    pub(super) fn patience(&self) -> usize {
         let live = self.live();
         // After a peak most of the heap is free, and what waits holds it apart.
         let floor = if self.free > live { LIMIT / 4 } else { LIMIT };
-        if self.fast_bytes > floor.max(live / 4) {
-            self.sweep_all();
-        }
+        floor.max(live / 4)
     }
 
     /// The chunk a fastbin would hand out next, no longer waiting.
@@ -161,7 +168,7 @@ impl State {
     pub(super) fn is_waiting(&self, p: usize) -> bool {
         region::word(p) == region::CHUNKS
             // SAFETY: the word is not 0, so the record is there (I8).
-            && unsafe { (*region::record(p)).is_marked(p) }
+            && unsafe { (*region::record(p)).map.has(granules::number(p)) }
     }
 
     /// A waiting chunk, its header compared with its tag.
@@ -178,7 +185,7 @@ impl State {
         let r = region::record(p);
         // SAFETY: as in `vet_waiting`.
         unsafe {
-            (*r).unmark(p);
+            (*r).map.take(granules::number(p));
             (*r).pending -= size as u32;
             if (*r).pending == 0 {
                 self.waiting.remove(r);
@@ -207,15 +214,12 @@ impl State {
     }
 
     fn sweep(&mut self, r: *mut Record) {
-        for i in 0..GRANULES / 64 {
-            loop {
-                // SAFETY: `r` is a record of this arena (I10), `i` below the map's length.
-                let (word, base) = unsafe { ((*r).map.get_unchecked(i).load(Relaxed), (*r).base) };
-                if word == 0 {
-                    break;
-                }
-                self.sweep_at(base + (i * 64 + word.trailing_zeros() as usize) * 16);
-            }
+        // SAFETY: `r` is a record of this arena (I10).
+        let (map, base) = unsafe { (&(*r).map, (*r).base) };
+        let mut i = 0;
+        while let Some((word, bits)) = map.first_word(i) {
+            self.sweep_at(base + (word * 64 + bits.trailing_zeros() as usize) * ALIGN);
+            i = word;
         }
     }
 
@@ -233,19 +237,22 @@ impl State {
         }
     }
 
-    /// Bytes that are neither top, nor in bins, nor waiting.
+    /// Bytes that are neither top, nor in bins or vacant, nor waiting or resting.
     pub(super) fn live(&self) -> usize {
+        let chunks = self.free + self.top_size() + self.fast_bytes;
         self.system
-            .saturating_sub(self.free + self.top_size() + self.fast_bytes)
+            .saturating_sub(chunks + self.vacant + self.resting)
     }
 
     /// Whether enough waits, against the size of the heap, to be merged before the heap grows.
     pub(super) fn worth_sweeping(&self) -> bool {
-        self.fast_bytes >= FLOOR && self.fast_bytes >= self.system / 8
+        let waits = self.fast_bytes + self.resting;
+        waits >= FLOOR && waits >= self.system / 8
     }
 
-    /// Consolidates everything that waits.
+    /// Consolidates everything that waits or rests.
     pub fn sweep_all(&mut self) {
+        self.merge_resting();
         loop {
             let r = self.waiting.first();
             if r.is_null() {
@@ -264,11 +271,7 @@ impl State {
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.
             unsafe {
-                n += (*r)
-                    .map
-                    .iter()
-                    .map(|w| w.load(Relaxed).count_ones() as usize)
-                    .sum::<usize>();
+                n += (*r).map.count();
                 r = (*r).next;
             }
         }

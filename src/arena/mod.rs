@@ -12,12 +12,14 @@ pub mod heap;
 pub mod list;
 pub mod runs;
 pub mod slack;
+pub mod slots;
 pub mod split;
+pub mod strip;
 pub mod trim;
 
 use crate::chunk::Chunk;
 use crate::class::{CLASSES, RUNS};
-use crate::region::Record;
+use crate::region::{ObjectState, Record};
 use crate::sync::{Guard, Lock};
 use bins::Bins;
 use core::cell::UnsafeCell;
@@ -43,8 +45,8 @@ pub struct Entry {
 #[derive(Clone, Copy)]
 #[repr(C)]
 union Witness {
-    /// The address of the object's state.
-    state: usize,
+    /// The object's state.
+    state: ObjectState,
     /// Size word and tag of the freed chunk. Two words, as in the header: read as one after a
     /// write of one half, either would wait for the processor's store buffer.
     header: [u32; 2],
@@ -54,11 +56,13 @@ impl Entry {
     /// No entry.
     pub const NONE: Self = Self {
         p: 0,
-        witness: Witness { state: 0 },
+        witness: Witness {
+            state: ObjectState(0),
+        },
     };
-    /// A freed object and the address of its state.
+    /// A freed object and its state.
     #[inline(always)]
-    pub const fn object(p: usize, state: usize) -> Self {
+    pub const fn object(p: usize, state: ObjectState) -> Self {
         let witness = Witness { state };
         Self { p, witness }
     }
@@ -80,11 +84,11 @@ impl Entry {
         // SAFETY: an entry.
         unsafe { Self::write_chunk(self, c.payload(), c.head().covered(), c.tag()) };
     }
-    /// The address of the state of an entry that is an object.
+    /// The state of an entry that is an object.
     #[inline(always)]
-    pub fn state(&self) -> *mut u8 {
+    pub const fn state(&self) -> ObjectState {
         // SAFETY: every bit pattern is a number.
-        core::ptr::with_exposed_provenance_mut(unsafe { self.witness.state })
+        unsafe { self.witness.state }
     }
     /// Size word and tag of an entry that is a chunk.
     #[inline(always)]
@@ -103,8 +107,8 @@ pub struct Arena {
     /// Objects of each run class that are out: in use, or in a cache. Written under the lock,
     /// read by caches that wonder how large a part of them they hold.
     pub out: [AtomicUsize; RUNS + 1],
-    /// Requests of each run class so far, up to [`runs::EARLY`].
-    pub asked: [AtomicUsize; RUNS + 1],
+    /// Requests of runs so far that no cache could serve, up to [`runs::EARLY`].
+    pub asked: AtomicUsize,
     /// Live bytes when the arena last settled; written and read likewise.
     pub live: AtomicUsize,
     /// Bytes of its heaps beyond those, likewise.
@@ -126,13 +130,15 @@ pub struct State {
     /// The newest heap, the one that holds top.
     pub(crate) heap: *mut Heap,
     pub(crate) bins: Bins,
-    /// Freed chunks that wait uncoalesced, a stack per class.
+    /// Freed chunks that wait uncoalesced, and freed objects that rest, a stack per class.
     pub(crate) fast: [fast::Stack; CLASSES],
-    /// Bytes of them.
+    /// Bytes of those chunks, and of those objects.
     pub(crate) fast_bytes: usize,
+    /// See `fast_bytes`.
+    pub(crate) resting: usize,
     /// Regions in which chunks wait; those that are mostly waiting come first.
     pub(crate) waiting: List,
-    /// Slots with something to give, a list per class.
+    /// Slots with something to give, by their bounds.
     pub(crate) slots: [List; RUNS + 1],
     /// Slots without live objects, and their number.
     pub(crate) empty: List,
@@ -142,6 +148,8 @@ pub struct State {
     pub(crate) all_slots: usize,
     /// Bytes of chunks in bins.
     pub(crate) free: usize,
+    /// Bytes of slots that no object or strip has, but for pages that were purged.
+    pub(crate) vacant: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
     /// A reservation that holds no heap, and that the kernel would not take back.
@@ -177,12 +185,14 @@ impl Arena {
                 bins: Bins::new(),
                 fast: [const { fast::Stack::new() }; CLASSES],
                 fast_bytes: 0,
+                resting: 0,
                 waiting: List::new(),
                 slots: [const { List::new() }; RUNS + 1],
                 empty: List::new(),
                 empty_slots: 0,
                 all_slots: 0,
                 free: 0,
+                vacant: 0,
                 dirty: 0,
                 spare: None,
                 break_lost: false,
@@ -193,25 +203,18 @@ impl Arena {
             }),
             threads: AtomicUsize::new(0),
             out: [const { AtomicUsize::new(0) }; RUNS + 1],
-            asked: [const { AtomicUsize::new(0) }; RUNS + 1],
+            asked: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             index,
         }
     }
 
-    /// Whether a run class has hardly been asked for. Once it says no, it always does.
-    pub fn is_early(&self, class: usize) -> bool {
-        self.asked
-            .get(class)
-            .is_some_and(|n| n.load(Relaxed) < runs::EARLY)
-    }
-
-    /// Counts a request of a run class; whether it was early.
-    pub fn ask(&self, class: usize) -> bool {
-        let early = self.is_early(class);
-        if early && let Some(n) = self.asked.get(class) {
-            n.fetch_add(1, Relaxed);
+    /// Counts a request of runs; whether it is one of the first, which chunks serve.
+    pub fn is_early(&self) -> bool {
+        let early = self.asked.load(Relaxed) < runs::EARLY;
+        if early {
+            self.asked.fetch_add(1, Relaxed);
         }
         early
     }

@@ -1,66 +1,43 @@
-//! Runs: the smallest objects, without headers of their own, inside ordinary chunks.
+//! Runs: small objects without headers of their own, side by side in slots.
 //!
-//! ```text
-//! region r                                              region r + 1
-//! |obj|obj|obj| …                                |..|hd| …
-//! '- payload of the slot's chunk                  |  '- header of the next chunk
-//!    (its header: the last 8 bytes of region r-1) '- its prev_size
-//! ```
-//!
-//! A slot is a chunk of exactly one region whose payload starts on the region's first byte, cut
-//! into objects of one class. What the allocator must know about an object lies outside: a byte
-//! of state per granule (never given, in use, freed), which `free` reads instead of a header,
-//! and a bit of the record's map for those that are in no cache (I9). An overflow inside a slot
-//! can reach a neighbour's bytes, and nothing of the heap's.
+//! Objects of all classes share a slot: what is free between two of them serves whatever fits, as
+//! it does between two chunks. What the allocator must know about an object lies outside: a byte
+//! of state per granule (nothing starts here; an object of this class, in use or freed), which
+//! `free` reads instead of a header, and a bit of the record's map for each granule of none (I9).
+//! Two free neighbours merge by being bits side by side. An overflow inside a slot can reach a
+//! neighbour's bytes, and nothing of the heap's.
 
+use super::fast::Stack;
+use super::slots::WHOLE;
 use super::{Entry, State};
-use crate::chunk::{Chunk, Kind};
-use crate::class;
-use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION, round_up};
-use crate::region::{self, CHUNKS, FREED, Record};
-use crate::{fatal, side};
+use crate::config::{ALIGN, GRANULES};
+use crate::granules::{self, Span};
+use crate::region::{self, FREED, ObjectState, Record};
+use crate::{class, fatal, settings};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
-/// Bytes of a slot's states.
-const STATES: usize = GRANULES;
-/// Empty slots that are kept in any case; above, an eighth of all are. Giving each back at once
-/// cost trees a third of their time.
-const RESERVE: usize = 4;
-
-/// Bytes in which a slot lies wherever they begin, with what is left on either side a chunk or
-/// nothing. (With one chunk less, 16 bytes could be left behind the slot, and were.)
-const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
-/// Requests of a class, from one arena, that are served with chunks before it gets a slot. A
-/// slot's first object costs two pages, its own and that of the states, and most processes ask
-/// only a few times for most sizes.
-pub const EARLY: usize = 32;
-
-/// Objects of a class in one slot: its last granule belongs to the next chunk's header.
-pub fn capacity(class: usize) -> u32 {
-    (REGION - ALIGN)
-        .checked_div(class::size_of(class))
-        .unwrap_or(0) as u32
-}
+/// Requests of an arena that are served with chunks before it gets a slot. A slot's first object
+/// costs two pages, its own and that of the states, and some processes hardly ask.
+pub const EARLY: usize = 64;
+/// Largest class whose objects do not rest: of small ones many share a cache line or a page, and
+/// trees of 24 bytes a node took 1.3 of the time where their nodes came back in any order but the
+/// slots'.
+const PROMPT: usize = 128 / ALIGN;
+/// Slots that one refill looks into at most, if the first has anything: where little is free in
+/// each, fewer objects come of it.
+const LOOKS: usize = 4;
 
 impl State {
     /// Fills `out` with objects of a run class; the last one is handed out first.
     pub(super) fn take_objects(&mut self, class: usize, out: &mut [Entry]) -> usize {
-        let mut n = 0;
-        while n < out.len() {
+        let (mut n, mut looks) = (self.take_resting(class, out), 0);
+        while n < out.len() && (n == 0 || looks < LOOKS) {
             let Some(r) = self.slot_for(class) else { break };
             let rest = out.get_mut(n..).unwrap_or_default();
-            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-            n += unsafe { Self::take_from(r, class, rest) };
-            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-            unsafe {
-                if (*r).free == 0
-                    && (*r).given == capacity(class)
-                    && let Some(list) = self.slots.get_mut(class)
-                {
-                    list.remove(r);
-                }
-            }
+            // SAFETY: a slot of this locked arena (I10).
+            n += unsafe { self.take_from(r, class, rest) };
+            looks += 1;
         }
         if let Some(taken) = out.get_mut(..n) {
             taken.reverse();
@@ -69,245 +46,159 @@ impl State {
         n
     }
 
+    /// Whether objects of a class rest.
+    pub fn rests(&self, class: usize) -> bool {
+        self.fast.get(class).is_some_and(|s| !s.is_empty())
+    }
+
     /// Adds to the count of objects that are out, modulo 2^64.
-    fn count_out(&self, class: usize, n: usize) {
-        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
+    pub fn count_out(&self, class: usize, n: usize) {
+        // SAFETY: `me` is set by every lock.
         if let Some(count) = unsafe { (*self.me).out.get(class) } {
             count.store(count.load(Relaxed).wrapping_add(n), Relaxed);
         }
     }
 
-    /// Objects of one slot, lowest address first: returned ones, then fresh ones.
-    unsafe fn take_from(r: *mut Record, class: usize, out: &mut [Entry]) -> usize {
-        let size = class::size_of(class);
-        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-        let (base, states) = unsafe { ((*r).base, (*r).states) };
-        let state = |p: usize| ptr::with_exposed_provenance_mut::<u8>(states + (p - base) / ALIGN);
-        let mut entries = out.iter_mut();
-        let mut n = 0;
-        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-        unsafe {
-            if (*r).free != 0 {
-                for (i, word) in (*r).map.iter().enumerate() {
-                    let mut bits = word.load(Relaxed);
-                    while bits != 0 {
-                        let Some(entry) = entries.next() else { break };
-                        let p = base + (i * 64 + bits.trailing_zeros() as usize) * ALIGN;
-                        if *state(p) != FREED {
-                            fatal::die("malloc(): corrupted run", p);
-                        }
-                        *entry = Entry::object(p, state(p).addr());
-                        bits &= bits - 1;
-                        n += 1;
-                    }
-                    word.store(bits, Relaxed);
-                    if bits != 0 {
-                        break;
-                    }
+    /// Objects of one slot, from where the last search in it ended: what that one passed over was
+    /// too short, and mostly still is.
+    ///
+    /// # Safety
+    /// `r` is a slot of this locked arena.
+    unsafe fn take_from(&mut self, r: *mut Record, class: usize, out: &mut [Entry]) -> usize {
+        // SAFETY: the caller's.
+        let slot = unsafe { &mut *r };
+        let (mut n, mut longest) = (0, 0);
+        let half = usize::from(slot.search);
+        for (mut at, end) in [(half, GRANULES), (0, half)] {
+            while let Some(span) = slot.map.span(at)
+                && span.start < end
+            {
+                let mut count = 0;
+                if span.len >= class {
+                    let rest = out.get_mut(n..).unwrap_or_default();
+                    count = span.len.checked_div(class).unwrap_or(0).min(rest.len());
+                    let used = Span {
+                        start: span.start,
+                        len: count * class,
+                    };
+                    self.occupy(slot, used);
+                    // SAFETY: a slot's states, of granules that were free a moment ago (I9).
+                    unsafe { name(slot, used, class, rest) };
+                    n += count;
                 }
-                (*r).free -= n as u32;
-            }
-            let end = capacity(class);
-            while (*r).given < end {
-                let Some(entry) = entries.next() else { break };
-                let p = base + (*r).given as usize * size;
-                *state(p) = FREED;
-                *entry = Entry::object(p, state(p).addr());
-                (*r).given += 1;
-                n += 1;
+                if n == out.len() {
+                    slot.search = (span.start + count * class) as u16;
+                    if slot.free == 0 {
+                        self.rank(r, 0);
+                    }
+                    return n;
+                }
+                longest = longest.max(span.len - count * class);
+                at = span.start + span.len;
             }
         }
+        self.rank(r, longest);
         n
     }
 
-    /// Takes a freed object back from a cache.
-    pub fn put_object(&mut self, p: usize) {
-        let r = region::record(p);
-        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-        unsafe {
-            if !(*r).mark(p) {
-                fatal::die("free(): double free detected in tcache 2", p);
-            }
-            (*r).free += 1;
-            let class = usize::from((*r).class);
-            self.count_out(class, usize::MAX);
-            let Some(list) = self.slots.get_mut(class) else {
-                return;
+    /// Takes a freed object back from a cache. It rests for a request of its class, as a chunk
+    /// in a fastbin does; to merge it is the work of two searches in the slot's map.
+    #[inline]
+    pub fn put_object(&mut self, p: usize, class: usize, r: *mut Record) {
+        self.count_out(class, usize::MAX);
+        if class <= PROMPT || !self.rest(p, class) {
+            self.merge_object(p, class, r);
+        }
+    }
+
+    /// Lets a freed object rest; false if there is no room for one more.
+    #[inline(never)]
+    fn rest(&mut self, p: usize, class: usize) -> bool {
+        let size = class::size_of(class);
+        if size > settings::max_fast() || !self.fast.get_mut(class).is_some_and(|s| s.push(p)) {
+            return false;
+        }
+        self.resting += size;
+        if self.resting > self.patience() {
+            self.merge_resting();
+        }
+        true
+    }
+
+    /// Objects that rest, the last to come first.
+    fn take_resting(&mut self, class: usize, out: &mut [Entry]) -> usize {
+        let mut n = 0;
+        for entry in out.iter_mut() {
+            let Some(p) = self.fast.get_mut(class).and_then(Stack::pop) else {
+                break;
             };
-            if (*r).free == (*r).given {
-                list.remove(r);
-                self.empty.push_front(r);
-                self.empty_slots += 1;
-                if self.empty_slots > RESERVE.max(self.all_slots / 8) {
-                    self.dissolve_empty(RESERVE.max(self.all_slots / 16));
-                }
-            } else if !(*r).listed {
-                list.push_back(r);
-            }
+            *entry = Entry::object(p, region::state_at(region::word(p), p));
+            n += 1;
         }
+        self.resting -= n * class::size_of(class);
+        n
     }
 
-    /// A slot with something to give for a class: one in use, an empty one, or a new one.
-    fn slot_for(&mut self, class: usize) -> Option<*mut Record> {
-        let r = self.slots.get(class)?.first();
-        if !r.is_null() {
-            return Some(r);
+    /// Gives all objects that rest back to their slots.
+    pub(super) fn merge_resting(&mut self) {
+        for class in 1..=class::RUNS {
+            while let Some(p) = self.fast.get_mut(class).and_then(Stack::pop) {
+                self.merge_object(p, class, region::record(p));
+            }
         }
-        let r = self.empty.first();
-        let r = if r.is_null() {
-            self.new_slot()?
-        } else {
-            self.empty.remove(r);
-            self.empty_slots -= 1;
-            r
+        self.resting = 0;
+    }
+
+    /// Gives a freed object back to its slot.
+    #[inline]
+    fn merge_object(&mut self, p: usize, class: usize, r: *mut Record) {
+        // SAFETY: `p` was vetted: its region is a slot of this locked arena (I8, I10).
+        let slot = unsafe { &mut *r };
+        let span = Span {
+            start: granules::number(p),
+            len: class,
         };
-        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-        unsafe {
-            if usize::from((*r).class) != class {
-                // Until here a second free of an old object still found its state.
-                ptr::with_exposed_provenance_mut::<u8>((*r).states).write_bytes(0, STATES);
-                for word in &(*r).map {
-                    word.store(0, Relaxed);
-                }
-                (*r).class = class as u16;
-                (*r).given = 0;
-                (*r).free = 0;
-                let word = region::slot_word((*r).base, (*r).states, class);
-                region::set_word((*r).base, word);
-            }
-            self.slots.get_mut(class)?.push_front(r);
+        if !slot.map.put_span(span) {
+            fatal::die("free(): double free detected in tcache 2", p);
         }
-        Some(r)
+        slot.free += class as u32;
+        self.vacant += class * ALIGN;
+        if slot.free as usize == WHOLE.len {
+            self.retire(r);
+        } else if usize::from(slot.bound) < class::RUNS {
+            self.raise(r, span);
+        }
     }
 
-    /// Cuts a slot out of the heap; it has no class yet.
-    fn new_slot(&mut self) -> Option<*mut Record> {
-        let c = self.take_slot_chunk()?;
-        let r = region::record(c.payload());
-        // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-        unsafe {
-            if (*r).states == 0 {
-                let Some(states) = side::take(STATES) else {
-                    c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
-                    self.release(c, REGION);
-                    return None;
-                };
-                (*r).states = states;
-            }
-            (*r).class = 0;
-        }
-        self.all_slots += 1;
-        Some(r)
+    /// Ranks a slot anew in which a span has become free.
+    #[inline(never)]
+    pub(super) fn raise(&mut self, r: *mut Record, span: Span) {
+        // SAFETY: a slot of this locked arena (I10).
+        let slot = unsafe { &*r };
+        let behind = slot.map.from(span.start + span.len, class::RUNS);
+        let long = span.len + behind + slot.map.below(span.start, class::RUNS);
+        self.rank(r, long.max(usize::from(slot.bound)));
     }
+}
 
-    /// A chunk of one region, its payload on the region's first byte.
-    fn take_slot_chunk(&mut self) -> Option<Chunk> {
-        // A free chunk may hold a whole region; one of two regions does wherever it lies. Top
-        // holds one when its end is far enough away. Only then is it worth growing.
-        let c = if let Some(found) = self.find_slot() {
-            self.cut_slot(found)
-        } else {
-            let mut at = round_up(self.top.max(1), REGION);
-            if at - self.top == ALIGN {
-                at += REGION;
-            }
-            let lead = at - self.top;
-            if self.top == 0 || !self.room_in_top(lead + REGION) {
-                if self.worth_sweeping() {
-                    self.sweep_all();
-                    if let Some(found) = self.find_slot() {
-                        let c = self.cut_slot(found);
-                        return Some(self.dress_slot(c));
-                    }
-                }
-                if !self.room_in_top(SLOT_ROOM) && !self.grow(SLOT_ROOM) {
-                    return None;
-                }
-                at = round_up(self.top, REGION);
-                if at - self.top == ALIGN {
-                    at += REGION;
-                }
-            }
-            let lead = at - self.top;
-            if lead != 0 {
-                let front = self.cut_top(lead)?.chunk;
-                let slot = self.cut_top(REGION)?.chunk;
-                front.mark(false);
-                self.release(front, lead);
-                slot
-            } else {
-                self.cut_top(REGION)?.chunk
-            }
-        };
-        Some(self.dress_slot(c))
-    }
-
-    fn find_slot(&self) -> Option<Chunk> {
-        self.find_aligned(REGION, REGION)
-            .or_else(|| self.find(SLOT_ROOM, false))
-    }
-
-    /// Cuts the slot out of a binned chunk that surely contains one.
-    fn cut_slot(&mut self, found: Chunk) -> Chunk {
-        let size = self.unlink(found);
-        found.after(size).set_prev_in_use(true);
-        let p = found.payload();
-        let mut at = round_up(p, REGION);
-        if at - p == ALIGN {
-            at += REGION;
+/// Writes the states of objects of one class that fill a span, and their entries.
+///
+/// # Safety
+/// The slot's states are there, and no object has any of these granules.
+unsafe fn name(slot: &Record, span: Span, class: usize, out: &mut [Entry]) {
+    let states: *mut u8 = ptr::with_exposed_provenance_mut(slot.states + span.start);
+    // Until here a second free of an old object still found its state.
+    // SAFETY: the caller's.
+    unsafe { states.write_bytes(0, span.len) };
+    let mut at = 0;
+    for entry in out.iter_mut() {
+        if at == span.len {
+            break;
         }
-        let lead = at - p;
-        let prev_in_use = found.head().prev_in_use();
-        let slot = found.after(lead);
-        let rest = size - lead - REGION;
-        slot.write(REGION, Kind::Plain, lead != 0 || prev_in_use, true);
-        if rest != 0 {
-            let tail = slot.after(REGION);
-            tail.write(rest, Kind::Plain, true, false);
-            self.release(tail, rest);
-        }
-        if lead != 0 {
-            found.write(lead, Kind::Plain, prev_in_use, false);
-            self.release(found, lead);
-        }
-        slot
-    }
-
-    fn dress_slot(&mut self, c: Chunk) -> Chunk {
-        c.write(REGION, Kind::Run, c.head().prev_in_use(), true);
-        c
-    }
-
-    /// Turns empty slots back into chunks until at most `keep` are left.
-    pub(super) fn dissolve_empty(&mut self, keep: usize) {
-        while self.empty_slots > keep {
-            let r = self.empty.first();
-            if r.is_null() {
-                return;
-            }
-            self.empty.remove(r);
-            self.empty_slots -= 1;
-            self.all_slots -= 1;
-            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-            let base = unsafe { (*r).base };
-            region::set_word(base, CHUNKS);
-            // SAFETY: `r` is a slot of this locked arena, and its states are there (I9, I10).
-            unsafe {
-                (*r).class = 0;
-                (*r).given = 0;
-                (*r).free = 0;
-                (*r).pending = 0;
-                for word in &(*r).map {
-                    word.store(0, Relaxed);
-                }
-            }
-            // SAFETY: the chunk around the slot (I9).
-            let c = unsafe { Chunk::at(base) };
-            if !c.head().is(Kind::Run) || !c.is_used() || c.head().size() != REGION {
-                fatal::die("free(): corrupted run", base);
-            }
-            c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
-            self.release(c, REGION);
-        }
+        // SAFETY: the caller's.
+        unsafe { states.add(at).write(class as u8 | FREED) };
+        let p = slot.base + (span.start + at) * ALIGN;
+        *entry = Entry::object(p, ObjectState(slot.states + span.start + at));
+        at += class;
     }
 }

@@ -95,13 +95,18 @@ impl State {
         } else {
             0
         };
-        let idle = self.decay.step(self.dirty + top, live, os::now);
+        let dirty = self.dirty + self.vacant + top;
+        let idle = self.decay.step(dirty, live, os::now);
         if idle == 0 {
             return;
         }
         let keep = settings::top_pad().max(top.saturating_sub(idle));
         if top < WORTH || !self.trim_top(keep, REGION) {
-            self.decay.refused = !self.purge(PURGEABLE, idle, REFUSALS);
+            // What is vacant in slots lies between objects for the most part, and cannot go: it
+            // is not made up for with chunks that are needed.
+            let chunks = self.purge(PURGEABLE, idle.saturating_sub(self.vacant), REFUSALS);
+            let slots = self.purge_slots(idle, REFUSALS);
+            self.decay.refused = chunks + slots == 0;
         }
     }
 
@@ -126,7 +131,9 @@ impl State {
         self.dissolve_empty(0);
         let spare = self.drop_spare();
         let top = self.trim_top(pad, 1);
-        self.purge(2 * os::page(), usize::MAX, usize::MAX) || top || spare
+        let chunks = self.purge(2 * os::page(), usize::MAX, usize::MAX);
+        let slots = self.purge_slots(usize::MAX, usize::MAX);
+        chunks + slots != 0 || top || spare
     }
 
     /// Gives back what top holds beyond `keep` bytes: whole regions by the break, and pages of at
@@ -176,8 +183,8 @@ impl State {
 
     /// Returns the whole pages inside free chunks of at least `least` bytes, the largest bins
     /// first and in each the oldest first, until `amount` bytes went or the kernel refused as often
-    /// as the `patience` says. Whether any went.
-    fn purge(&mut self, least: usize, amount: usize, patience: usize) -> bool {
+    /// as the `patience` says. Bytes that went.
+    fn purge(&mut self, least: usize, amount: usize, patience: usize) -> usize {
         let (mut gone, mut refused) = (0, 0);
         for bin in (bins::index(least)..BINS).rev() {
             let (mut at, mut behind) = (self.bins.end(bin, 1), 0);
@@ -197,7 +204,7 @@ impl State {
                 (at, behind) = (c.link(1), at);
             }
         }
-        gone != 0
+        gone
     }
 
     /// Whether the pages inside a free chunk went back; `None` if there are none to give.

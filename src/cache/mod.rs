@@ -7,14 +7,15 @@
 pub mod refill;
 pub mod thread;
 
+use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};
 use crate::chunk::{Chunk, TURN};
 use crate::class::{BIN_SHIFT, CLASSES};
-use crate::config::{RUN_LIMIT, chunk_size};
-use crate::region::{self, CHUNKS, FREED, IN_USE};
+use crate::config::{ALIGN, RUN_LIMIT, chunk_size};
+use crate::region::{self, CHUNKS, FREED};
 use crate::sync::tls;
 use crate::{class, fatal};
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
@@ -30,8 +31,10 @@ pub struct Bin {
     top: AtomicPtr<Entry>,
     base: *mut Entry,
     limit: *mut Entry,
+    /// Objects cut from the cache's strip that the arena has not counted yet.
+    cut: u32,
     /// Objects the next refill asks for.
-    batch: u32,
+    batch: u16,
     /// Refilled or spilled since the last look for idle bins.
     busy: bool,
 }
@@ -51,10 +54,17 @@ impl Bin {
     }
 }
 
+/// What a thread's word leads to.
+#[repr(C)]
+struct Bins {
+    of: [Bin; CLASSES],
+    strip: Strip,
+}
+
 /// A thread's cache. Only its thread touches it.
 #[repr(C)]
 pub struct Cache {
-    bins: [Bin; CLASSES],
+    bins: Bins,
     arena: *const Arena,
     /// Bytes that the arrays could hold at most, against the budget.
     room: usize,
@@ -65,6 +75,7 @@ pub struct Cache {
 }
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
+const _: () = assert!(size_of::<Bins>() <= class::BINS_ROOM);
 
 #[inline(always)]
 fn bin_at(offset: usize) -> *mut Bin {
@@ -82,6 +93,26 @@ pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
         take_chunk(class::exact_bin(chunk_size(n)), n, otherwise)
     } else {
         take_chunk(class::wide_bin(n), n, otherwise)
+    }
+}
+
+/// An object for `n` bytes off the strip, if runs serve it and the strip is long enough.
+#[inline(always)]
+pub fn cut(n: usize) -> *mut u8 {
+    if !class::is_for_run(n) {
+        return ptr::null_mut();
+    }
+    let class = n.max(1).div_ceil(ALIGN);
+    let strip: *const Strip = ptr::with_exposed_provenance(tls::get() + offset_of!(Bins, strip));
+    // SAFETY: only this thread uses its bins and strip, and whoever has none has an empty one; the
+    // granules ahead are no object's (I9).
+    unsafe {
+        let p = (*strip).cut(class);
+        if p != 0 {
+            let bin = bin_at(class << BIN_SHIFT);
+            (*bin).cut = (*bin).cut.wrapping_add(1);
+        }
+        ptr::with_exposed_provenance_mut(p)
     }
 }
 
@@ -130,10 +161,11 @@ fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut
         let last = top.sub(1);
         (*bin).step(-1);
         let state = (*last).state();
-        if *state != FREED {
+        state.turn();
+        // Only what was freed has the bit no more.
+        if state.get() & FREED != 0 {
             return swapped((*last).p);
         }
-        *state = IN_USE;
         ptr::with_exposed_provenance_mut((*last).p)
     }
 }
@@ -213,10 +245,11 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
     unsafe {
         if region::is_slot(word) {
             let state = region::state_of(word, granule);
-            if *state != IN_USE {
+            let class = state.get().cast_signed();
+            if class <= 0 {
                 return false;
             }
-            let offset = word & region::BIN;
+            let offset = (class as usize) << BIN_SHIFT;
             if !object(offset) {
                 return false;
             }
@@ -225,8 +258,8 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
             if top == (*bin).limit {
                 return false;
             }
-            *state = FREED;
-            top.write(Entry::object(p, state.addr()));
+            state.turn();
+            top.write(Entry::object(p, state));
             (*bin).step(1);
             return true;
         }

@@ -1,9 +1,11 @@
 //! The cache's slow side: slow start, refills and spills in batches, idle bins.
 
 use super::{Bin, Cache, thread};
+use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry, Locked, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES};
 use crate::{region, settings, side};
+use core::mem;
 use core::ptr;
 use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
@@ -48,8 +50,9 @@ impl Spill {
 
     fn put(&mut self, entries: &[Entry], class: usize) {
         for entry in entries {
+            let r = region::record(entry.p);
             // SAFETY: cached entries were vetted, so their regions have records (I8).
-            let home = unsafe { owner(region::record(entry.p)) };
+            let home = unsafe { owner(r) };
             if let Some((arena, _)) = &self.held
                 && !ptr::eq(*arena, home)
             {
@@ -57,7 +60,7 @@ impl Spill {
             }
             let (_, state) = self.held.get_or_insert_with(|| (home, home.lock()));
             if class::is_run(class) {
-                state.put_object(entry.p);
+                state.put_object(entry.p, class, r);
             } else {
                 state.put_fast(entry.p, class);
             }
@@ -92,14 +95,59 @@ fn most(class: usize) -> usize {
 
 impl Cache {
     fn bin(&mut self, class: usize) -> *mut Bin {
-        (&raw mut self.bins)
+        (&raw mut self.bins.of)
             .cast::<Bin>()
             .wrapping_add(class.min(CLASSES - 1))
+    }
+
+    /// Cuts an object of a run class off a new strip; null if there is none, or objects of its
+    /// class rest, which are to be used first.
+    fn cut(&mut self, class: usize) -> *mut u8 {
+        // SAFETY: a cache's arena is set before it is published, and arenas live forever.
+        let mut state = unsafe { &*self.arena }.lock();
+        self.count_cut(&state);
+        if state.rests(class) {
+            return ptr::null_mut();
+        }
+        state.take_back(mem::replace(&mut self.bins.strip, Strip::none()));
+        self.bins.strip = state.strip(class);
+        state.settle();
+        state.audit();
+        drop(state);
+        super::cut(class::size_of(class))
+    }
+
+    /// Tells the arena of the objects cut since the last time.
+    fn count_cut(&mut self, state: &Locked) {
+        for class in 1..=class::RUNS {
+            let bin = self.bin(class);
+            // SAFETY: this thread's own cache.
+            let cut = unsafe { mem::take(&mut (*bin).cut) };
+            if cut != 0 {
+                state.count_out(class, cut as usize);
+            }
+        }
+    }
+
+    /// Gives what is left of the strip back.
+    fn drop_strip(&mut self) {
+        // SAFETY: as in `cut`.
+        let mut state = unsafe { &*self.arena }.lock();
+        self.count_cut(&state);
+        state.take_back(mem::replace(&mut self.bins.strip, Strip::none()));
+        state.settle();
+        state.audit();
     }
 
     /// Takes one of a class, refilling it first if it is empty; null when memory is exhausted.
     pub fn take_or_refill(&mut self, class: usize) -> *mut u8 {
         self.look_for_idle();
+        if class::is_run(class) {
+            let p = self.cut(class);
+            if !p.is_null() {
+                return p;
+            }
+        }
         let bin = self.bin(class);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
@@ -118,7 +166,7 @@ impl Cache {
                 if batch == 0 {
                     return ptr::null_mut();
                 }
-                (*bin).batch = batch as u32;
+                (*bin).batch = batch as u16;
                 (*bin).busy = true;
                 let mut state = (*self.arena).lock();
                 let got = state.refill(class, slice::from_raw_parts_mut((*bin).base, batch));
@@ -309,10 +357,13 @@ impl Cache {
                 self.empty(class, &mut to);
             }
         }
+        drop(to);
+        self.drop_strip();
     }
 
     /// Gives everything back, for `malloc_trim`.
     pub fn flush(&mut self) {
+        self.drop_strip();
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);

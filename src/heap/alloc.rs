@@ -3,8 +3,7 @@
 use super::{checked, start};
 use crate::arena::split::{Carved, Growth};
 use crate::arena::{Arena, Entry};
-use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST, round_up};
-use crate::region::IN_USE;
+use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST};
 use crate::{arenas, cache, class, mapped, settings};
 use core::ptr;
 
@@ -18,9 +17,18 @@ pub struct Fresh {
 }
 
 /// As [`super::allocate`], from the start.
-#[cold]
+///
+/// As in the fast path, the slower way is the last thing done, so that a cut needs no frame.
 #[inline(never)]
 pub fn slow(n: usize) -> *mut u8 {
+    let p = cache::cut(n);
+    if p.is_null() { slower(n) } else { p }
+}
+
+/// A request that neither the cache nor its strip could serve.
+#[cold]
+#[inline(never)]
+fn slower(n: usize) -> *mut u8 {
     let p = cache::take_as_chunk(n);
     if !p.is_null() {
         return p;
@@ -55,7 +63,7 @@ fn from_cache(n: usize) -> usize {
     }
     match cache::thread::current() {
         Some(c) => {
-            let early = class::is_run(class) && cache::thread::arena().ask(class);
+            let early = class::is_run(class) && cache::thread::arena().is_early();
             let class = if early { class::as_chunk(n) } else { class };
             // SAFETY: this thread's own cache.
             unsafe { (*c).take_or_refill(class) }.expose_provenance()
@@ -95,7 +103,7 @@ fn one_object(arena: &Arena, class: usize) -> Option<usize> {
     (state.refill(class, &mut out) == 1).then(|| {
         let [e] = out;
         // SAFETY: an object's witness is its state byte (I9).
-        unsafe { e.state().write(IN_USE) };
+        unsafe { e.state().turn() };
         e.p
     })
 }
@@ -184,22 +192,6 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     }
     if n > MAX_REQUEST || align > MAX_REQUEST || n + align > MAX_REQUEST {
         return ptr::null_mut();
-    }
-    // Slots begin on a region, so objects of a run are aligned to the largest power of two that
-    // divides their size.
-    let rounded = round_up(n.max(1), align);
-    if class::is_for_run(rounded) {
-        // A thread's first call gives it an arena, and only that one knows what is early in it.
-        let _ = cache::thread::current();
-        if !cache::thread::arena().is_early(class::of_request(rounded)) {
-            let p = super::allocate(rounded);
-            if p.is_null() || p.addr() & (align - 1) == 0 {
-                return p;
-            }
-            // That call gave the thread its cache, which was refused a moment ago, and with it
-            // another arena.
-            super::release(p);
-        }
     }
     let cached = cache::take_aligned(align, n);
     if !cached.is_null() {

@@ -5,7 +5,7 @@ use super::vet::{self, Found, Why};
 use super::{checked, realloc, start};
 use crate::arena::owner;
 use crate::chunk::Chunk;
-use crate::region::{self, FREED, IN_USE};
+use crate::region;
 use crate::{cache, class, fatal, mapped, os, settings};
 use core::ptr;
 
@@ -93,15 +93,16 @@ fn object(p: usize, class: usize) {
         return;
     }
     let state = region::state_at(region::word(p), p);
+    let r = region::record(p);
     // SAFETY: a run's object has a state and a record (I8, I9).
     unsafe {
-        let mut arena = owner(region::record(p)).lock();
+        let mut arena = owner(r).lock();
         // Again under the lock: of two threads that free the same object, one comes second.
-        if *state != IN_USE {
+        if usize::from(state.get()) != class {
             refuse(Why::Freed, p);
         }
-        state.write(FREED);
-        arena.put_object(p);
+        state.turn();
+        arena.put_object(p, class, r);
         arena.settle();
         arena.audit();
     }
@@ -152,7 +153,7 @@ mod tests {
         };
         heap::release(p);
         // SAFETY: an object of a run has a state.
-        unsafe { region::state_at(region::word(p.addr()), p.addr()).write(IN_USE) };
+        unsafe { region::state_at(region::word(p.addr()), p.addr()).turn() };
         let line = fatal::hook::fatal_line(|| {
             let _ = object().find(|q| *q == p);
         });

@@ -3,9 +3,8 @@
 
 use super::checked;
 use crate::chunk::{Chunk, Kind};
-use crate::class::BIN_SHIFT;
 use crate::config::REGION;
-use crate::region::{self, BIN, FREED, IN_USE, Record};
+use crate::region::{self, FREED, Record};
 use crate::{class, mapped, settings};
 
 /// What a pointer is.
@@ -51,10 +50,10 @@ pub fn look(p: usize) -> Found {
     }
     if region::is_slot(word) {
         // SAFETY: a run's word leads to its states (I9).
-        return match unsafe { *region::state_at(word, p) } {
-            IN_USE => Found::Object((word & BIN) >> BIN_SHIFT),
-            FREED => Found::Bad(Why::Freed),
-            _ => Found::Bad(Why::Inside),
+        return match unsafe { region::state_at(word, p).get() } {
+            0 => Found::Bad(Why::Inside),
+            state if state & FREED != 0 => Found::Bad(Why::Freed),
+            class => Found::Object(usize::from(class)),
         };
     }
     let r: *mut Record = region::record(p);

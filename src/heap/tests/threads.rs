@@ -87,6 +87,7 @@ fn beginning(style: Style, n: u64, room_for_cache: bool) -> bool {
         mixed(&mut again);
         again.malloc(MIB);
         again.check();
+        fill_cache(&mut again);
         assert!(cache::thread::existing().is_some(), "no cache, for good");
         first.free_every(1);
         again.free_every(1);
@@ -148,9 +149,9 @@ fn note_at_the_end() {
     }
 }
 
-/// A cache too large to be kept for the next thread, full.
+/// A cache of chunks, too large to be kept for the next thread, full.
 fn fill_cache(s: &mut Scene) {
-    for n in (136..1_032).step_by(16) {
+    for n in (520..1_032).step_by(16) {
         let before = s.live.len();
         for _ in 0..100 {
             s.malloc(n);

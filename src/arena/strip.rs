@@ -1,0 +1,172 @@
+//! Strips: free granules in a row that a cache cuts objects off, one after another.
+//!
+//! What a program asks for together then lies together, whatever the sizes: as in glibc's heap
+//! when it grows, and without a lock. A batch of one class for the cache would put the next node
+//! of a list many objects away from this one (`docs/design.md`, section 16).
+
+use super::State;
+use super::slots::WHOLE;
+use crate::class::RUNS;
+use crate::config::{ALIGN, GRANULES};
+use crate::granules::{self, Span};
+use crate::region::{self, ObjectState, Record};
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Granules of the longest strip: a page.
+const MOST: usize = 256;
+
+/// Granules of the shortest one: where only shorter spans are free, a batch for the cache gathers
+/// more of them under one lock.
+const LEAST: usize = 64;
+
+/// The rest of a strip. Its granules are marked as used, and no object starts in it (I9).
+#[repr(C)]
+pub struct Strip {
+    /// Where the next object begins. Atomic for the sake of one instruction: a signal handler
+    /// that allocates in between may take what was to be taken here, and the state tells.
+    at: AtomicUsize,
+    end: usize,
+    /// Its slot's word.
+    word: usize,
+}
+
+impl Strip {
+    /// No strip.
+    pub const fn none() -> Self {
+        Self {
+            at: AtomicUsize::new(0),
+            end: 0,
+            word: 0,
+        }
+    }
+
+    /// The first object of a class, in use; 0 if the rest is too short.
+    ///
+    /// # Safety
+    /// The slot's states are there, and nobody else cuts from this strip.
+    #[inline(always)]
+    pub unsafe fn cut(&self, class: usize) -> usize {
+        let size = class * ALIGN;
+        loop {
+            let p = self.at.load(Relaxed);
+            if p + size > self.end {
+                return 0;
+            }
+            self.at.store(self.at.load(Relaxed) + size, Relaxed);
+            let state = region::state_at(self.word, p);
+            // SAFETY: the caller's.
+            unsafe {
+                if state.get() == 0 {
+                    state.name(class as u8);
+                    return p;
+                }
+            }
+        }
+    }
+
+    fn span(&self) -> Option<Span> {
+        let at = self.at.load(Relaxed);
+        (at < self.end).then(|| Span {
+            start: granules::number(at),
+            len: (self.end - at) / ALIGN,
+        })
+    }
+}
+
+impl State {
+    /// A strip that begins with room for any class; none if the heap would have to grow for it
+    /// while shorter spans are free that hold this class.
+    pub fn strip(&mut self, class: usize) -> Strip {
+        loop {
+            let long = self.slots.get(RUNS).is_some_and(|l| !l.first().is_null());
+            if !long && !self.longest(class).is_null() {
+                return Strip::none();
+            }
+            let Some(r) = self.slot_for(RUNS) else {
+                return Strip::none();
+            };
+            // SAFETY: a slot of this locked arena (I10).
+            unsafe {
+                if let Some(strip) = self.strip_of(r) {
+                    return strip;
+                }
+                if usize::from((*r).bound) == RUNS {
+                    return Strip::none();
+                }
+            }
+        }
+    }
+
+    /// A strip of this slot, which has none if it is ranked lower now.
+    ///
+    /// # Safety
+    /// `r` is a slot of this locked arena.
+    unsafe fn strip_of(&mut self, r: *mut Record) -> Option<Strip> {
+        // SAFETY: the caller's.
+        let slot = unsafe { &mut *r };
+        let (half, mut longest) = (usize::from(slot.search), 0);
+        for (mut at, end) in [(half, GRANULES), (0, half)] {
+            while let Some(span) = slot.map.span(at)
+                && span.start < end
+            {
+                if span.len < LEAST {
+                    longest = longest.max(span.len);
+                    at = span.start + span.len;
+                    continue;
+                }
+                let used = Span {
+                    start: span.start,
+                    len: span.len.min(MOST),
+                };
+                self.occupy(slot, used);
+                slot.search = (used.start + used.len) as u16;
+                let states: *mut u8 = ptr::with_exposed_provenance_mut(slot.states + used.start);
+                // Until here a second free of an old object still found its state.
+                // SAFETY: a slot's states, of granules that were free a moment ago (I9).
+                unsafe { states.write_bytes(0, used.len) };
+                let at = slot.base + used.start * ALIGN;
+                let strip = Strip {
+                    at: AtomicUsize::new(at),
+                    end: at + used.len * ALIGN,
+                    word: region::slot_word(slot.base, slot.states),
+                };
+                if slot.free == 0 {
+                    self.rank(r, 0);
+                }
+                return Some(strip);
+            }
+        }
+        self.rank(r, longest);
+        None
+    }
+
+    /// Takes back what is left of a strip of this arena.
+    pub fn take_back(&mut self, strip: Strip) {
+        let Some(span) = strip.span() else { return };
+        let r = region::record(strip.end - ALIGN);
+        // SAFETY: a strip's slot stays one as long as the strip has granules.
+        let slot = unsafe { &mut *r };
+        slot.map.put_span(span);
+        slot.free += span.len as u32;
+        self.vacant += span.len * ALIGN;
+        if slot.free as usize == WHOLE.len {
+            self.retire(r);
+        } else {
+            self.raise(r, span);
+        }
+    }
+}
+
+impl ObjectState {
+    /// An object of a class begins to be in use here.
+    ///
+    /// # Safety
+    /// As for [`Self::get`], and no object has the granules.
+    #[inline(always)]
+    unsafe fn name(self, class: u8) {
+        let at: *mut u8 = ptr::with_exposed_provenance_mut(self.0);
+        // SAFETY: the caller's.
+        unsafe { at.write(class) };
+    }
+}
