@@ -52,7 +52,7 @@ fn print(chunks: &[View]) {
         if v.heap != heap {
             heap = v.heap;
             println!("arena {}, heap at {heap:#x}", v.arena);
-            println!("  payload          size  role     prev in use  prev_size  object");
+            println!("  payload          size  role     prev in use  prev_size  vacant");
         }
         println!(
             "  {:#014x} {:9}  {:<8} {:<11} {:>10}  {}",
@@ -67,7 +67,7 @@ fn print(chunks: &[View]) {
                 v.prev_size.to_string()
             },
             if v.role == Role::Run {
-                v.object.to_string()
+                v.vacant.to_string()
             } else {
                 String::new()
             },

@@ -219,7 +219,6 @@ fn a_double_free_in_two_threads_at_once_is_caught() {
                     FAST_TOP,
                     UNALIGNED_CACHED,
                     "malloc(): memory corruption (fast)",
-                    "malloc(): corrupted run",
                 ],
             );
         }

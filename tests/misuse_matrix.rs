@@ -1,5 +1,5 @@
-//! Plain misuse as one matrix: every kind, in six sizes, with runs and without, in the main arena
-//! and in a second thread's. What each cell must come to stands in the tables, written down first.
+//! Plain misuse as one matrix: every kind, in six sizes, with runs to 512 bytes, to 128 and without,
+//! in the main arena and in a second thread's. What each cell must come to stands in the tables, written down first.
 //!
 //! Each cell is a process of its own, `c-tests/misuse/matrix.c`. It is stopped with SIGABRT and
 //! exactly one line, whose address is the one named in the table; or it is harmless, and then the
@@ -304,8 +304,9 @@ fn outcome(text: &str) -> Outcome<'_> {
 }
 
 /// What the cells of a row say for a size.
-fn expected<'a>(columns: &[&'a str], size: usize, runs: bool) -> Outcome<'a> {
-    let least = [0, if runs { 129 } else { 0 }, 32_769, 128 << 10];
+fn expected<'a>(columns: &[&'a str], size: usize, run_limit: usize) -> Outcome<'a> {
+    let chunks = if run_limit == 0 { 0 } else { run_limit + 1 };
+    let least = [0, chunks, 32_769, 128 << 10];
     let column = least.iter().rposition(|&n| size >= n).unwrap();
     let mut cells = columns[column].split(';');
     let usual = cells.next().expect("an empty cell");
@@ -365,8 +366,8 @@ fn holds(table: &'static str) {
         };
         assert_eq!(columns.len(), 4, "{row}");
         for (size, name) in SIZES.iter().zip(&sizes) {
-            for env in common::MODES {
-                let must = expected(columns, *size, env.is_empty());
+            for (run_limit, env) in common::RUN_LIMITS {
+                let must = expected(columns, *size, run_limit);
                 for program in [&main, &second] {
                     let mut args = vec![name.as_str()];
                     args.extend(kind.split_whitespace());
@@ -483,7 +484,7 @@ fn only_the_outcome_of_the_table_passes() {
     assert!(!passes(&output(0, addresses, "x\n"), Outcome::Harmless));
     assert!(!passes(&output(11, addresses, ""), Outcome::Harmless));
     let row = ["- ", " double v; 24=x", "-", "-"];
-    assert_eq!(expected(&row, 24, true), Outcome::Harmless);
-    assert_eq!(expected(&row, 24, false), Outcome::Absent);
-    assert_eq!(expected(&row, 100, false), double);
+    assert_eq!(expected(&row, 24, 512), Outcome::Harmless);
+    assert_eq!(expected(&row, 24, 0), Outcome::Absent);
+    assert_eq!(expected(&row, 100, 0), double);
 }

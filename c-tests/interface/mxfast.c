@@ -2,7 +2,7 @@
    Freed chunks wait in fastbins up to the size of mxfast; 0 switches them off. */
 #include "check.h"
 
-enum { COUNT = 3000, SIZE = 200 };
+enum { COUNT = 3000, SIZE = 600 };
 
 int main(int argc, char **argv)
 {

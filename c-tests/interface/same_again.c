@@ -3,7 +3,7 @@
    the first time: slots and chunks must find room in what the others left. */
 #include "check.h"
 
-enum { COUNT = 200000 };
+enum { COUNT = 400000 };
 
 static uint64_t state = 11;
 

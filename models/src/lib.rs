@@ -11,7 +11,8 @@
 )]
 
 pub mod stand_in;
-pub use stand_in::{checked, chunk, class, config, fatal, knobs, mapped, os, own, settings, side};
+pub use stand_in::{checked, chunk, class, config, fatal, granules};
+pub use stand_in::{knobs, mapped, os, own, settings, side};
 
 macro_rules! shipped {
     ($file:literal) => {
@@ -47,12 +48,13 @@ pub mod region {
             next: ptr::null_mut(),
             prev: ptr::null_mut(),
             pending: 0,
-            class: 0,
-            listed: false,
-            given: 0,
             free: 0,
+            bound: 0,
+            purged: 0,
+            search: 0,
+            listed: false,
             states: 0,
-            map: core::array::from_fn(|_| AtomicU64::new(0)),
+            map: crate::granules::Granules::new(),
         })
     }
 

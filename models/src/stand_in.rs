@@ -333,6 +333,22 @@ pub mod mapped {
     pub use super::MAPPED as LOCK;
 }
 
+/// What a record knows of its granules. Loom says when it is seen before it was made.
+pub mod granules {
+    use super::atomic::{AtomicU64, Ordering::Relaxed};
+
+    pub struct Granules(AtomicU64);
+
+    impl Granules {
+        pub fn new() -> Self {
+            Self(AtomicU64::new(0))
+        }
+        pub fn has(&self, _: usize) -> bool {
+            self.0.load(Relaxed) != 0
+        }
+    }
+}
+
 /// What is there from the beginning, but for memory.
 pub mod own {
     use super::atomic::AtomicPtr;

@@ -184,7 +184,7 @@ fn look_up(p: usize) -> bool {
     let record = region::record(p);
     assert!(!record.is_null(), "a word without a record");
     // SAFETY: not null; loom fails the model if the record may be seen unmade.
-    assert!(!unsafe { (*record).is_marked(p) });
+    assert!(!unsafe { (*record).map.has(p) });
     true
 }
 

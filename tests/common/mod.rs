@@ -37,6 +37,14 @@ const LOOK: Duration = Duration::from_millis(2);
 /// With runs and without. Whatever a user is promised holds in both.
 pub const MODES: [Env<'static>; 2] = [&[], &[("CAIRN_RUN_MAX", "0")]];
 
+/// The largest request that runs serve, and the mode in which it is so. In the second a few
+/// hundred bytes have headers, as in the last, and the smallest have none, as in the first.
+pub const RUN_LIMITS: [(usize, Env<'static>); 3] = [
+    (512, MODES[0]),
+    (128, &[("CAIRN_RUN_MAX", "128")]),
+    (0, MODES[1]),
+];
+
 /// Calls `body` once per heap mode with the variables that select it, and
 /// names the mode when the body fails.
 pub fn for_each_mode(mut body: impl FnMut(Env<'_>)) {
