@@ -224,6 +224,16 @@ impl ObjectState {
         byte.store(byte.load(Relaxed) ^ FREED, Relaxed);
     }
 
+    /// An object of a class begins to be in use here.
+    ///
+    /// # Safety
+    /// As for [`Self::get`], and no object has the granules.
+    #[inline(always)]
+    pub unsafe fn begin(self, class: u8) {
+        // SAFETY: the caller's.
+        unsafe { self.byte() }.store(class, Relaxed);
+    }
+
     /// # Safety
     /// As for [`Self::get`].
     unsafe fn byte(self) -> &'static AtomicU8 {

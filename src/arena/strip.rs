@@ -9,7 +9,7 @@ use super::slots::WHOLE;
 use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES};
 use crate::granules::{self, Span};
-use crate::region::{self, ObjectState, Record};
+use crate::region::{self, Record};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -58,7 +58,7 @@ impl Strip {
             // SAFETY: the caller's.
             unsafe {
                 if state.get() == 0 {
-                    state.name(class as u8);
+                    state.begin(class as u8);
                     return p;
                 }
             }
@@ -155,18 +155,5 @@ impl State {
         } else {
             self.raise(r, span);
         }
-    }
-}
-
-impl ObjectState {
-    /// An object of a class begins to be in use here.
-    ///
-    /// # Safety
-    /// As for [`Self::get`], and no object has the granules.
-    #[inline(always)]
-    unsafe fn name(self, class: u8) {
-        let at: *mut u8 = ptr::with_exposed_provenance_mut(self.0);
-        // SAFETY: the caller's.
-        unsafe { at.write(class) };
     }
 }
