@@ -97,8 +97,8 @@ pub struct Record {
     pub pending: u32,
     /// As a slot: free granules.
     pub free: u32,
-    /// As a slot: no free span is longer, granules; the longest that any class needs stands for
-    /// all that are as long or longer.
+    /// As a slot: no free span is longer, granules; `slots::LONG` stands for all that are as long
+    /// or longer.
     pub bound: u16,
     /// As a slot: pages that went back to the system and were not used since, a bit each.
     pub purged: u16,

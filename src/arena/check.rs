@@ -312,7 +312,7 @@ impl State {
         if at != slots::WHOLE.len
             || objects + strips + r.map.count() != slots::WHOLE.len
             || r.map.count() != r.free as usize
-            || (longest.min(RUNS) > bound && objects + strips != 0)
+            || (longest.min(slots::LONG) > bound && objects + strips != 0)
             || !listed
         {
             return Err(no(9, p));

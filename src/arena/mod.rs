@@ -139,7 +139,7 @@ pub struct State {
     /// Regions in which chunks wait; those that are mostly waiting come first.
     pub(crate) waiting: List,
     /// Slots with something to give, by their bounds.
-    pub(crate) slots: [List; RUNS + 1],
+    pub(crate) slots: [List; slots::LONG + 1],
     /// Slots without live objects, and their number.
     pub(crate) empty: List,
     /// See `empty`.
@@ -187,7 +187,7 @@ impl Arena {
                 fast_bytes: 0,
                 resting: 0,
                 waiting: List::new(),
-                slots: [const { List::new() }; RUNS + 1],
+                slots: [const { List::new() }; slots::LONG + 1],
                 empty: List::new(),
                 empty_slots: 0,
                 all_slots: 0,

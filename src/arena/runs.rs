@@ -8,7 +8,7 @@
 //! neighbour's bytes, and nothing of the heap's.
 
 use super::fast::Stack;
-use super::slots::WHOLE;
+use super::slots::{LONG, WHOLE};
 use super::{Entry, State};
 use crate::config::{ALIGN, GRANULES};
 use crate::granules::{self, Span};
@@ -165,7 +165,7 @@ impl State {
         self.vacant += class * ALIGN;
         if slot.free as usize == WHOLE.len {
             self.retire(r);
-        } else if usize::from(slot.bound) < class::RUNS {
+        } else if usize::from(slot.bound) < LONG {
             self.raise(r, span);
         }
     }
@@ -175,8 +175,8 @@ impl State {
     pub(super) fn raise(&mut self, r: *mut Record, span: Span) {
         // SAFETY: a slot of this locked arena (I10).
         let slot = unsafe { &*r };
-        let behind = slot.map.from(span.start + span.len, class::RUNS);
-        let long = span.len + behind + slot.map.below(span.start, class::RUNS);
+        let behind = slot.map.from(span.start + span.len, LONG);
+        let long = span.len + behind + slot.map.below(span.start, LONG);
         self.rank(r, long.max(usize::from(slot.bound)));
     }
 }

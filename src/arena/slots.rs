@@ -17,6 +17,8 @@ use crate::region::{self, CHUNKS, Record};
 use crate::{fatal, os, side};
 use core::ptr;
 
+const _: () = assert!(LONG >= RUNS, "a bound tells of every class whether it fits");
+
 /// Bytes of a slot's states.
 const STATES: usize = GRANULES;
 /// All granules that objects may have: the last one belongs to the next chunk's header.
@@ -26,6 +28,9 @@ pub const WHOLE: Span = Span {
 };
 /// Granules of a page of 4 KiB, the least that goes back to the system out of a slot in use.
 const PAGE: usize = 256;
+/// Granules of the longest bound, which stands for all that are longer: of a strip, which is longer
+/// than any object of a run.
+pub const LONG: usize = 64;
 /// Empty slots that are kept in any case; above, an eighth of all are. Giving each back at once
 /// cost trees a third of their time.
 const RESERVE: usize = 4;
@@ -52,7 +57,7 @@ impl State {
             self.empty.remove(r);
             self.empty_slots -= 1;
         }
-        self.rank(r, RUNS);
+        self.rank(r, LONG);
         Some(r)
     }
 
@@ -66,7 +71,7 @@ impl State {
 
     /// Puts a slot where its longest free span, of so many granules at most, will be looked for.
     pub(super) fn rank(&mut self, r: *mut Record, bound: usize) {
-        let bound = bound.min(RUNS);
+        let bound = bound.min(LONG);
         // SAFETY: `r` is a slot of this locked arena (I10).
         let before = unsafe { usize::from((*r).bound) };
         if bound == before {
@@ -107,8 +112,8 @@ impl State {
             return 0;
         }
         let mut gone = 0;
-        // Where a whole page is free, a span is as long as any class needs.
-        for list in [self.slots.get(RUNS), Some(&self.empty)] {
+        // Where a whole page is free, a span is as long as any.
+        for list in [self.slots.get(LONG), Some(&self.empty)] {
             let mut r = list.map_or(ptr::null_mut(), List::first);
             while !r.is_null() && gone < amount && patience != 0 {
                 // SAFETY: slots of this locked arena (I10).

@@ -5,8 +5,7 @@
 //! of a list many objects away from this one (`docs/design.md`, section 16).
 
 use super::State;
-use super::slots::WHOLE;
-use crate::class::RUNS;
+use super::slots::{LONG, WHOLE};
 use crate::config::{ALIGN, GRANULES};
 use crate::granules::{self, Span};
 use crate::region::{self, Record};
@@ -15,10 +14,6 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Granules of the longest strip: a page.
 const MOST: usize = 256;
-
-/// Granules of the shortest one: where only shorter spans are free, a batch for the cache gathers
-/// more of them under one lock.
-const LEAST: usize = 64;
 
 /// The rest of a strip. Its granules are marked as used, and no object starts in it (I9).
 #[repr(C)]
@@ -75,25 +70,19 @@ impl Strip {
 }
 
 impl State {
-    /// A strip that begins with room for any class; none if the heap would have to grow for it
-    /// while shorter spans are free that hold this class.
+    /// A strip with room for any class; none if the heap would have to grow for it while shorter
+    /// spans are free that hold this class, of which a batch for the cache gathers more.
     pub fn strip(&mut self, class: usize) -> Strip {
         loop {
-            let long = self.slots.get(RUNS).is_some_and(|l| !l.first().is_null());
-            if !long && !self.longest(class).is_null() {
+            if self.longest(LONG).is_null() && !self.longest(class).is_null() {
                 return Strip::none();
             }
-            let Some(r) = self.slot_for(RUNS) else {
+            let Some(r) = self.slot_for(LONG) else {
                 return Strip::none();
             };
             // SAFETY: a slot of this locked arena (I10).
-            unsafe {
-                if let Some(strip) = self.strip_of(r) {
-                    return strip;
-                }
-                if usize::from((*r).bound) == RUNS {
-                    return Strip::none();
-                }
+            if let Some(strip) = unsafe { self.strip_of(r) } {
+                return strip;
             }
         }
     }
@@ -110,7 +99,7 @@ impl State {
             while let Some(span) = slot.map.span(at)
                 && span.start < end
             {
-                if span.len < LEAST {
+                if span.len < LONG {
                     longest = longest.max(span.len);
                     at = span.start + span.len;
                     continue;
