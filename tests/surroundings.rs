@@ -175,6 +175,11 @@ fn malloc_trim_gives_back_what_lies_between_live_objects() {
     holds("memory_goes_back", &["interior"]);
 }
 
+#[test]
+fn what_lies_between_live_objects_goes_back_without_a_trim() {
+    holds("memory_goes_back", &["survivors"]);
+}
+
 /// The environment of a process is its children's, and some of those are
 /// static: the loader's business, which the library must not disturb.
 #[test]

@@ -1,7 +1,7 @@
 //! A thread's beginning and its end on a system that refuses: its cache, the arena that is made
 //! for it, and what goes back when it leaves.
 
-use super::{KIB, MIB, MOST, Mode, Scene, Style, forked, in_modes, medium, order, small};
+use super::{KIB, MIB, MOST, Mode, Scene, Style, forked, in_modes, medium, order, small, trim};
 use crate::arena::Arena;
 use crate::arena::check::Role;
 use crate::knobs::Knobs;
@@ -219,5 +219,29 @@ fn a_thread_s_end_survives_every_refusal() {
             let calls = every_call(style, ending);
             assert!(calls >= 1, "a thread's end asks the system for nothing");
         }
+    });
+}
+
+/// A thread cuts its objects off a strip; what is ahead in it when the thread ends is the slot's
+/// again, or that could never become a chunk again.
+#[test]
+fn a_thread_s_strip_goes_back_with_it() {
+    let name = "threads::a_thread_s_strip_goes_back_with_it";
+    in_modes(&[None], name, || {
+        begin(2);
+        for _ in 0..20 {
+            let body = || {
+                let mut s = scene(true);
+                for i in 0..200 {
+                    s.malloc(i % 400);
+                }
+                assert_ne!(count(Role::Run), 0, "objects of runs");
+                fill_cache(&mut s);
+                s.free_every(1);
+            };
+            thread::spawn(body).join().expect("the thread ends well");
+        }
+        trim();
+        assert_eq!(count(Role::Run), 0, "slots in which nothing lives");
     });
 }
