@@ -19,7 +19,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 /// Requests of an arena that are served with chunks before it gets a slot. A slot's first object
 /// costs two pages, its own and that of the states, and some processes hardly ask.
-pub const EARLY: usize = 256;
+pub const EARLY: usize = 64;
 /// Largest class whose objects do not rest: of small ones many share a cache line or a page, and
 /// trees of 24 bytes a node took 1.3 of the time where their nodes came back in any order but the
 /// slots'.
