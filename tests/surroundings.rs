@@ -177,6 +177,9 @@ fn malloc_trim_gives_back_what_lies_between_live_objects() {
 
 #[test]
 fn what_lies_between_live_objects_goes_back_without_a_trim() {
+    if common::differs_in_check_mode("freed memory waits, and only a trim looks between objects") {
+        return;
+    }
     holds("memory_goes_back", &["survivors"]);
 }
 
