@@ -71,14 +71,24 @@ impl Granules {
     }
 
     /// Puts a span in; false if any of it was.
-    #[inline]
+    #[inline(always)]
     pub fn put_span(&self, span: Span) -> bool {
-        if span.start % 64 + span.len <= 64 {
-            let (word, bits) = (self.word(span.start / 64), bits(span.start % 64, span.len));
-            let was = word.load(Relaxed);
-            word.store(was | bits, Relaxed);
-            return was & bits == 0;
+        let bit = span.start % 64;
+        if bit + span.len > 64 || span.len == 0 {
+            return self.put_long_span(span);
         }
+        let (word, bits) = (
+            self.word(span.start / 64),
+            u64::MAX >> (64 - span.len) << bit,
+        );
+        let was = word.load(Relaxed);
+        word.store(was | bits, Relaxed);
+        was & bits == 0
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_long_span(&self, span: Span) -> bool {
         let mut none = true;
         self.each(span, |word, bits| {
             let was = word.load(Relaxed);

@@ -10,7 +10,7 @@
 //! that the prefetcher likes. Chasing neighbours chunk by chunk in the order of the frees costs
 //! ten times as much (`docs/design.md`).
 
-use super::{Entry, State};
+use super::{Entry, State, owner};
 use crate::chunk::{Chunk, Kind};
 use crate::class;
 use crate::config::{ALIGN, MAX_CHUNK, REGION};
@@ -87,42 +87,51 @@ impl Stack {
 }
 
 impl State {
-    /// Takes a freed chunk of a class from a cache. The header is looked at when the chunk is
-    /// taken again or consolidated, not now: it is cold.
-    pub fn put_fast(&mut self, p: usize, class: usize) {
-        let r = region::record(p);
+    /// Takes freed chunks of a class from a cache, those in front that are this arena's, and says
+    /// how many. A header is looked at when its chunk is taken again or consolidated, not now: it
+    /// is cold.
+    pub fn put_chunks(&mut self, entries: &[Entry], class: usize) -> usize {
         let size = class::size_of(class);
-        if size > settings::max_fast() {
-            // SAFETY: as below.
-            let c = unsafe { Chunk::at(p) };
-            if !c.head().is(Kind::Plain) || !c.is_freed() || c.head().size() != size {
-                fatal::die("malloc(): memory corruption (fast)", p);
+        let mut n = 0;
+        for entry in entries {
+            let (p, r) = (entry.p, region::record(entry.p));
+            // SAFETY: entries were vetted, so their regions have records (I8).
+            if !ptr::eq(unsafe { owner(r) }, self.me) {
+                break;
             }
-            self.release(c, size);
-            return;
-        }
-        // SAFETY: the caller vetted `p`: its region is this arena's (I8).
-        unsafe {
-            if !(*r).map.put(granules::number(p)) {
-                fatal::die("double free or corruption (fasttop)", p);
+            n += 1;
+            if size > settings::max_fast() {
+                // SAFETY: as below.
+                let c = unsafe { Chunk::at(p) };
+                if !c.head().is(Kind::Plain) || !c.is_freed() || c.head().size() != size {
+                    fatal::die("malloc(): memory corruption (fast)", p);
+                }
+                self.release(c, size);
+                continue;
             }
-            (*r).pending += size as u32;
-            self.fast_bytes += size;
-            if !(*r).listed {
-                self.waiting.push_back(r);
+            // SAFETY: as above, and the region is this arena's.
+            unsafe {
+                if !(*r).map.put(granules::number(p)) {
+                    fatal::die("double free or corruption (fasttop)", p);
+                }
+                (*r).pending += size as u32;
+                self.fast_bytes += size;
+                if !(*r).listed {
+                    self.waiting.push_back(r);
+                }
+                if (*r).pending >= RIPE && (*r).pending - (size as u32) < RIPE {
+                    self.waiting.remove(r);
+                    self.waiting.push_front(r);
+                }
             }
-            if (*r).pending >= RIPE && (*r).pending - (size as u32) < RIPE {
-                self.waiting.remove(r);
-                self.waiting.push_front(r);
+            if !self.fast.get_mut(class).is_some_and(|s| s.push(p)) {
+                self.sweep_at(p);
             }
-        }
-        let stacked = self.fast.get_mut(class).is_some_and(|s| s.push(p));
-        if !stacked {
-            self.sweep_at(p);
         }
         if self.fast_bytes > self.patience() {
             self.sweep_all();
         }
+        n
     }
 
     /// Bytes that may wait, and bytes that may rest.

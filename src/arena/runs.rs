@@ -9,8 +9,8 @@
 
 use super::fast::Stack;
 use super::slots::{LONG, WHOLE};
-use super::{Entry, State};
-use crate::config::{ALIGN, GRANULES};
+use super::{Entry, State, owner};
+use crate::config::{ALIGN, GRANULES, REGION};
 use crate::granules::{self, Span};
 use crate::region::{self, FREED, ObjectState, Record};
 use crate::{class, fatal, settings};
@@ -101,28 +101,35 @@ impl State {
         n
     }
 
-    /// Takes a freed object back from a cache. It rests for a request of its class, as a chunk
-    /// in a fastbin does; to merge it is the work of two searches in the slot's map.
-    #[inline]
-    pub fn put_object(&mut self, p: usize, class: usize, r: *mut Record) {
-        self.count_out(class, usize::MAX);
-        if class <= PROMPT || !self.rest(p, class) {
-            self.merge_object(p, class, r);
-        }
-    }
-
-    /// Lets a freed object rest; false if there is no room for one more.
-    #[inline(never)]
-    fn rest(&mut self, p: usize, class: usize) -> bool {
+    /// Takes freed objects of a class back from a cache, those in front that are this arena's, and
+    /// says how many. Large ones rest for a request of their class, as a chunk in a fastbin does:
+    /// to merge one is the work of two searches in the slot's map.
+    pub fn put_objects(&mut self, entries: &[Entry], class: usize) -> usize {
         let size = class::size_of(class);
-        if size > settings::max_fast() || !self.fast.get_mut(class).is_some_and(|s| s.push(p)) {
-            return false;
+        let rests = class > PROMPT && size <= settings::max_fast();
+        // Neighbours come together more often than not: one look-up for them all.
+        let (mut n, mut region, mut r) = (0_usize, usize::MAX, ptr::null_mut());
+        for entry in entries {
+            let p = entry.p;
+            if p / REGION != region {
+                (region, r) = (p / REGION, region::record(p));
+                // SAFETY: entries were vetted, so their regions have records (I8).
+                if !ptr::eq(unsafe { owner(r) }, self.me) {
+                    break;
+                }
+            }
+            n += 1;
+            if rests && self.fast.get_mut(class).is_some_and(|s| s.push(p)) {
+                self.resting += size;
+            } else {
+                self.merge_object(p, class, r);
+            }
         }
-        self.resting += size;
-        if self.resting > self.patience() {
+        self.count_out(class, n.wrapping_neg());
+        if rests && self.resting > self.patience() {
             self.merge_resting();
         }
-        true
+        n
     }
 
     /// Objects that rest, the last to come first.
@@ -150,7 +157,7 @@ impl State {
     }
 
     /// Gives a freed object back to its slot.
-    #[inline]
+    #[inline(always)]
     fn merge_object(&mut self, p: usize, class: usize, r: *mut Record) {
         // SAFETY: `p` was vetted: its region is a slot of this locked arena (I8, I10).
         let slot = unsafe { &mut *r };

@@ -48,22 +48,22 @@ impl Spill {
         Self { held: None }
     }
 
-    fn put(&mut self, entries: &[Entry], class: usize) {
-        for entry in entries {
-            let r = region::record(entry.p);
+    fn put(&mut self, mut entries: &[Entry], class: usize) {
+        while let Some(first) = entries.first() {
             // SAFETY: cached entries were vetted, so their regions have records (I8).
-            let home = unsafe { owner(r) };
+            let home = unsafe { owner(region::record(first.p)) };
             if let Some((arena, _)) = &self.held
                 && !ptr::eq(*arena, home)
             {
                 self.leave();
             }
             let (_, state) = self.held.get_or_insert_with(|| (home, home.lock()));
-            if class::is_run(class) {
-                state.put_object(entry.p, class, r);
+            let n = if class::is_run(class) {
+                state.put_objects(entries, class)
             } else {
-                state.put_fast(entry.p, class);
-            }
+                state.put_chunks(entries, class)
+            };
+            entries = entries.get(n..).unwrap_or_default();
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::vet::{self, Found, Why};
 use super::{checked, realloc, start};
-use crate::arena::owner;
+use crate::arena::{Entry, owner};
 use crate::chunk::Chunk;
 use crate::region;
 use crate::{cache, class, fatal, mapped, os, settings};
@@ -93,16 +93,15 @@ fn object(p: usize, class: usize) {
         return;
     }
     let state = region::state_at(region::word(p), p);
-    let r = region::record(p);
     // SAFETY: a run's object has a state and a record (I8, I9).
     unsafe {
-        let mut arena = owner(r).lock();
+        let mut arena = owner(region::record(p)).lock();
         // Again under the lock: of two threads that free the same object, one comes second.
         if usize::from(state.get()) != class {
             refuse(Why::Freed, p);
         }
         state.turn();
-        arena.put_object(p, class, r);
+        arena.put_objects(&[Entry::object(p, state)], class);
         arena.settle();
         arena.audit();
     }
