@@ -104,8 +104,8 @@ pub struct Arena {
     state: UnsafeCell<State>,
     /// Threads that refill from here; the least used arena gets the next thread.
     pub threads: AtomicUsize,
-    /// Objects of each run class that are out: in use, or in a cache. Written under the lock,
-    /// read by caches that wonder how large a part of them they hold.
+    /// Objects of each run class that are out: in use, or in a cache. Late by what caches have cut
+    /// and not told yet; read by caches that wonder how large a part of them they hold.
     pub out: [AtomicUsize; RUNS + 1],
     /// Requests of runs so far that no cache could serve, up to [`runs::EARLY`].
     pub asked: AtomicUsize,
@@ -207,6 +207,13 @@ impl Arena {
             live: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             index,
+        }
+    }
+
+    /// Adds to the count of a class's objects that are out, modulo 2^64.
+    pub fn count_out(&self, class: usize, n: usize) {
+        if let Some(count) = self.out.get(class) {
+            count.fetch_add(n, Relaxed);
         }
     }
 

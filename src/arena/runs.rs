@@ -15,7 +15,6 @@ use crate::granules::{self, Span};
 use crate::region::{self, FREED, ObjectState, Record};
 use crate::{class, fatal, settings};
 use core::ptr;
-use core::sync::atomic::Ordering::Relaxed;
 
 /// Requests of an arena that are served with chunks before it gets a slot. A slot's first object
 /// costs two pages, its own and that of the states, and some processes hardly ask.
@@ -51,12 +50,9 @@ impl State {
         self.fast.get(class).is_some_and(|s| !s.is_empty())
     }
 
-    /// Adds to the count of objects that are out, modulo 2^64.
-    pub fn count_out(&self, class: usize, n: usize) {
-        // SAFETY: `me` is set by every lock.
-        if let Some(count) = unsafe { (*self.me).out.get(class) } {
-            count.store(count.load(Relaxed).wrapping_add(n), Relaxed);
-        }
+    fn count_out(&self, class: usize, n: usize) {
+        // SAFETY: `me` is set by every lock, and arenas live forever.
+        unsafe { (*self.me).count_out(class, n) };
     }
 
     /// Objects of one slot, from where the last search in it ended: what that one passed over was

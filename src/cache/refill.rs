@@ -105,7 +105,6 @@ impl Cache {
     fn cut(&mut self, class: usize) -> *mut u8 {
         // SAFETY: a cache's arena is set before it is published, and arenas live forever.
         let mut state = unsafe { &*self.arena }.lock();
-        self.count_cut(&state);
         if state.rests(class) {
             return ptr::null_mut();
         }
@@ -117,23 +116,26 @@ impl Cache {
         super::cut(class::size_of(class))
     }
 
-    /// Tells the arena of the objects cut since the last time.
-    fn count_cut(&mut self, state: &Locked) {
+    /// Tells the arena of the objects cut since the last time. Not at each strip: there are many
+    /// classes, and nobody needs to know at once.
+    fn count_cut(&mut self) {
         for class in 1..=class::RUNS {
             let bin = self.bin(class);
-            // SAFETY: this thread's own cache.
-            let cut = unsafe { mem::take(&mut (*bin).cut) };
-            if cut != 0 {
-                state.count_out(class, cut as usize);
+            // SAFETY: this thread's own cache; arenas live forever.
+            unsafe {
+                let cut = mem::take(&mut (*bin).cut);
+                if cut != 0 {
+                    (*self.arena).count_out(class, cut as usize);
+                }
             }
         }
     }
 
     /// Gives what is left of the strip back.
     fn drop_strip(&mut self) {
+        self.count_cut();
         // SAFETY: as in `cut`.
         let mut state = unsafe { &*self.arena }.lock();
-        self.count_cut(&state);
         state.take_back(mem::replace(&mut self.bins.strip, Strip::none()));
         state.settle();
         state.audit();
@@ -214,14 +216,18 @@ impl Cache {
     /// Whether what the cache holds is a large part of what is left. After a peak it is: each
     /// cached object in another slot that cannot be given back, each cached chunk between two
     /// free ones that cannot merge.
-    fn is_sparse(&self, class: usize, len: usize) -> bool {
+    fn is_sparse(&mut self, class: usize, len: usize) -> bool {
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         let arena = unsafe { &*self.arena };
         if arena.idle.load(Relaxed) < SLACK {
             return false; // little could be given back
         }
         match arena.out.get(class) {
-            Some(out) => out.load(Relaxed) < len * SPARSE,
+            Some(out) => {
+                // SAFETY: this thread's own cache.
+                let untold = unsafe { (*self.bin(class)).cut } as usize;
+                out.load(Relaxed).wrapping_add(untold) < len * SPARSE
+            }
             None => arena.live.load(Relaxed) < self.room * SPARSE,
         }
     }
@@ -326,6 +332,7 @@ impl Cache {
         if !self.slow.is_multiple_of(LOOK) {
             return;
         }
+        self.count_cut();
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
