@@ -183,6 +183,11 @@ fn what_lies_between_live_objects_goes_back_without_a_trim() {
     holds("memory_goes_back", &["survivors"]);
 }
 
+#[test]
+fn a_call_needs_little_stack() {
+    holds("little_stack", &[]);
+}
+
 /// The environment of a process is its children's, and some of those are
 /// static: the loader's business, which the library must not disturb.
 #[test]
