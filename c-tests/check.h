@@ -39,4 +39,12 @@ static inline size_t any(size_t n)
     return hidden;
 }
 
+/* An arena serves its first requests with chunks, also where runs are for their size. After
+   this it does so no more. */
+static inline void use_up_first_requests(void)
+{
+    for (int i = 0; i < 64; i++)
+        CHECK(malloc(any(24)) != NULL);
+}
+
 #endif

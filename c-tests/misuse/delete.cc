@@ -14,6 +14,7 @@ static Large global;
 
 int main(int argc, char **argv)
 {
+    use_up_first_requests();
     if (strcmp(argv[1], "twice") == 0) {
         Small *p = new Small;
         Small *stale = static_cast<Small *>(opaque(p));

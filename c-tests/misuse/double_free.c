@@ -32,6 +32,7 @@ int main(int argc, char **argv)
 {
     size_t size = strtoul(argv[1], NULL, 0), frees = strtoul(argv[2], NULL, 0);
     const char *how = argc > 3 ? argv[3] : "plain";
+    use_up_first_requests();
     void **others = calloc(frees + 1, sizeof *others);
     void *before = malloc(size), *p = opaque(malloc(size)), *stale = opaque(p), *behind = malloc(size);
     CHECK(others != NULL && before != NULL && p != NULL && behind != NULL);

@@ -6,6 +6,7 @@
 int main(int argc, char **argv)
 {
     size_t size = strtoul(argv[1], NULL, 0);
+    use_up_first_requests();
     void *a = malloc(size), *b = opaque(malloc(size)), *c = malloc(size), *behind = malloc(size);
     void *stale = opaque(b);
     CHECK(behind != NULL);

@@ -50,9 +50,7 @@ int main(int argc, char **argv)
 {
     static void *all[2 * COUNT];
     size = strtoul(argv[1], NULL, 0);
-    /* The first requests of a size are chunks, also where runs serve it. */
-    for (int i = 0; i < 64; i++)
-        CHECK(malloc(size) != NULL);
+    use_up_first_requests();
     shared = malloc(size);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, other, all) == 0);

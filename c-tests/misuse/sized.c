@@ -9,6 +9,7 @@ int main(int argc, char **argv)
 {
     size_t size = strtoul(argv[1], NULL, 0), wrong = strtoul(argv[2], NULL, 0);
     CHECK(free_sized != NULL && free_aligned_sized != NULL);
+    use_up_first_requests();
     if (argc > 3) {
         size_t align = strtoul(argv[3], NULL, 0);
         free_aligned_sized(aligned_alloc(align, size), align, wrong);

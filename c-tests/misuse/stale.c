@@ -5,6 +5,7 @@
 int main(int argc, char **argv)
 {
     size_t size = strtoul(argv[2], NULL, 0);
+    use_up_first_requests();
     void *p = opaque(malloc(size)), *behind = malloc(size), *stale = opaque(p);
     CHECK(p != NULL && behind != NULL);
     free(p);

@@ -161,7 +161,11 @@ impl State {
             start: granules::number(p),
             len: class,
         };
-        if !slot.map.put_span(span) {
+        // Where two threads freed it at once, the other's may have been merged, and the memory
+        // have become part of something else since: then the state is another one.
+        let state = ObjectState(slot.states + span.start);
+        // SAFETY: a slot's states (I9).
+        if unsafe { state.get() } != class as u8 | FREED || !slot.map.put_span(span) {
             fatal::die("free(): double free detected in tcache 2", p);
         }
         slot.free += class as u32;

@@ -146,3 +146,28 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::REGION;
+
+    /// A signal handler that allocates between a cut's look and its step takes the very place; the
+    /// cut goes on behind it.
+    #[test]
+    fn a_cut_that_was_interrupted_by_another_takes_the_next_place() {
+        let states = [const { AtomicUsize::new(0) }; GRANULES / size_of::<usize>()];
+        let base = 16 * REGION;
+        let strip = Strip {
+            at: AtomicUsize::new(base),
+            end: base + 8 * ALIGN,
+            word: region::slot_word(base, states.as_ptr().expose_provenance()),
+        };
+        // SAFETY: the states are there, and nobody else knows the strip.
+        let cut = || unsafe { strip.cut(3) };
+        assert_eq!(cut(), base);
+        strip.at.store(base, Relaxed);
+        assert_eq!(cut(), base + 3 * ALIGN, "the handler's object given twice");
+        assert_eq!(cut(), 0, "the rest is too short");
+    }
+}

@@ -1,0 +1,58 @@
+//! Two threads free one object at the same moment, and both see it in use: which of the two comes
+//! second is found where a cache gives it back to its slot.
+
+use super::{forked, in_modes};
+use crate::{c, cache, fatal, heap, region};
+use std::sync::mpsc;
+use std::vec::Vec;
+use std::{format, thread};
+
+fn many(n: usize) -> Vec<*mut u8> {
+    (0..5_000).map(|_| heap::allocate(n)).collect()
+}
+
+/// An object is in this thread's cache and in another's. This one's goes back to its slot, and
+/// if it is to be `used` the memory serves again. Then the other's does, which ends the process.
+fn merged_twice(used: bool) {
+    c::init();
+    let p = many(48)[2_500];
+    let (at, word) = (p.expose_provenance(), region::word(p.addr()));
+    assert!(region::is_slot(word), "no object of a run");
+    heap::release(p);
+    // The other thread looked before that.
+    // SAFETY: an object of a run has a state.
+    unsafe { region::state_at(word, at).turn() };
+    let (freed, wait) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let other = thread::spawn(move || {
+        heap::release(std::ptr::with_exposed_provenance_mut(at));
+        assert!(freed.send(()).is_ok() && told.recv() == Ok(()));
+        let line = fatal::hook::fatal_line(cache::thread::flush);
+        let message = "free(): double free detected in tcache 2";
+        assert_eq!(line, Some(format!("{message}: {at:#x}")), "used: {used}");
+        // SAFETY: this heap is lost, and its process ends with it.
+        unsafe { libc::_exit(1) };
+    });
+    assert_eq!(wait.recv(), Ok(()));
+    cache::thread::flush();
+    if used {
+        let over = |q: &*mut u8| (at - 31..at + 48).contains(&q.addr());
+        assert!(many(32).iter().any(over), "its memory serves again");
+    }
+    assert_eq!(tell.send(()), Ok(()));
+    let _ = other.join();
+}
+
+#[test]
+fn an_object_that_two_threads_freed_is_not_merged_twice() {
+    let name = "races::an_object_that_two_threads_freed_is_not_merged_twice";
+    in_modes(&[None], name, || {
+        for used in [false, true] {
+            let body = || {
+                merged_twice(used);
+                false
+            };
+            assert!(forked(&format!("used: {used}"), body), "not noticed");
+        }
+    });
+}
