@@ -340,6 +340,14 @@ fn a_pointer_into_top_is_caught() {
     stopped("wild_pointer.c", &["usable_size", "top"], USABLE_POINTER);
 }
 
+/// State pages once held what had been other tables of the allocator's: their
+/// bytes read as objects in use.
+#[test]
+fn a_pointer_into_a_slot_that_nobody_was_given_is_caught() {
+    let program = compile_c("misuse/never_given.c", &[]);
+    for_each_mode(|mode| common::assert_silent_success(&run(&program, &[], mode)));
+}
+
 #[test]
 fn an_interior_pointer_into_a_run_is_caught() {
     for (call, message) in CALLS {

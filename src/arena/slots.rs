@@ -167,10 +167,9 @@ impl State {
                     return None;
                 };
                 (*r).states = states;
-            } else {
-                // Of the slot that was here before.
-                ptr::with_exposed_provenance_mut::<u8>((*r).states).write_bytes(0, STATES);
             }
+            // Of the slot that was here before, or of what the side memory served before.
+            ptr::with_exposed_provenance_mut::<u8>((*r).states).write_bytes(0, STATES);
             (*r).map.put_span(WHOLE);
             (*r).free = WHOLE.len as u32;
             (*r).bound = 0;
