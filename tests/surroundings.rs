@@ -160,6 +160,13 @@ fn realloc_keeps_what_fits_in_both_sizes() {
     holds("realloc_stress", &[]);
 }
 
+/// Objects that were freed wait for a request of their class, until nothing
+/// else is left.
+#[test]
+fn what_rests_serves_any_size_when_the_system_has_no_more() {
+    holds("rest", &[]);
+}
+
 #[test]
 fn memory_goes_back_after_a_peak() {
     holds("memory_goes_back", &["peak"]);

@@ -52,7 +52,14 @@ impl State {
         }
         let mut r = self.empty.first();
         if r.is_null() {
-            r = self.new_slot()?;
+            let Some(new) = self.new_slot() else {
+                if self.resting == 0 {
+                    return None;
+                }
+                self.merge_resting();
+                return self.slot_for(granules);
+            };
+            r = new;
         } else {
             self.empty.remove(r);
             self.empty_slots -= 1;

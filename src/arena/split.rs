@@ -216,7 +216,17 @@ impl State {
                 return Some(Source::Bin(c));
             }
         }
-        (self.room_in_top(size) || self.grow(size)).then_some(Source::Top)
+        if self.room_in_top(size) || self.grow(size) {
+            return Some(Source::Top);
+        }
+        // The system has no more: slots of objects that only rest become chunks as well.
+        if self.resting == 0 {
+            return None;
+        }
+        self.sweep_all();
+        self.dissolve_empty(0);
+        let found = self.find(size, conform).map(Source::Bin);
+        found.or_else(|| self.room_in_top(size).then_some(Source::Top))
     }
 
     /// Bytes of top.
