@@ -144,6 +144,7 @@ const OVERFLOW: &str = "
     over 1 turned shrink_v      | - | next in v; 24=- | next in v | -
     over 1 turned grow_b        | - | re-size b    | re-size b   | -
     over 1 turned cached        | - | cached b     | free-size b | x
+    over 1 turned given_back    | - | waiting b    | free-size b | x
     over 1 turned binned        | - | free-size b  | free-size b | x
     over 1 turned waiting       | - | waiting b; 5000=free-size b | free-size b | x
     over 1 turned binned_free_v | - | free-size b  | next v      | x
@@ -182,6 +183,7 @@ const OVERFLOW: &str = "
     over many turned usable_b   | - | usable b     | usable b    | -
     over many turned grow_b     | - | re-size b    | re-size b   | munmap b
     over many turned cached     | - | cached b     | free-size b | x
+    over many turned given_back | - | waiting b    | links b     | x
     over many turned binned     | - | free-size b  | free-size b | x
     over many turned leave      | - | -            | -           | -
     over many ones free_b       | - | size b       | size b      | munmap b
@@ -204,6 +206,7 @@ const UNDERFLOW: &str = "
     under 8 turned free_a      | - | -           | next a      | -
     under 8 turned grow_v      | - | re-size v   | re-size v   | munmap v
     under 8 turned cached      | - | cached v    | free-size v | x
+    under 8 turned given_back  | - | waiting v   | free-size v | x
     under 8 turned waiting     | - | waiting v; 5000=free-size v | free-size v | x
     under 8 turned binned      | - | free-size v | free-size v | x
     under 8 zero free_v        | - | size v      | size v      | munmap v

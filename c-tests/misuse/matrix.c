@@ -259,7 +259,10 @@ static void go_on(const char *then)
         enter(realloc(strike(v), any(n / 2)), n / 2, 0);
     else if (same(then, "cached") || same(then, "binned") || same(then, "waiting"))
         take_again();
-    else if (!same(then, "leave"))
+    else if (same(then, "given_back")) {
+        malloc_trim(0);
+        take_again();
+    } else if (!same(then, "leave"))
         CHECK(!"what then");
 }
 
@@ -276,12 +279,13 @@ static void to_wait(void *p)
 }
 
 /* over BYTES VALUE THEN: writes past the end of v. The one behind, b, is live,
-   or in the cache, or waits in the arena, or is in a bin. */
+   or in the cache, which may have to give it back, or waits in the arena, or is in a bin. */
 static void over(char **arg)
 {
     const char *then = arg[2];
     soil(v), soil(b), soil(c), soil(d);
-    int freed = same(then, "cached") || same(then, "binned") || same(then, "binned_free_v");
+    int freed = same(then, "cached") || same(then, "given_back") || same(then, "binned")
+                || same(then, "binned_free_v");
     if (freed)
         drop(b);
     if (same(then, "waiting"))
@@ -300,7 +304,7 @@ static void under(char **arg)
     soil(v), soil(a);
     size_t bytes = bytes_of(arg[0]), room = (size_t)(v - a);
     bytes = bytes < room ? bytes : room;
-    if (same(then, "cached") || same(then, "binned"))
+    if (same(then, "cached") || same(then, "given_back") || same(then, "binned"))
         drop(v);
     if (same(then, "waiting"))
         to_wait(v);
