@@ -259,6 +259,7 @@ const SIZE: &str = "
     size shrunk sized      | -       | -               | -       | -
     size shrunk delete     | -       | -               | -       | -
     size reused sized      | -       | -               | -       | -
+    size grown sized       | -       | -               | -       | -
     size half sized        | wrong v | wrong v; 24=-   | wrong v | wrong v
     size half aligned      | wrong v | wrong v; 24=-   | wrong v | wrong v
     size half delete       | wrong v | wrong v; 24=-   | wrong v | wrong v
@@ -452,6 +453,25 @@ fn an_overwritten_header_around_a_run_is_stopped() {
             for bytes in ["1", "8", "16"] {
                 let output = run(&program, &[size, bytes], &[]);
                 assert_eq!(differs(&output, must), None, "{size} {bytes} {flags:?}");
+            }
+        }
+    }
+}
+
+/// With `mxfast` at 0 no chunk waits: each is merged as its cache gives it back.
+#[test]
+fn an_overwritten_header_of_what_a_cache_gives_back_is_stopped() {
+    let env: Env<'_> = &[
+        ("CAIRN_RUN_MAX", "0"),
+        ("GLIBC_TUNABLES", "glibc.malloc.mxfast=0"),
+    ];
+    for flags in [&[][..], &["-DIN_A_THREAD"]] {
+        let program = compile_c("misuse/matrix.c", flags);
+        for size in ["24", "100", "400", "5000"] {
+            for (side, at) in [("over", "waiting b"), ("under", "waiting v")] {
+                let args = [size, side, "8", "turned", "given_back"];
+                let output = run(&program, &args, env);
+                assert_eq!(differs(&output, outcome(at)), None, "{args:?} {flags:?}");
             }
         }
     }

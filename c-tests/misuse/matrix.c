@@ -374,7 +374,8 @@ static void write_freed(char **arg)
 }
 
 /* size WRONG CALL: gives v back as WRONG bytes, or by that much more or less.
-   Of what was shrunk, or cut from a chunk hardly larger, the size is right. */
+   Of what was shrunk, or cut from a chunk hardly larger, or grew over the one
+   behind and took all but 16 bytes of it, the size is right. */
 static void size(char **arg)
 {
     const char *wrong = arg[0];
@@ -386,6 +387,13 @@ static void size(char **arg)
         } else {
             hand(arg[1], realloc(strike(v), any(n)));
         }
+        return;
+    }
+    if (same(wrong, "grown")) {
+        drop(b);
+        malloc_trim(0);
+        n = 2 * usable - 8;
+        hand(arg[1], realloc(strike(v), any(n)));
         return;
     }
     n = same(wrong, "half")    ? n / 2
