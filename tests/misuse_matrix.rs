@@ -160,6 +160,7 @@ const OVERFLOW: &str = "
     over 1 flag grow_b          | - | -            | foot b      | -
     over 1 flag cached          | - | -            | -           | x
     over 1 flag binned          | - | -            | -           | x
+    over 4 longer given_back    | - | waiting b    | free-size b | x
     over 8 turned free_v        | - | -            | next v      | -
     over 8 turned free_b        | - | size b       | size b      | -
     over 8 turned shrink_v      | - | next in v; 24=- | next in v | -

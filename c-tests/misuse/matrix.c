@@ -153,6 +153,7 @@ static void damage(unsigned char *p, size_t bytes, const char *value)
              : same(value, "zero")   ? 0
              : same(value, "flag")   ? p[i] ^ 1
              : same(value, "ones")   ? 0xff
+             : same(value, "longer") ? (unsigned char)(p[i] + 4 * (i == 2))
                                      : ((unsigned char *)&watched[0])[i % 8];
 }
 
