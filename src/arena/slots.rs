@@ -166,7 +166,7 @@ impl State {
             if (*r).states == 0 {
                 // A word that is another role's cannot be a slot's; no layout of memory known
                 // has states there.
-                let states = side::take(STATES)
+                let states = side::zeroed(STATES)
                     .filter(|&states| region::is_slot(region::slot_word((*r).base, states)));
                 let Some(states) = states else {
                     c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
@@ -175,8 +175,6 @@ impl State {
                 };
                 (*r).states = states;
             }
-            // Of the slot that was here before, or of what the side memory served before.
-            ptr::with_exposed_provenance_mut::<u8>((*r).states).write_bytes(0, STATES);
             (*r).map.put_span(WHOLE);
             (*r).free = WHOLE.len as u32;
             (*r).bound = 0;
@@ -286,6 +284,9 @@ impl State {
             unsafe {
                 (*r).free = 0;
                 (*r).map.clear();
+                // For the slot that may come here, and for an object that two threads freed at
+                // once: what another cache still has of it is no freed object any more.
+                ptr::with_exposed_provenance_mut::<u8>((*r).states).write_bytes(0, STATES);
             }
             // SAFETY: the chunk around the slot (I9).
             let c = unsafe { Chunk::at(base) };
