@@ -270,7 +270,7 @@ pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
         let entered = leaf_or_new(at).and_then(|_| {
             let existing = record(at);
             if existing.is_null() {
-                side::zeroed(size_of::<Record>())
+                side::forever(size_of::<Record>())
             } else {
                 Some(existing.expose_provenance())
             }

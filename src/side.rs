@@ -75,6 +75,11 @@ pub fn zeroed(size: usize) -> Option<usize> {
     Some(at)
 }
 
+/// Zeroed memory that never comes back, and so is not rounded to what a stack holds.
+pub fn forever(size: usize) -> Option<usize> {
+    with(|s| s.crumbs(round_up(size, 1 << SMALL), 1 << SMALL))
+}
+
 /// Takes memory back.
 ///
 /// # Safety
@@ -120,6 +125,12 @@ impl Side {
         }
         // State pages are 4 KiB whatever the system's page is, and aligned to that.
         let align = if size < 4096 { 1 << SMALL } else { size };
+        self.crumbs(size, align)
+    }
+
+    /// Never used memory, of less than a page.
+    fn crumbs(&mut self, size: usize, align: usize) -> Option<usize> {
+        let page = os::page();
         if round_up(self.crumbs.0, align) + size > self.crumbs.1 {
             let at = self.pages(page)?;
             self.crumbs = (at, at + page);

@@ -94,6 +94,7 @@ struct Sums {
     free: usize,
     dirty: usize,
     vacant: usize,
+    purged: usize,
 }
 
 fn no(invariant: u8, address: usize) -> Broken {
@@ -136,7 +137,7 @@ impl State {
         if sums.dirty != self.dirty {
             return Err(no(6, self.dirty));
         }
-        if sums.vacant != self.vacant {
+        if (sums.vacant, sums.purged) != (self.vacant, self.purged) {
             return Err(no(9, self.vacant));
         }
         self.check_bins(sums.free)?;
@@ -307,6 +308,7 @@ impl State {
             at += class;
         }
         sums.vacant += (r.free as usize * ALIGN).saturating_sub(r.purged_bytes());
+        sums.purged += r.purged_bytes();
         let bound = usize::from(r.bound);
         let listed = r.listed == (r.free != 0);
         if at != slots::WHOLE.len

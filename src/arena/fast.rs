@@ -138,8 +138,11 @@ impl State {
     pub(super) fn patience(&self) -> usize {
         let live = self.live();
         // After a peak most of the heap is free, and what waits holds it apart.
-        let floor = if self.free > live { LIMIT / 4 } else { LIMIT };
-        floor.max(live / 4)
+        if self.free > live {
+            (LIMIT / 4).max(live / 16)
+        } else {
+            LIMIT.max(live / 4)
+        }
     }
 
     /// The chunk a fastbin would hand out next, no longer waiting.
@@ -246,11 +249,10 @@ impl State {
         }
     }
 
-    /// Bytes that are neither top, nor in bins or vacant, nor waiting or resting.
+    /// Bytes that are neither top, nor in bins or free in slots, nor waiting or resting.
     pub(super) fn live(&self) -> usize {
         let chunks = self.free + self.top_size() + self.fast_bytes;
-        self.system
-            .saturating_sub(chunks + self.vacant + self.resting)
+        self.system.saturating_sub(chunks + self.free_in_slots())
     }
 
     /// Whether enough waits, against the size of the heap, to be merged before the heap grows.

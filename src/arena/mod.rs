@@ -150,6 +150,8 @@ pub struct State {
     pub(crate) free: usize,
     /// Bytes of slots that no object or strip has, but for pages that were purged.
     pub(crate) vacant: usize,
+    /// Bytes of these pages.
+    pub(crate) purged: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
     /// A reservation that holds no heap, and that the kernel would not take back.
@@ -193,6 +195,7 @@ impl Arena {
                 all_slots: 0,
                 free: 0,
                 vacant: 0,
+                purged: 0,
                 dirty: 0,
                 spare: None,
                 break_lost: false,

@@ -107,7 +107,9 @@ impl State {
             for page in first..=last {
                 slot.purged &= !(1 << page);
             }
-            self.vacant += before - slot.purged_bytes();
+            let back = before - slot.purged_bytes();
+            self.vacant += back;
+            self.purged -= back;
         }
         self.vacant -= span.len * ALIGN;
     }
@@ -144,6 +146,7 @@ impl State {
             }
         }
         self.vacant -= gone;
+        self.purged += gone;
         gone
     }
 
@@ -155,6 +158,11 @@ impl State {
         if self.empty_slots > RESERVE.max(self.all_slots / 8) {
             self.dissolve_empty(RESERVE.max(self.all_slots / 16));
         }
+    }
+
+    /// Bytes of slots that neither the program has nor a cache.
+    pub fn free_in_slots(&self) -> usize {
+        self.vacant + self.purged + self.resting
     }
 
     /// Cuts a slot out of the heap, all of it free.
@@ -278,7 +286,9 @@ impl State {
             // SAFETY: `r` is a slot of this locked arena (I10).
             let base = unsafe { (*r).base };
             // SAFETY: as above.
-            self.vacant -= WHOLE.len * ALIGN - unsafe { (*r).purged_bytes() };
+            let purged = unsafe { (*r).purged_bytes() };
+            self.vacant -= WHOLE.len * ALIGN - purged;
+            self.purged -= purged;
             region::set_word(base, CHUNKS);
             // SAFETY: as above.
             unsafe {

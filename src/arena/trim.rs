@@ -111,7 +111,8 @@ impl Decay {
         if elapsed >= settings::purge_delay() {
             idle = idle.max(self.least.saturating_sub(stays + KEEP + live / 8));
             self.began = now;
-            self.least = dirty.saturating_sub(idle);
+            // Not less what is to go: some of it may stay, and is to be asked for again.
+            self.least = dirty;
             self.peak = live.max(self.peak / 2);
         }
         if idle < WORTH { 0 } else { idle }
@@ -156,6 +157,7 @@ impl State {
                 slots = self.purge_slots(idle, REFUSALS);
             }
             self.decay.refused = chunks + slots == 0;
+            self.decay.least = self.decay.least.min(dirty.saturating_sub(chunks + slots));
         }
     }
 
@@ -319,6 +321,19 @@ mod tests {
         assert_eq!(decay.step(20 * MIB, 0, 4 * MIB, || 110), 4 * MIB + MIB / 2);
         assert_eq!(decay.step(15 * MIB, 0, 4 * MIB, || 119), 0);
         assert_eq!(decay.step(15 * MIB, 0, 4 * MIB, || 121), 13 * MIB + MIB / 2);
+    }
+
+    #[test]
+    fn what_could_not_go_is_still_free_in_the_next_epoch() {
+        settings::apply(&Knobs {
+            purge_delay: 10,
+            ..Knobs::DEFAULT
+        });
+        let mut decay = Decay::new();
+        assert_eq!(decay.step(60 * MIB, 30 * MIB, 0, || 100), 0);
+        assert_eq!(decay.step(60 * MIB, 30 * MIB, 0, || 110), 59 * MIB);
+        // Of the 30 MiB in slots none went, of the chunks all but 5 MiB.
+        assert_eq!(decay.step(35 * MIB, 30 * MIB, 0, || 120), 34 * MIB);
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn of(arena: &Arena, mut each: impl FnMut(usize, SizeRow)) -> ArenaStats {
         fast_chunks: state.waiting_chunks(),
         fast_bytes: state.fast_bytes,
         free_chunks: usize::from(top != 0),
-        free_bytes: top,
+        free_bytes: top + state.free_in_slots(),
         system_bytes: state.system,
         max_system_bytes: state.system_peak,
         writable_bytes: state.system,
