@@ -263,7 +263,10 @@ const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/workloads");
 /// Minor page faults and peak KiB of one run.
 fn pages(spawn: &Path, library: Option<&Path>, program: &Path, arguments: &[&str]) -> [f64; 2] {
     let preload = library.map_or(OsStr::new(""), Path::as_os_str);
-    let output = common::watch(bare(spawn).arg(preload).arg(program).args(arguments));
+    let mut command = bare(spawn);
+    // No epoch ends: whether pages went back and came again would hang on how fast the machine is.
+    command.env("CAIRN_PURGE_DELAY", "3600000");
+    let output = common::watch(command.arg(preload).arg(program).args(arguments));
     let text = String::from_utf8_lossy(&output.stderr);
     let mut numbers = text.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next(), numbers.next()) {
