@@ -23,7 +23,8 @@ const RIPE: u32 = (REGION / 4 * 3) as u32;
 /// Waiting bytes below which a heap is never swept for its own sake.
 const FLOOR: usize = 64 << 10;
 /// Waiting bytes that are always allowed; above, a quarter of what is live is. (A quarter of the
-/// heap kept memory after a peak: the last chunks to wait held apart all that were free.)
+/// heap kept memory after a peak: the last chunks to wait held apart all that were free.) Where
+/// more is free than live, a quarter of either.
 const LIMIT: usize = 1 << 20;
 /// First capacity of a stack, entries.
 const FIRST: u32 = 16;

@@ -18,8 +18,9 @@ const MOST: usize = 256;
 /// The rest of a strip. Its granules are marked as used, and no object starts in it (I9).
 #[repr(C)]
 pub struct Strip {
-    /// Where the next object begins. Atomic for the sake of one instruction: a signal handler
-    /// that allocates in between may take what was to be taken here, and the state tells.
+    /// Where the next object begins. Atomic for the sake of one instruction: where a signal handler
+    /// that allocates comes in between and takes what was to be taken here, the state tells. (No
+    /// more than that: C forbids such a handler, and one that uses up the strip gets past this.)
     at: AtomicUsize,
     end: usize,
     /// Its slot's word.
