@@ -277,8 +277,8 @@ mod tests {
     #[test]
     fn the_loaders_log_names_who_serves_malloc() {
         let log = "\
-      41:\tbinding file /lib/libc.so.6 [0] to /work/libcairn.so [0]: normal symbol `malloc' [GLIBC_2.2.5]
-      41:\tbinding file ./program [0] to /work/libcairn.so [0]: normal symbol `malloc_usable_size'
+      41:\tbinding file /lib/libc.so.6 [0] to /opt/libcairn.so [0]: normal symbol `malloc' [GLIBC_2.2.5]
+      41:\tbinding file ./program [0] to /opt/libcairn.so [0]: normal symbol `malloc_usable_size'
       41:\tbinding file ./program [0] to ./program [0]: normal symbol `malloc'
       41:\tbinding file ./program [0] to /lib/libc.so.6 [0]: normal symbol `puts'
 ";
@@ -292,7 +292,7 @@ mod tests {
     fn a_program_through_whose_table_others_call_does_not_serve() {
         let log = "\
       41:\tbinding file /lib/libc.so.6 [0] to python3 [0]: normal symbol `malloc' [GLIBC_2.2.5]
-      41:\tbinding file python3 [0] to /work/libcairn.so [0]: normal symbol `malloc'
+      41:\tbinding file python3 [0] to /opt/libcairn.so [0]: normal symbol `malloc'
 ";
         assert_eq!(
             servers(log).into_iter().collect::<Vec<_>>(),
