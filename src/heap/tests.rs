@@ -103,6 +103,18 @@ fn growing(s: &mut Scene) {
     }
 }
 
+/// Mappings that grow and shrink as such, by `mremap`.
+fn remapped(s: &mut Scene) {
+    for i in 0..4 {
+        s.malloc(200 * KIB + i * 50 * KIB);
+    }
+    for i in 0..12 {
+        s.resize(170 * KIB + i * 310 * KIB % (900 * KIB));
+        let one = s.live.len().min(1);
+        s.live.rotate_right(one);
+    }
+}
+
 fn zeroed(s: &mut Scene) {
     for n in [100, 3_000, 40 * KIB, 100 * KIB, 300 * KIB] {
         for _ in 0..4 {
@@ -279,6 +291,7 @@ scenarios! {
     in_check_mode_large_requests_survive_every_refusal: large, init true, least 2;
     in_check_mode_mapped_chunks_survive_every_refusal: mapped, init true, least 40;
     in_check_mode_growing_objects_survive_every_refusal: growing, init true, least 5;
+    in_check_mode_mappings_that_are_resized_survive_every_refusal: remapped, init true, least 20;
     in_check_mode_zeroed_memory_is_zero_whatever_is_refused: zeroed, init true, least 20;
     in_check_mode_aligned_requests_survive_every_refusal: aligned, init true, least 5;
     in_check_mode_trimming_survives_every_refusal: trimming, init true, least 5;
@@ -293,6 +306,7 @@ scenarios! {
     mapped_chunks_survive_every_refusal: mapped, init true, least 20;
     the_registry_of_mapped_chunks_survives_every_refusal: many_mapped, init true, least 30;
     growing_objects_survive_every_refusal: growing, init true, least 5;
+    mappings_that_are_resized_survive_every_refusal: remapped, init true, least 12;
     zeroed_memory_is_zero_whatever_is_refused: zeroed, init true, least 5;
     aligned_requests_survive_every_refusal: aligned, init true, least 5;
     trimming_survives_every_refusal: trimming, init true, least 5;
