@@ -65,12 +65,7 @@ fn create(index: usize) -> Option<&'static Arena> {
     let place = OWN.others.get(index - 1)?;
     let new: *mut Arena = ptr::with_exposed_provenance_mut(side::take(size_of::<Arena>())?);
     // SAFETY: side memory just taken, large enough and aligned to a cache line.
-    unsafe {
-        // A constant, so that it is cleared where it lies: by way of the stack, every thread's
-        // first call would need two pages of that.
-        new.write(const { Arena::new(0) });
-        (*new).index = index;
-    }
+    unsafe { Arena::begin(new, index) };
     place.store(new, Release);
     // SAFETY: written above.
     unsafe { new.as_ref() }

@@ -396,7 +396,7 @@ pub mod side {
             super::leak([0_u64; 256])
         })
     }
-    pub fn zeroed(size: usize) -> Option<usize> {
+    pub fn forever(size: usize) -> Option<usize> {
         assert_eq!(size, size_of::<Record>());
         Some(blank_record())
     }
@@ -427,6 +427,13 @@ pub mod arena {
     }
 
     impl Arena {
+        /// # Safety
+        /// As in the source.
+        pub unsafe fn begin(at: *mut Self, index: usize) {
+            // SAFETY: the caller's.
+            unsafe { at.write(Self::new(index)) };
+        }
+
         pub fn new(index: usize) -> Self {
             Self {
                 lock: Lock::new(),

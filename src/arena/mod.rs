@@ -213,6 +213,20 @@ impl Arena {
         }
     }
 
+    /// Makes an arena without a heap.
+    ///
+    /// # Safety
+    /// There is room for one, aligned, and nobody else knows of it.
+    pub unsafe fn begin(at: *mut Self, index: usize) {
+        // A constant, so that it is cleared where it lies: by way of the stack, every thread's
+        // first call would need two pages of that.
+        // SAFETY: the caller's.
+        unsafe {
+            at.write(const { Self::new(0) });
+            (*at).index = index;
+        }
+    }
+
     /// Adds to the count of a class's objects that are out, modulo 2^64.
     pub fn count_out(&self, class: usize, n: usize) {
         if let Some(count) = self.out.get(class) {
