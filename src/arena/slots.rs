@@ -28,6 +28,8 @@ pub const WHOLE: Span = Span {
 };
 /// Granules of a page of 4 KiB, the least that goes back to the system out of a slot in use.
 const PAGE: usize = 256;
+/// Pages of a slot.
+const PAGES: usize = GRANULES / PAGE;
 /// Granules of the longest bound, which stands for all that are longer: of a strip, which is longer
 /// than any object of a run.
 pub const LONG: usize = 64;
@@ -127,20 +129,25 @@ impl State {
             while !r.is_null() && gone < amount && patience != 0 {
                 // SAFETY: slots of this locked arena (I10).
                 let slot = unsafe { &mut *r };
-                for page in 0..GRANULES / PAGE {
-                    let start = page * PAGE;
-                    if slot.purged & 1 << page != 0 || slot.map.from(start, PAGE) < PAGE {
+                let mut page = 0;
+                while page < PAGES {
+                    // One call for pages side by side: the arena is locked meanwhile.
+                    let pages = slot.idle_pages(page);
+                    if pages == 0 {
+                        page += 1;
                         continue;
                     }
-                    // SAFETY: a whole page of free granules.
-                    if unsafe { os::purge(slot.base + start * ALIGN, PAGE * ALIGN) } {
-                        slot.purged |= 1 << page;
-                        gone += PAGE * ALIGN;
+                    let len = pages * PAGE * ALIGN;
+                    // SAFETY: whole pages of free granules.
+                    if unsafe { os::purge(slot.base + page * PAGE * ALIGN, len) } {
+                        slot.purged |= (((1_u32 << pages) - 1) << page) as u16;
+                        gone += len;
                         // SAFETY: its heap is this locked arena's (I8, I10).
                         unsafe { (*slot.heap).give_up_huge() };
                     } else {
                         patience = patience.saturating_sub(1);
                     }
+                    page += pages;
                 }
                 r = slot.next;
             }
@@ -310,6 +317,14 @@ impl State {
 }
 
 impl Record {
+    /// How many pages side by side, from this one on, no object has any of and are still there.
+    fn idle_pages(&self, page: usize) -> usize {
+        let idle = |&page: &usize| {
+            self.purged & 1 << page == 0 && self.map.from(page * PAGE, PAGE) >= PAGE
+        };
+        (page..PAGES).take_while(idle).count()
+    }
+
     /// Bytes of a slot's pages that went back and were not used since.
     pub fn purged_bytes(&self) -> usize {
         self.purged.count_ones() as usize * PAGE * ALIGN
