@@ -41,6 +41,20 @@ int main(void)
     free(n);
     d = mallinfo2();
     CHECK(d.hblks == 0 && d.hblkhd == 0);
+
+    /* What is free between objects without headers of their own is free, too. */
+    enum { MANY = 40000 };
+    static char *small[MANY];
+    for (int i = 0; i < MANY; i++)
+        small[i] = malloc(48);
+    struct mallinfo2 e = mallinfo2();
+    for (int i = 0; i < MANY; i++)
+        if (i % 16 != 0)
+            free(small[i]);
+    malloc_trim(0);
+    struct mallinfo2 f = mallinfo2();
+    CHECK(f.uordblks <= e.uordblks - (size_t)MANY * 48 * 3 / 4, "(%zu, %zu)", e.uordblks, f.uordblks);
+    CHECK(f.arena == f.uordblks + f.fordblks);
     free(first);
     return 0;
 }
