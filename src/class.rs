@@ -47,8 +47,8 @@ const WIDE_STEP: usize = FINE_LIMIT / STEPS;
 
 const _: () = assert!(CLASSES == 177 && CLASSES << BIN_SHIFT < 1 << 16);
 const _: () = assert!(
-    RUNS < 64,
-    "a span of a run is found within two words of its map"
+    RUNS < 0x80,
+    "a state is a class, and a bit for what was freed"
 );
 
 /// Bytes of each class: an object of a run, or a chunk with its header.

@@ -126,24 +126,20 @@ pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 /// no to all: [`checked::is_exactly`] knows better.
 pub fn fits(what: Found, align: usize, n: usize) -> bool {
     let over = align > ALIGN;
-    // What a run serves instead, or a chunk where there is no room for a run.
-    let Some(rounded) = (if over {
-        n.max(1).checked_next_multiple_of(align)
-    } else {
-        Some(n)
-    }) else {
-        return false;
-    };
     match what {
-        Found::Object(class) => class::of_request(rounded) == class,
+        // Runs serve no alignment above theirs.
+        Found::Object(class) => !over && class::of_request(n) == class,
         Found::Chunk(c, size) => {
             // Exact, rounded to its class, or with a rest that was too small to split.
             let holds =
                 |chunk: usize| chunk == size || (chunk + ALIGN == size && slack::is_noted(c, size));
-            let plain = !over || class::is_for_run(rounded);
+            // Only of a size that can be one is the chunk asked for.
             n < settings::loose_sizes()
-                && ((plain && holds(class::chunk_for(rounded)))
-                    || (over && holds(class::aligned_chunk_for(n, align))))
+                && holds(if over {
+                    class::aligned_chunk_for(n, align)
+                } else {
+                    class::chunk_for(n)
+                })
         }
         // Whole pages; where the kernel left more than those, the registry says so.
         Found::Mapped(have) => n <= have && have - n < os::page() && settings::check() == 0,
