@@ -13,7 +13,7 @@ use core::sync::atomic::{
 
 /// Guards the making of arenas. The outermost lock of the order.
 pub static LOCK: Lock = Lock::new();
-static CPUS: AtomicUsize = AtomicUsize::new(1);
+static CPUS: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets how many CPUs the process may use.
 pub fn set_cpus(n: usize) {
@@ -39,7 +39,7 @@ pub fn all() -> impl Iterator<Item = &'static Arena> {
 pub fn assign() -> &'static Arena {
     let _held = LOCK.acquire();
     let limit = match settings::arena_max() {
-        0 => CPUS.load(Relaxed),
+        0 => CPUS.load(Relaxed).max(1),
         n => n,
     };
     let (mut best, mut count) = (main(), 0);

@@ -4,7 +4,7 @@
 //! heap nor stdio may be relied on.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use libc::{c_int, c_void};
+use libc::{c_int, c_long};
 
 /// Bytes of the longest fatal line: a message of at most 96, `: 0x`, 16 digits, the newline,
 /// rounded up.
@@ -91,9 +91,10 @@ impl<const N: usize> LineBuffer<N> {
 pub(crate) fn write_all(descriptor: c_int, text: &[u8]) {
     let mut rest = text;
     while !rest.is_empty() {
-        // SAFETY: `rest` is initialised memory of that length, and `write` only reads it.
-        let written =
-            unsafe { libc::write(descriptor, rest.as_ptr().cast::<c_void>(), rest.len()) };
+        // The bare call: libc's is a point where a thread may be cancelled.
+        let to = c_long::from(descriptor);
+        // SAFETY: `rest` is initialised memory of that length, and the call only reads it.
+        let written = unsafe { libc::syscall(libc::SYS_write, to, rest.as_ptr(), rest.len()) };
         match usize::try_from(written) {
             // A descriptor that accepts nothing, without an error, would never be done.
             Ok(0) => return,

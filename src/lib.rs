@@ -20,9 +20,9 @@
 //! | `heap` | routes: which part serves, what a pointer is |
 //! | `c`, `global` | the interfaces |
 //!
-//! Three arrows point up, and why: `sync::tls` names the blank of `own` that a thread's word starts
-//! with, and `region` names the `Heap` its records belong to without looking inside, and the
-//! static of `own` that its table is a part of.
+//! Four arrows point up, and why: `sync::tls` names the blank of `own` that a thread's word starts
+//! with; `region` and `arena::slack` name the static of `own` that their tables are a part of; and
+//! `region` names the `Heap` its records belong to without looking inside.
 
 #![cfg_attr(not(test), no_std)]
 

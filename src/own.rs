@@ -1,9 +1,9 @@
 //! What Cairn has before it maps anything: the region table and its first leaf, the arenas, what
 //! a thread has for a cache before it has one, and the first span of side memory. All of it lies
-//! in `.bss`, between two guards.
+//! in `.bss`, between two guards that close when the process is more than begun.
 //!
 //! ```text
-//!  guard | root, words of none | first leaf | main arena, others | blanks | first span | guard
+//!  guard | root, words of none | first leaf | arenas, main arena | marks | blanks | first span | guard
 //! ```
 //!
 //! It is `.bss` so that the fast paths know where the table is without a load, and so that the
@@ -12,6 +12,7 @@
 //! touched cost no memory.
 
 use crate::arena::Arena;
+use crate::arena::slack::Marks;
 use crate::class::BINS_ROOM;
 use crate::config::{HUGE_PAGE, MAX_ARENAS};
 use crate::region::{Leaf, Table};
@@ -72,10 +73,12 @@ pub struct Own {
     pub table: Table,
     /// Its first leaf.
     pub first: Leaf,
+    /// The arenas but the main one, by index, less one.
+    pub others: [AtomicPtr<Arena>; MAX_ARENAS],
     /// The main arena.
     pub main: Arena,
-    /// The others, by index, less one.
-    pub others: [AtomicPtr<Arena>; MAX_ARENAS],
+    /// Which chunks have slack.
+    pub marks: Marks,
     empty: Blank,
     finished: Blank,
     span: Pages<SPAN>,
@@ -87,8 +90,9 @@ pub static OWN: Own = Own {
     before: Pages::new(),
     table: Table::new(),
     first: Leaf::new(),
-    main: Arena::new(0),
     others: [const { AtomicPtr::new(ptr::null_mut()) }; MAX_ARENAS],
+    main: Arena::new(),
+    marks: Marks::new(),
     empty: Blank::new(),
     finished: Blank::new(),
     span: Pages::new(),
@@ -112,19 +116,16 @@ pub fn finished() -> usize {
     OWN.finished.0.get().expose_provenance()
 }
 
-/// Closes the guards and gives side memory its first span. Once, before either is needed.
+/// Gives side memory its first span, and the guards around all of this. Once, before either is
+/// needed.
 pub fn begin() {
-    // A page that is larger than a guard cannot be closed; one that the kernel will not close
-    // holds nothing.
-    if os::page() <= GUARD {
-        // SAFETY: whole pages that nobody uses.
-        unsafe {
-            os::close(OWN.before.at(), GUARD);
-            os::close(OWN.after.at(), GUARD);
-        }
-    }
     // SAFETY: whole pages, zero, and side memory's alone from here on.
     unsafe { side::lend(OWN.span.at(), SPAN) };
+    // A page that is larger than a guard cannot be closed.
+    if os::page() <= GUARD {
+        // SAFETY: whole pages that nobody uses.
+        unsafe { side::close_later([OWN.before.at(), OWN.after.at()], GUARD) };
+    }
 }
 
 #[cfg(test)]

@@ -244,11 +244,13 @@ impl ObjectState {
 }
 
 /// Makes the leaf for `p` exist.
+///
+/// Here and in [`enter`] a look is an exchange, which changes nothing: a page of zeros that is
+/// read and then written faults twice, and each start of a process would pay for that.
 fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
     let root = OWN.table.root.get(p >> 32)?;
-    let found = leaf(p);
-    if !found.is_null() {
-        return Some(found);
+    if root.compare_exchange(0, 0, Acquire, Acquire).is_err() {
+        return Some(leaf(p));
     }
     let new = if FIRST_TAKEN.swap(true, Relaxed) {
         side::take(size_of::<Leaf>())?
@@ -267,15 +269,18 @@ fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
 pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
     let mut at = from;
     while at < to {
-        let entered = leaf_or_new(at).and_then(|_| {
-            let existing = record(at);
-            if existing.is_null() {
-                side::forever(size_of::<Record>())
-            } else {
-                Some(existing.expose_provenance())
-            }
+        let i = (at >> REGION_SHIFT) & (LEAF - 1);
+        let found = leaf_or_new(at).and_then(|leaf| {
+            // SAFETY: leaves are never given back, and the index is cut to 16 bits.
+            let place = unsafe { (*leaf).record.get_unchecked(i) };
+            let none = ptr::null_mut();
+            let address = match place.compare_exchange(none, none, Acquire, Acquire) {
+                Ok(_) => side::forever(size_of::<Record>())?,
+                Err(existing) => existing.expose_provenance(),
+            };
+            Some((leaf, address))
         });
-        let Some(address) = entered else {
+        let Some((leaf, address)) = found else {
             // SAFETY: entered a moment ago by the loop.
             unsafe { leave(from, at) };
             return false;
@@ -285,8 +290,6 @@ pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
         unsafe {
             (*new).heap = heap;
             (*new).base = at;
-            let leaf = leaf(at);
-            let i = (at >> REGION_SHIFT) & (LEAF - 1);
             (*leaf).record.get_unchecked(i).store(new, Release);
             (*leaf).word.get_unchecked(i).store(CHUNKS, Release);
         }

@@ -5,20 +5,21 @@ use crate::config::{MAX_CHUNK, MMAP_THRESHOLD_MAX};
 use crate::knobs::Knobs;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-static MMAP_THRESHOLD: AtomicUsize = AtomicUsize::new(128 << 10);
-static TRIM_THRESHOLD: AtomicUsize = AtomicUsize::new(128 << 10);
-static TOP_PAD: AtomicUsize = AtomicUsize::new(128 << 10);
-static MMAP_MAX: AtomicUsize = AtomicUsize::new(65536);
+static MMAP_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
+static TRIM_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
+static TOP_PAD: AtomicUsize = AtomicUsize::new(0);
+static MMAP_MAX: AtomicUsize = AtomicUsize::new(0);
 static FIXED: AtomicBool = AtomicBool::new(false);
 static PERTURB: AtomicUsize = AtomicUsize::new(0);
 static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
 static PURGE_DELAY: AtomicUsize = AtomicUsize::new(0);
-static HUGE_FROM: AtomicUsize = AtomicUsize::new(usize::MAX);
+static HUGE_FROM: AtomicUsize = AtomicUsize::new(0);
 static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
 static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 static CHECK: AtomicUsize = AtomicUsize::new(0);
 static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
-static LOOSE_SIZES: AtomicUsize = AtomicUsize::new(MAX_CHUNK + 1);
+/// All ones where a size has to be exact.
+static EXACT_SIZES: AtomicUsize = AtomicUsize::new(0);
 
 /// Check mode of this level (0: off), for as long as the process lives: an object says nowhere
 /// whether it has a trailer.
@@ -26,7 +27,7 @@ pub fn begin_check(k: &Knobs) {
     CHECK.store(k.check as usize, Relaxed);
     FREE_FILL.store(usize::from(k.free_fill), Relaxed);
     if k.check != 0 {
-        LOOSE_SIZES.store(0, Relaxed);
+        EXACT_SIZES.store(usize::MAX, Relaxed);
     }
 }
 
@@ -111,7 +112,7 @@ pub fn free_fill() -> u8 {
 /// Sizes below this may differ from the one asked for when an object is freed with its size, as
 /// long as they are the same chunk's. In check mode it is 0, and each is compared exactly.
 pub fn loose_sizes() -> usize {
-    LOOSE_SIZES.load(Relaxed)
+    (MAX_CHUNK + 1) & !EXACT_SIZES.load(Relaxed)
 }
 
 /// A mapped chunk of `size` bytes was freed: such sizes are transient, so from now on they come

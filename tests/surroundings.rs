@@ -48,6 +48,12 @@ fn vfork_and_posix_spawn_work_while_threads_allocate() {
 }
 
 #[test]
+fn guards_close_around_the_tables_when_the_heap_grows_or_memory_is_mapped() {
+    holds("guards", &["break"]);
+    holds("guards", &["mapping"]);
+}
+
+#[test]
 fn memory_is_served_before_main_and_after_exit_began() {
     holds("before_main_and_after_exit", &[]);
 }

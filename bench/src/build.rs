@@ -115,6 +115,22 @@ pub fn program(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// A library without any code.
+///
+/// # Errors
+/// When it does not compile.
+pub fn empty() -> Result<PathBuf> {
+    let library = paths::work()?.join("libempty.so");
+    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    run(
+        Command::new(compiler)
+            .args(["-shared", "-nostartfiles", "-x", "c", "/dev/null", "-o"])
+            .arg(&library),
+        "libempty.so",
+    )?;
+    Ok(library)
+}
+
 /// A file below `bench/`, `workloads/` if nothing else is said.
 fn source(name: &str) -> Result<PathBuf> {
     for dir in ["workloads", "workloads/real", "probes"] {

@@ -17,6 +17,7 @@ mod results;
 mod run;
 mod soak;
 mod table;
+mod warm;
 
 use std::env;
 use std::ffi::OsString;
@@ -97,6 +98,9 @@ struct Run {
     /// Draw the plots there.
     #[arg(long, value_name = "DIRECTORY")]
     plots: Option<PathBuf>,
+    /// Touch all free memory first, as `all` does: in a virtual machine its first use is dearer.
+    #[arg(long)]
+    warm: bool,
     /// The short form of each workload, for counts.
     #[arg(long)]
     short: bool,
@@ -209,6 +213,9 @@ fn measure(wanted: &Run, everything: bool) -> Result<()> {
     };
     let json = results_file(wanted.json.clone())?;
     let mut results = run::begin(&libraries, options);
+    if everything || wanted.warm {
+        with_spinner(|shown| warm::memory(shown))?;
+    }
     if everything {
         results.instructions = with_spinner(|shown| instructions::count(&libraries, shown))?;
         results.probes = with_spinner(|shown| probes::all(&libraries, shown))?;

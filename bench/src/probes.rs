@@ -8,11 +8,13 @@ use anyhow::{Context, Result};
 use crate::build;
 use crate::launch::{self, Job};
 use crate::launcher::Mode;
-use crate::libraries::{CAIRN, Library};
+use crate::libraries::{CAIRN, GLIBC, Library};
 use crate::results::{Spread, Table};
 
 /// Microseconds from start to end of a process that hardly allocates.
 pub const START: &str = "start, µs";
+/// The same where a library without any code is preloaded: what the loader takes for any.
+pub const START_EMPTY: &str = "start with an empty library, µs";
 /// The same process's peak.
 pub const LEAN: &str = "a process that hardly allocates, KiB";
 /// Resident after a peak, survivors in one part, above 2 MB, relative to what is live.
@@ -31,8 +33,9 @@ pub const LOCKS_SMALL: &str = "locks taken per 1,000 operations, to 128 bytes";
 pub const LOCKS_MEDIUM: &str = "locks taken per 1,000 operations, to 1 KiB";
 
 /// In the order in which they are shown.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     START,
+    START_EMPTY,
     LEAN,
     LOCAL,
     SCATTERED,
@@ -109,12 +112,22 @@ pub fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> 
 
     let lean = job("hardly", &[])?;
     shown(START);
-    rounds(&mut table, START, libraries, ROUNDS, |library| {
+    let mut starting = libraries.to_vec();
+    starting.push(Library {
+        name: START_EMPTY.to_owned(),
+        preload: build::empty()?,
+        version: String::new(),
+    });
+    rounds(&mut table, START, &starting, ROUNDS, |library| {
         let launched = launch::run(&lean, library, Mode::Starts(STARTS))?;
         Spread::of(launched.starts)
             .map(|spread| spread.median)
             .context("no start")
     });
+    if let Some(empty) = table.get_mut(START).and_then(|row| row.remove(START_EMPTY)) {
+        let row = BTreeMap::from([(GLIBC.to_owned(), empty)]);
+        table.insert(START_EMPTY.to_owned(), row);
+    }
     shown(LEAN);
     rounds(&mut table, LEAN, libraries, ROUNDS, |library| {
         Ok(launch::measure(&lean, library)?.peak_kib)

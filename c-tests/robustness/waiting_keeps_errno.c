@@ -1,7 +1,7 @@
 /* free and free_sized leave errno alone, also when they have to wait for a lock
    and the calls with which they wait fail. Another thread holds the registry of
    mapped chunks: it stands in the mmap for a larger table until this one has
-   waited a while. Built with -rdynamic: mmap and syscall below are everybody's. */
+   waited a while. Built with -rdynamic: the syscall below is everybody's. */
 #include "check.h"
 #include <dlfcn.h>
 #include <pthread.h>
@@ -68,18 +68,13 @@ long syscall(long nr, ...)
         errno = EINTR;
         return -1;
     }
-    return answer(kernel(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
-}
-
-void *mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
-{
     /* A table that is too large for the allocator's spans, reserved first. */
-    if (fills && prot == PROT_NONE && len < 1 << 20 && !atomic_load(&released)) {
+    if (fills && nr == SYS_mmap && a[2] == PROT_NONE && a[1] < 1 << 20 && !atomic_load(&released)) {
         atomic_store(&held, 1);
         while (!atomic_load(&released))
             kernel(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     }
-    return (void *)answer(kernel(SYS_mmap, (long)at, (long)len, prot, flags, fd, offset));
+    return answer(kernel(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 
 static void *fill(void *unused)

@@ -60,20 +60,14 @@ const RUNTIMES: [&CStr; 2] = [c"libstdc++.so.6", c"libc++.so.1"];
 /// One derived form: its name, and the runtime's definition once found.
 struct Form {
     name: &'static CStr,
-    /// Null: not looked up, or no runtime yet. [`Form::OWN`]: Cairn's own.
-    theirs: AtomicPtr<c_void>,
+    /// Null: not looked up, or no runtime yet. [`Form::OWN`]: Cairn's own. It
+    /// lies elsewhere, since what the loader writes is closed afterwards.
+    theirs: &'static AtomicPtr<c_void>,
 }
 
 impl Form {
     /// Stands for "serve it yourself"; no function lies at this address.
     const OWN: *mut c_void = ptr::without_provenance_mut(1);
-
-    const fn new(name: &'static CStr) -> Self {
-        Self {
-            name,
-            theirs: AtomicPtr::new(ptr::null_mut()),
-        }
-    }
 
     /// The runtime's definition behind Cairn's, which stands at `own`; null
     /// when there is none to hand over to.
@@ -105,16 +99,16 @@ impl Form {
     }
 }
 
-/// Whether a derived form must look who serves it. Falls, for good, when the
-/// first look finds every form that others are defined by to be Cairn's. The
-/// assembly reads it; the loader has bound all symbols before that.
-static LOOK: AtomicBool = AtomicBool::new(true);
+/// Whether a derived form need not look who serves it. Rises, for good, when
+/// the first look finds every form that others are defined by to be Cairn's.
+/// The assembly reads it; the loader has bound all symbols before that.
+static ALL_OWN: AtomicBool = AtomicBool::new(false);
 
-/// Called by a derived form while [`LOOK`] holds: where to jump, or null to
+/// Called by a derived form until [`ALL_OWN`] holds: where to jump, or null to
 /// go on. `own` is the form's address in this library.
 extern "C" fn stand_in(form: &Form, own: *mut c_void) -> *mut c_void {
     if arch::base_forms_are_own() {
-        LOOK.store(false, Ordering::Relaxed);
+        ALL_OWN.store(true, Ordering::Relaxed);
         return ptr::null_mut();
     }
     form.runtime(own)
@@ -173,9 +167,10 @@ extern "C" fn out_of_memory() -> *mut c_void {
         // SAFETY: the message is that long; what write returns does not
         // matter, as abort does not return.
         unsafe {
-            libc::write(
-                libc::STDERR_FILENO,
-                MESSAGE.as_ptr().cast(),
+            libc::syscall(
+                libc::SYS_write,
+                libc::c_long::from(libc::STDERR_FILENO),
+                MESSAGE.as_ptr(),
                 MESSAGE.count_bytes(),
             );
             libc::abort()
@@ -221,7 +216,13 @@ fn find_in_library(library: &CStr, name: &CStr) -> *mut c_void {
 /// The forms that the standard defines by others, for the assembly.
 macro_rules! forms {
     ($($form:ident = $name:literal;)+) => {
-        $(static $form: Form = Form::new($name);)+
+        $(static $form: Form = Form {
+            name: $name,
+            theirs: {
+                static THEIRS: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+                &THEIRS
+            },
+        };)+
     };
 }
 

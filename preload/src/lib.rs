@@ -50,6 +50,16 @@ static AT_START: extern "C" fn() = at_start;
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
 
+// What libc's `pthread_atfork` calls the library that asks; the compiler's start files, which are
+// left out (`build.rs`), would define it. It only has to be an address inside.
+core::arch::global_asm!(
+    ".pushsection .rodata, \"a\"",
+    ".globl __dso_handle",
+    ".hidden __dso_handle",
+    "__dso_handle: .quad 0",
+    ".popsection",
+);
+
 extern "C" fn at_start() {
     core_cairn::c::init();
 }

@@ -99,28 +99,33 @@ impl Entry {
 }
 
 /// An arena: the lock, and what it guards.
+///
+/// The long tables come last, here and in [`State`]: what a process needs that has hardly begun is
+/// on one page then.
+#[repr(C)]
 pub struct Arena {
     pub(crate) lock: Lock,
-    state: UnsafeCell<State>,
+    /// 0 is the main arena, the one that uses the break.
+    pub index: usize,
     /// Threads that refill from here; the least used arena gets the next thread.
     pub threads: AtomicUsize,
-    /// Objects of each run class that are out: in use, or in a cache. Late by what caches have cut
-    /// and not told yet; read by caches that wonder how large a part of them they hold.
-    pub out: [AtomicUsize; RUNS + 1],
     /// Requests of runs so far that no cache could serve, up to [`runs::EARLY`].
     pub asked: AtomicUsize,
-    /// Live bytes when the arena last settled; written and read likewise.
+    /// Live bytes when the arena last settled; written by it, read by caches.
     pub live: AtomicUsize,
     /// Bytes of its heaps beyond those, likewise.
     pub idle: AtomicUsize,
-    /// 0 is the main arena, the one that uses the break.
-    pub index: usize,
+    /// Objects of each run class that are out: in use, or in a cache. Late by what caches have cut
+    /// and not told yet; read by caches that wonder how large a part of them they hold.
+    pub out: [AtomicUsize; RUNS + 1],
+    state: UnsafeCell<State>,
 }
 
 // SAFETY: `state` is reached only through `lock`.
 unsafe impl Sync for Arena {}
 
 /// What an arena's lock guards.
+#[repr(C)]
 pub struct State {
     pub(crate) me: *const Arena,
     /// Payload of top; 0 before the first heap.
@@ -129,17 +134,12 @@ pub struct State {
     pub(crate) fresh: usize,
     /// The newest heap, the one that holds top.
     pub(crate) heap: *mut Heap,
-    pub(crate) bins: Bins,
-    /// Freed chunks that wait uncoalesced, and freed objects that rest, a stack per class.
-    pub(crate) fast: [fast::Stack; CLASSES],
-    /// Bytes of those chunks, and of those objects.
+    /// Bytes of the chunks in fastbins, and of the objects that rest.
     pub(crate) fast_bytes: usize,
     /// See `fast_bytes`.
     pub(crate) resting: usize,
     /// Regions in which chunks wait; those that are mostly waiting come first.
     pub(crate) waiting: List,
-    /// Slots with something to give, by their bounds.
-    pub(crate) slots: [List; slots::LONG + 1],
     /// Slots without live objects, and their number.
     pub(crate) empty: List,
     /// See `empty`.
@@ -154,18 +154,23 @@ pub struct State {
     pub(crate) purged: usize,
     /// Bytes of free chunks large enough to purge that were not purged yet.
     pub(crate) dirty: usize,
+    /// When dirty chunks are purged.
+    pub(crate) decay: trim::Decay,
     /// A reservation that holds no heap, and that the kernel would not take back.
     pub(crate) spare: Option<heap::Reservation>,
-    /// Somebody else moves the break too: the main arena uses reservations from now on.
-    pub(crate) break_lost: bool,
-    /// When dirty chunks are purged.
-    /// Whether the heap grows for something that need not be used from end to end.
-    pub(crate) sparse: bool,
-    pub(crate) decay: trim::Decay,
     /// Bytes got from the system, now and at most.
     pub(crate) system: usize,
     /// See `system`.
     pub(crate) system_peak: usize,
+    /// Somebody else moves the break too: the main arena uses reservations from now on.
+    pub(crate) break_lost: bool,
+    /// Whether the heap grows for something that need not be used from end to end.
+    pub(crate) sparse: bool,
+    /// Slots with something to give, by their bounds.
+    pub(crate) slots: [List; slots::LONG + 1],
+    /// Freed chunks that wait uncoalesced, and freed objects that rest, a stack per class.
+    pub(crate) fast: [fast::Stack; CLASSES],
+    pub(crate) bins: Bins,
 }
 
 /// A locked arena.
@@ -176,20 +181,23 @@ pub struct Locked<'a> {
 
 impl Arena {
     /// An arena without a heap.
-    pub const fn new(index: usize) -> Self {
+    pub const fn new() -> Self {
         Self {
             lock: Lock::new(),
+            index: 0,
+            threads: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            live: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            out: [const { AtomicUsize::new(0) }; RUNS + 1],
             state: UnsafeCell::new(State {
                 me: ptr::null(),
                 top: 0,
                 fresh: 0,
                 heap: ptr::null_mut(),
-                bins: Bins::new(),
-                fast: [const { fast::Stack::new() }; CLASSES],
                 fast_bytes: 0,
                 resting: 0,
                 waiting: List::new(),
-                slots: [const { List::new() }; slots::LONG + 1],
                 empty: List::new(),
                 empty_slots: 0,
                 all_slots: 0,
@@ -197,19 +205,16 @@ impl Arena {
                 vacant: 0,
                 purged: 0,
                 dirty: 0,
-                spare: None,
-                break_lost: false,
-                sparse: false,
                 decay: trim::Decay::new(),
+                spare: None,
                 system: 0,
                 system_peak: 0,
+                break_lost: false,
+                sparse: false,
+                slots: [const { List::new() }; slots::LONG + 1],
+                fast: [const { fast::Stack::new() }; CLASSES],
+                bins: Bins::new(),
             }),
-            threads: AtomicUsize::new(0),
-            out: [const { AtomicUsize::new(0) }; RUNS + 1],
-            asked: AtomicUsize::new(0),
-            live: AtomicUsize::new(0),
-            idle: AtomicUsize::new(0),
-            index,
         }
     }
 
@@ -222,7 +227,7 @@ impl Arena {
         // first call would need two pages of that.
         // SAFETY: the caller's.
         unsafe {
-            at.write(const { Self::new(0) });
+            at.write(const { Self::new() });
             (*at).index = index;
         }
     }

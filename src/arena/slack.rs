@@ -10,16 +10,26 @@
 
 use crate::chunk::Chunk;
 use crate::config::ALIGN;
+use crate::own::OWN;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Bytes of address for which there are marks: 2 MiB, by 16 KiB of marks.
 const SPAN: usize = 2 << 20;
 
-static MARKS: [AtomicU64; SPAN / ALIGN / 64] = [const { AtomicU64::new(0) }; SPAN / ALIGN / 64];
+/// The marks, a bit each.
+#[repr(C)]
+pub struct Marks([AtomicU64; SPAN / ALIGN / 64]);
+
+impl Marks {
+    /// None.
+    pub const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; SPAN / ALIGN / 64])
+    }
+}
 
 fn mark(c: Chunk, size: usize) -> (Option<&'static AtomicU64>, u64) {
     let granule = c.after(size).payload() % SPAN / ALIGN;
-    (MARKS.get(granule / 64), 1 << (granule % 64))
+    (OWN.marks.0.get(granule / 64), 1 << (granule % 64))
 }
 
 /// The chunk in use `c` of `size` bytes has 16 that were not asked for.

@@ -70,7 +70,8 @@ pub struct Cache {
     room: usize,
     /// Slow operations so far.
     slow: u32,
-    /// The array each class begins with.
+    /// The array each class begins with. Those of the chunk classes come first: an arena's first
+    /// requests are served by chunks, and where there are no others the rest stays untouched.
     first: MaybeUninit<[[Entry; refill::FIRST]; CLASSES]>,
 }
 

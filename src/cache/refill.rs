@@ -3,7 +3,7 @@
 use super::{Bin, Cache, thread};
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry, Locked, owner};
-use crate::class::{self, BIN_SHIFT, CLASSES};
+use crate::class::{self, BIN_SHIFT, CLASSES, FIRST_CHUNK};
 use crate::{region, settings, side};
 use core::mem;
 use core::ptr;
@@ -251,7 +251,7 @@ impl Cache {
     fn first_array(&mut self, class: usize) -> *mut Entry {
         (&raw mut self.first)
             .cast::<[Entry; FIRST]>()
-            .wrapping_add(class.min(CLASSES - 1))
+            .wrapping_add((class + CLASSES - FIRST_CHUNK) % CLASSES)
             .cast()
     }
 

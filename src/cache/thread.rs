@@ -25,7 +25,8 @@ const PARKED: usize = 4;
 /// A cache whose arrays could hold more than this many bytes is not parked.
 const PARK_ROOM: usize = 512 << 10;
 
-static KEY: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// The key, and 1; 0 for none.
+static KEY: AtomicUsize = AtomicUsize::new(0);
 /// Threads whose word leads to a cache of their own. Each of them also counts for its arena.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// Forks between the first process and this one. A signal handler may fork in the middle of a
@@ -42,7 +43,7 @@ pub fn init() {
     let mut key = 0;
     // SAFETY: `finish` takes what `pthread_setspecific` was given.
     if unsafe { libc::pthread_key_create(&raw mut key, Some(finish)) } == 0 {
-        KEY.store(key as usize, Relaxed);
+        KEY.store(key as usize + 1, Relaxed);
     }
 }
 
@@ -102,10 +103,10 @@ pub fn current() -> Option<*mut Cache> {
         }
         return existing();
     }
-    let key = KEY.load(Relaxed);
-    if key == usize::MAX || BYPASS.load(Relaxed) {
-        return None; // without the destructor a cache would be lost with its thread
-    }
+    let key = match KEY.load(Relaxed).checked_sub(1) {
+        Some(key) if !BYPASS.load(Relaxed) => key as libc::pthread_key_t,
+        _ => return None, // without the destructor a cache would be lost with its thread
+    };
     let forks = FORKS.load(Acquire);
     let cache = match unpark() {
         Some(cache) => cache,
@@ -116,7 +117,7 @@ pub fn current() -> Option<*mut Cache> {
     THREADS.fetch_add(1, Relaxed);
     recount_after(forks);
     // SAFETY: the key is ours.
-    if unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, cache.cast()) } == 0 {
+    if unsafe { libc::pthread_setspecific(key, cache.cast()) } == 0 {
         return Some(cache);
     }
     // Nobody would hand it over at the thread's end. What refused was memory, so the next call

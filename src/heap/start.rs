@@ -8,6 +8,7 @@ use crate::sync::Lock;
 use crate::{arenas, cache, chunk, class, os, own, settings};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
+use core::mem::MaybeUninit;
 use core::sync::atomic::{
     AtomicU8,
     Ordering::{Acquire, Release},
@@ -17,13 +18,15 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-struct Shared(UnsafeCell<Knobs>);
+struct Shared(UnsafeCell<MaybeUninit<Knobs>>);
 // SAFETY: reached only with `LOCK` held.
 unsafe impl Sync for Shared {}
 
 /// Guards the start and the knobs; outside all other locks.
 pub static LOCK: Lock = Lock::new();
-static KNOBS: Shared = Shared(UnsafeCell::new(Knobs::DEFAULT));
+/// All zero before the start. (No static of Cairn's begins with anything else: what does is a
+/// page of the library's file that each process copies, and a mapping.)
+static KNOBS: Shared = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
 /// What the start has come to: one load says both whether it was, and whether check mode is on.
 static STAGE: AtomicU8 = AtomicU8::new(NOT_YET);
 const NOT_YET: u8 = 0;
@@ -34,7 +37,7 @@ const CHECKED: u8 = 2;
 #[inline]
 pub fn ensure() {
     if STAGE.load(Acquire) == NOT_YET {
-        start();
+        begin();
     }
 }
 
@@ -51,9 +54,10 @@ fn is_checked_at_last() -> bool {
     STAGE.load(Acquire) == CHECKED
 }
 
+/// As [`ensure`], where most likely it was not.
 #[cold]
 #[inline(never)]
-fn start() {
+pub fn begin() {
     // C promises that `errno` is 0 when `main` begins; what is asked here may well be refused.
     let errno = os::errno();
     {
@@ -61,7 +65,6 @@ fn start() {
         if STAGE.load(Acquire) != NOT_YET {
             return;
         }
-        os::init();
         own::begin();
         let mut secret = [0; 2];
         os::secret(&mut secret);
@@ -74,7 +77,7 @@ fn start() {
             Knobs::from_environment(environ, secure)
         };
         // SAFETY: the lock is held.
-        unsafe { *KNOBS.0.get() = knobs };
+        unsafe { (*KNOBS.0.get()).write(knobs) };
         if knobs.check != 0 {
             super::checked::begin(&knobs);
         }
@@ -84,6 +87,8 @@ fn start() {
     }
     // The break's first mapping, while there is sure to be room for one.
     arenas::main().lock().open_first();
+    // What a first request would be told by way of two pages of nothing: there is no cache yet.
+    cache::thread::current();
     // Registering may allocate, and may: everything above is in place.
     super::fork::register();
     os::set_errno(errno);
@@ -102,8 +107,8 @@ fn put_in_force(k: &Knobs) {
 pub fn set_option(parameter: c_int, value: c_int) -> c_int {
     ensure();
     let _held = LOCK.acquire();
-    // SAFETY: the lock is held.
-    let knobs = unsafe { &mut *KNOBS.0.get() };
+    // SAFETY: the lock is held, and the start has written them.
+    let knobs = unsafe { (*KNOBS.0.get()).assume_init_mut() };
     let before = *knobs;
     let answer = knobs.set_option(parameter, value);
     // Thresholds that use has moved stay where they are unless this call sets them.
@@ -120,6 +125,6 @@ pub fn set_option(parameter: c_int, value: c_int) -> c_int {
 /// Whether the process asked for the line at its exit.
 pub fn verbose() -> bool {
     let _held = LOCK.acquire();
-    // SAFETY: the lock is held.
-    unsafe { (*KNOBS.0.get()).verbose }
+    // SAFETY: the lock is held; zeros are knobs too, numbers and what is false.
+    unsafe { (*KNOBS.0.get()).assume_init_ref() }.verbose
 }

@@ -169,7 +169,7 @@ pub fn print_verbose() {
         peaks.arenas += 1;
     }
     // SAFETY: no precondition.
-    let pid = unsafe { libc::getpid() };
+    let pid = unsafe { libc::syscall(libc::SYS_getpid) };
     verbose(
         &mut |text| fatal::write_all(2, text),
         pid.unsigned_abs() as usize,

@@ -2,29 +2,41 @@
 //! call that has to do with memory, so this file is the list the README prints.
 //!
 //! All of them may change `errno`; the outermost layer restores it where C demands it.
+//!
+//! They go through libc's `syscall`: the loader looks up every function a library names, whether
+//! or not it is ever called, and that is half of what starting a process on Cairn costs. `sbrk`
+//! is libc's own, see there.
 
+mod cpus;
 #[cfg(test)]
 pub mod scripted;
 
-use core::ffi::c_void;
+pub use cpus::cpus;
+
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use libc::c_long;
 
-static PAGE: AtomicUsize = AtomicUsize::new(4096);
-
-/// Reads what the kernel told the process at its start; called once, before any other call.
-pub fn init() {
-    // SAFETY: getauxval has no precondition.
-    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
-    if page.is_power_of_two() {
-        PAGE.store(page, Ordering::Relaxed);
-    }
-}
+/// Bytes of a page, 0 before the first question.
+static PAGE: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes of a page, read at run time.
 #[inline]
 pub fn page() -> usize {
-    PAGE.load(Ordering::Relaxed)
+    match PAGE.load(Relaxed) {
+        0 => ask_page(),
+        page => page,
+    }
+}
+
+/// Reads what the kernel told the process at its start.
+#[cold]
+fn ask_page() -> usize {
+    // SAFETY: getauxval has no precondition.
+    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
+    let page = if page.is_power_of_two() { page } else { 4096 };
+    PAGE.store(page, Relaxed);
+    page
 }
 
 /// Whether the next call may reach the kernel; a test can refuse it.
@@ -62,8 +74,23 @@ fn lent() -> bool {
     }
 }
 
-fn usable(p: *mut c_void) -> Option<usize> {
-    (p != libc::MAP_FAILED).then(|| p.expose_provenance())
+/// What a call answered that maps: an address, or -1.
+fn address(answer: c_long) -> Option<usize> {
+    (answer != -1).then_some(answer as usize)
+}
+
+/// # Safety
+/// `[at, at + len)` is whole pages of Cairn's memory, and nobody needs an access that is taken away.
+unsafe fn protect(at: usize, len: usize, access: i32) -> bool {
+    // SAFETY: the caller's.
+    !refused() && unsafe { libc::syscall(libc::SYS_mprotect, at, len, c_long::from(access)) } == 0
+}
+
+/// # Safety
+/// `[at, at + len)` is whole pages of Cairn's memory, and nobody needs what the advice gives away.
+unsafe fn advise(at: usize, len: usize, advice: i32) -> bool {
+    // SAFETY: the caller's.
+    !refused() && unsafe { libc::syscall(libc::SYS_madvise, at, len, c_long::from(advice)) } == 0
 }
 
 /// Maps `len` bytes (whole pages, not 0), readable and writable, or only reserved.
@@ -71,14 +98,16 @@ pub fn map(len: usize, committed: bool) -> Option<usize> {
     if refused() {
         return None;
     }
-    let (protection, extra) = if committed {
+    let (access, extra) = if committed {
         (libc::PROT_READ | libc::PROT_WRITE, 0)
     } else {
         (libc::PROT_NONE, libc::MAP_NORESERVE)
     };
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra;
+    let (access, none) = (c_long::from(access), 0 as c_long);
+    let flags = c_long::from(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra);
     // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing.
-    let at = usable(unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) })?;
+    let at = unsafe { libc::syscall(libc::SYS_mmap, none, len, access, flags, -1 as c_long, none) };
+    let at = address(at)?;
     count(len, 0);
     Some(at)
 }
@@ -89,8 +118,7 @@ pub fn map(len: usize, committed: bool) -> Option<usize> {
 /// `[at, at + len)` is whole pages of Cairn's own mappings and nothing uses them any more.
 pub unsafe fn unmap(at: usize, len: usize) -> bool {
     // SAFETY: the caller's.
-    let done =
-        !refused() && unsafe { libc::munmap(ptr::with_exposed_provenance_mut(at), len) } == 0;
+    let done = !refused() && unsafe { libc::syscall(libc::SYS_munmap, at, len) } == 0;
     if done {
         count(0, len);
     }
@@ -102,9 +130,8 @@ pub unsafe fn unmap(at: usize, len: usize) -> bool {
 /// # Safety
 /// `[at, at + len)` is whole pages inside one of Cairn's reservations.
 pub unsafe fn commit(at: usize, len: usize) -> bool {
-    let rw = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: the caller's.
-    !refused() && unsafe { libc::mprotect(ptr::with_exposed_provenance_mut(at), len, rw) } == 0
+    unsafe { protect(at, len, libc::PROT_READ | libc::PROT_WRITE) }
 }
 
 /// Takes pages' memory and every access to them away, and keeps their addresses; they read as zero
@@ -113,10 +140,9 @@ pub unsafe fn commit(at: usize, len: usize) -> bool {
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own mappings whose contents nothing needs.
 pub unsafe fn seal(at: usize, len: usize) -> bool {
-    let p = ptr::with_exposed_provenance_mut(at);
     // Not by a mapping in their place: where that fails the addresses may be somebody else's.
     // SAFETY: the caller's.
-    unsafe { purge(at, len) && !refused() && libc::mprotect(p, len, libc::PROT_NONE) == 0 }
+    unsafe { purge(at, len) && protect(at, len, libc::PROT_NONE) }
 }
 
 /// Takes every access to pages away that hold nothing.
@@ -124,9 +150,8 @@ pub unsafe fn seal(at: usize, len: usize) -> bool {
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own that nobody uses.
 pub unsafe fn close(at: usize, len: usize) -> bool {
-    let p = ptr::with_exposed_provenance_mut(at);
     // SAFETY: the caller's.
-    !refused() && unsafe { libc::mprotect(p, len, libc::PROT_NONE) } == 0
+    unsafe { protect(at, len, libc::PROT_NONE) }
 }
 
 /// Returns the pages' memory; they read as zero afterwards when this says true.
@@ -134,9 +159,8 @@ pub unsafe fn close(at: usize, len: usize) -> bool {
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's memory whose contents nothing needs.
 pub unsafe fn purge(at: usize, len: usize) -> bool {
-    let p = ptr::with_exposed_provenance_mut(at);
     // SAFETY: the caller's.
-    !refused() && unsafe { libc::madvise(p, len, libc::MADV_DONTNEED) } == 0
+    unsafe { advise(at, len, libc::MADV_DONTNEED) }
 }
 
 /// Asks that memory here be given in huge pages when it is touched for the first time, or that
@@ -150,11 +174,8 @@ pub unsafe fn advise_huge(at: usize, len: usize, on: bool) {
     } else {
         libc::MADV_NOHUGEPAGE
     };
-    let p = ptr::with_exposed_provenance_mut(at);
-    if !refused() {
-        // SAFETY: the caller's.
-        unsafe { libc::madvise(p, len, advice) };
-    }
+    // SAFETY: the caller's.
+    unsafe { advise(at, len, advice) };
 }
 
 /// Moves or resizes a mapping; the old one stays whole on failure.
@@ -165,9 +186,10 @@ pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
     if refused() {
         return None;
     }
-    let p = ptr::with_exposed_provenance_mut(at);
+    let may_move = c_long::from(libc::MREMAP_MAYMOVE);
     // SAFETY: the caller's.
-    let at = usable(unsafe { libc::mremap(p, old, new, libc::MREMAP_MAYMOVE) })?;
+    let at = unsafe { libc::syscall(libc::SYS_mremap, at, old, new, may_move) };
+    let at = address(at)?;
     count(new, old);
     Some(at)
 }
@@ -182,7 +204,8 @@ pub fn sbrk(delta: isize) -> Option<usize> {
     }
     // SAFETY: growing touches nothing that exists; only the arena that owns the break shrinks
     // it, and only over its own free top.
-    usable(unsafe { libc::sbrk(delta) })
+    let at = unsafe { libc::sbrk(delta) };
+    (at != libc::MAP_FAILED).then(|| at.expose_provenance())
 }
 
 /// Fills `out` with secret bytes: `getrandom`, else what the kernel left at `AT_RANDOM`.
@@ -209,62 +232,6 @@ pub fn secret(out: &mut [u64; 2]) {
                 .rotate_left(41);
         }
     }
-}
-
-/// CPUs this process may use: its affinity mask, cut by a cgroup v2 quota.
-pub fn cpus() -> usize {
-    let mut mask = [0u64; 128];
-    // SAFETY: the buffer has the size it is said to have.
-    let got = unsafe {
-        libc::syscall(
-            libc::SYS_sched_getaffinity,
-            0,
-            size_of_val(&mask),
-            mask.as_mut_ptr(),
-        )
-    };
-    let online: u32 = if got > 0 {
-        mask.iter().map(|w| w.count_ones()).sum()
-    } else {
-        1
-    };
-    let online = (online as usize).max(1);
-    quota().map_or(online, |q| online.min(q.max(1)))
-}
-
-/// Whole CPUs of this cgroup's quota, rounded up; `None` when there is none or it cannot be read.
-fn quota() -> Option<usize> {
-    let mut text = [0u8; 64];
-    // SAFETY: the path ends in NUL, the buffer has the size it is said to have, and the
-    // descriptor is ours from open to close.
-    let got = unsafe {
-        let path = c"/sys/fs/cgroup/cpu.max".as_ptr();
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
-        let fd = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path, flags);
-        if fd < 0 {
-            return None;
-        }
-        let got = libc::syscall(libc::SYS_read, fd, text.as_mut_ptr(), text.len());
-        libc::syscall(libc::SYS_close, fd);
-        got
-    };
-    let text = text.get(..usize::try_from(got).ok()?)?;
-    let mut numbers = text
-        .split(|b| !b.is_ascii_digit())
-        .filter(|t| !t.is_empty())
-        .map(|t| {
-            t.iter().fold(0usize, |n, d| {
-                n.saturating_mul(10).saturating_add(usize::from(d - b'0'))
-            })
-        });
-    if text.first()? == &b'm' {
-        return None; // "max PERIOD": no quota
-    }
-    let (quota, period) = (numbers.next()?, numbers.next()?);
-    quota
-        .checked_add(period)?
-        .checked_sub(1)?
-        .checked_div(period)
 }
 
 /// Milliseconds since some fixed time, as exact as the kernel's tick: a few nanoseconds, and no

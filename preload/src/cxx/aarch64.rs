@@ -11,12 +11,12 @@ use core::arch::{asm, naked_asm};
 use libc::c_void;
 
 use super::{
-    DEFAULT_ALIGNMENT, DELETE_ALIGNED_NOTHROW, DELETE_ALIGNED_SIZED, DELETE_ARRAY,
+    ALL_OWN, DEFAULT_ALIGNMENT, DELETE_ALIGNED_NOTHROW, DELETE_ALIGNED_SIZED, DELETE_ARRAY,
     DELETE_ARRAY_ALIGNED, DELETE_ARRAY_ALIGNED_NOTHROW, DELETE_ARRAY_ALIGNED_SIZED,
-    DELETE_ARRAY_NOTHROW, DELETE_ARRAY_SIZED, DELETE_NOTHROW, DELETE_SIZED, LOOK,
-    NEW_ALIGNED_NOTHROW, NEW_ARRAY, NEW_ARRAY_ALIGNED, NEW_ARRAY_ALIGNED_NOTHROW,
-    NEW_ARRAY_NOTHROW, NEW_NOTHROW, allocate, allocate_aligned, catching, is_alignment,
-    new_handler, out_of_memory, release, release_aligned_sized, release_sized, stand_in,
+    DELETE_ARRAY_NOTHROW, DELETE_ARRAY_SIZED, DELETE_NOTHROW, DELETE_SIZED, NEW_ALIGNED_NOTHROW,
+    NEW_ARRAY, NEW_ARRAY_ALIGNED, NEW_ARRAY_ALIGNED_NOTHROW, NEW_ARRAY_NOTHROW, NEW_NOTHROW,
+    allocate, allocate_aligned, catching, is_alignment, new_handler, out_of_memory, release,
+    release_aligned_sized, release_sized, stand_in,
 };
 
 /// The hidden label, "the operator that this library exports as `$name`".
@@ -76,9 +76,9 @@ macro_rules! ask {
 macro_rules! derived {
     ($name:ident) => {
         concat!(
-            "adrp x16, {look}\n",
-            "ldrb w16, [x16, :lo12:{look}]\n",
-            "cbz w16, 3f\n",
+            "adrp x16, {all_own}\n",
+            "ldrb w16, [x16, :lo12:{all_own}]\n",
+            "cbnz w16, 3f\n",
             ask!($name, "stand_in"),
             "cbz x16, 3f\n",
             "br x16\n",
@@ -132,7 +132,7 @@ macro_rules! operator {
         operator! { @ $name
             [derived!($name), allocate_or_4!(), fail!($kind)]
             [allocate = sym $allocate, failed = sym failed,
-             look = sym LOOK, form = sym $form, stand_in = sym stand_in]
+             all_own = sym ALL_OWN, form = sym $form, stand_in = sym stand_in]
             $kind
         }
     };
@@ -142,7 +142,7 @@ macro_rules! operator {
              ask!($name, "catching"), "cbz x16, 5f\n", "br x16\n",
              "5:\n", "mov x0, #0\n", "ret\n"]
             [allocate = sym $allocate, catching = sym catching,
-             look = sym LOOK, form = sym $form, stand_in = sym stand_in]
+             all_own = sym ALL_OWN, form = sym $form, stand_in = sym stand_in]
             nothrow
         }
     };
@@ -152,7 +152,7 @@ macro_rules! operator {
     (delete $name:ident = $release:ident, $form:ident) => {
         operator! { @ $name
             [derived!($name), "b {release}\n"]
-            [release = sym $release, look = sym LOOK, form = sym $form,
+            [release = sym $release, all_own = sym ALL_OWN, form = sym $form,
              stand_in = sym stand_in]
             delete
         }

@@ -8,12 +8,12 @@ use core::arch::{asm, naked_asm};
 use libc::c_void;
 
 use super::{
-    DEFAULT_ALIGNMENT, DELETE_ALIGNED_NOTHROW, DELETE_ALIGNED_SIZED, DELETE_ARRAY,
+    ALL_OWN, DEFAULT_ALIGNMENT, DELETE_ALIGNED_NOTHROW, DELETE_ALIGNED_SIZED, DELETE_ARRAY,
     DELETE_ARRAY_ALIGNED, DELETE_ARRAY_ALIGNED_NOTHROW, DELETE_ARRAY_ALIGNED_SIZED,
-    DELETE_ARRAY_NOTHROW, DELETE_ARRAY_SIZED, DELETE_NOTHROW, DELETE_SIZED, LOOK,
-    NEW_ALIGNED_NOTHROW, NEW_ARRAY, NEW_ARRAY_ALIGNED, NEW_ARRAY_ALIGNED_NOTHROW,
-    NEW_ARRAY_NOTHROW, NEW_NOTHROW, allocate, allocate_aligned, catching, is_alignment,
-    new_handler, out_of_memory, release, release_aligned_sized, release_sized, stand_in,
+    DELETE_ARRAY_NOTHROW, DELETE_ARRAY_SIZED, DELETE_NOTHROW, DELETE_SIZED, NEW_ALIGNED_NOTHROW,
+    NEW_ARRAY, NEW_ARRAY_ALIGNED, NEW_ARRAY_ALIGNED_NOTHROW, NEW_ARRAY_NOTHROW, NEW_NOTHROW,
+    allocate, allocate_aligned, catching, is_alignment, new_handler, out_of_memory, release,
+    release_aligned_sized, release_sized, stand_in,
 };
 
 /// The hidden label, "the operator that this library exports as `$name`".
@@ -73,8 +73,8 @@ macro_rules! ask {
 macro_rules! derived {
     ($name:ident) => {
         concat!(
-            "cmp byte ptr [rip + {look}], 0\n",
-            "je 3f\n",
+            "cmp byte ptr [rip + {all_own}], 0\n",
+            "jne 3f\n",
             ask!($name, "stand_in"),
             "jz 3f\n",
             "jmp rax\n",
@@ -135,7 +135,7 @@ macro_rules! operator {
         operator! { @ $name
             [derived!($name), allocate_or_4!($kind), fail!($kind)]
             [allocate = sym $allocate, failed = sym failed,
-             look = sym LOOK, form = sym $form, stand_in = sym stand_in]
+             all_own = sym ALL_OWN, form = sym $form, stand_in = sym stand_in]
             $kind
         }
     };
@@ -144,7 +144,7 @@ macro_rules! operator {
             [derived!($name), allocate_or_4!(nothrow),
              ask!($name, "catching"), "jz 5f\n", "jmp rax\n", "5:\n", "ret\n"]
             [allocate = sym $allocate, catching = sym catching,
-             look = sym LOOK, form = sym $form, stand_in = sym stand_in]
+             all_own = sym ALL_OWN, form = sym $form, stand_in = sym stand_in]
             nothrow
         }
     };
@@ -154,7 +154,7 @@ macro_rules! operator {
     (delete $name:ident = $release:ident, $form:ident) => {
         operator! { @ $name
             [derived!($name), "jmp {release}\n"]
-            [release = sym $release, look = sym LOOK, form = sym $form,
+            [release = sym $release, all_own = sym ALL_OWN, form = sym $form,
              stand_in = sym stand_in]
             delete
         }
