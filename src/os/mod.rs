@@ -14,29 +14,40 @@ pub mod scripted;
 pub use cpus::cpus;
 
 use core::ptr;
+#[cfg(not(target_arch = "x86_64"))]
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use libc::c_long;
 
-/// Bytes of a page, 0 before the first question.
-static PAGE: AtomicUsize = AtomicUsize::new(0);
+cfg_if::cfg_if! {
+    if #[cfg(target_arch = "x86_64")] {
+        /// Bytes of a page: the architecture has one size, huge pages aside.
+        #[inline(always)]
+        pub const fn page() -> usize {
+            4096
+        }
+    } else {
+        /// Bytes of a page, 0 before the first question.
+        static PAGE: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes of a page, read at run time.
-#[inline]
-pub fn page() -> usize {
-    match PAGE.load(Relaxed) {
-        0 => ask_page(),
-        page => page,
+        /// Bytes of a page, which the kernel chooses.
+        #[inline]
+        pub fn page() -> usize {
+            match PAGE.load(Relaxed) {
+                0 => ask_page(),
+                page => page,
+            }
+        }
+
+        /// Reads what the kernel told the process at its start.
+        #[cold]
+        fn ask_page() -> usize {
+            // SAFETY: getauxval has no precondition.
+            let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
+            let page = if page.is_power_of_two() { page } else { 4096 };
+            PAGE.store(page, Relaxed);
+            page
+        }
     }
-}
-
-/// Reads what the kernel told the process at its start.
-#[cold]
-fn ask_page() -> usize {
-    // SAFETY: getauxval has no precondition.
-    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) } as usize;
-    let page = if page.is_power_of_two() { page } else { 4096 };
-    PAGE.store(page, Relaxed);
-    page
 }
 
 /// Whether the next call may reach the kernel; a test can refuse it.
