@@ -51,10 +51,11 @@ static AT_START: extern "C" fn() = at_start;
 static AT_EXIT: extern "C" fn() = at_exit;
 
 // What libc's `pthread_atfork` calls the library that asks; the compiler's start files, which are
-// left out (`build.rs`), would define it. It only has to be an address inside.
+// left out (`build.rs`), would define it. It only has to be an address inside; weak, since a test's
+// executable has the start files.
 core::arch::global_asm!(
     ".pushsection .rodata, \"a\"",
-    ".globl __dso_handle",
+    ".weak __dso_handle",
     ".hidden __dso_handle",
     "__dso_handle: .quad 0",
     ".popsection",

@@ -88,7 +88,10 @@ pub fn begin() {
     // The break's first mapping, while there is sure to be room for one.
     arenas::main().lock().open_first();
     // What a first request would be told by way of two pages of nothing: there is no cache yet.
-    cache::thread::current();
+    // (In check mode there never is one.)
+    if settings::check() == 0 {
+        cache::thread::current();
+    }
     // Registering may allocate, and may: everything above is in place.
     super::fork::register();
     os::set_errno(errno);

@@ -3,9 +3,8 @@
 //!
 //! All of them may change `errno`; the outermost layer restores it where C demands it.
 //!
-//! They go through libc's `syscall`: the loader looks up every function a library names, whether
-//! or not it is ever called, and that is half of what starting a process on Cairn costs. `sbrk`
-//! is libc's own, see there.
+//! They go through libc's `syscall`: the loader looks up every function that a library names,
+//! whether or not it is ever called, and each process pays for it. `sbrk` is libc's own, see there.
 
 mod cpus;
 #[cfg(test)]
