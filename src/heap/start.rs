@@ -89,7 +89,7 @@ pub fn begin() {
     arenas::main().lock().open_first();
     // What a first request would be told by way of two pages of nothing: there is no cache yet.
     // (In check mode there never is one.)
-    if settings::check() == 0 {
+    if STAGE.load(Acquire) == PLAIN {
         cache::thread::current();
     }
     // Registering may allocate, and may: everything above is in place.
