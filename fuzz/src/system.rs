@@ -683,6 +683,29 @@ pub unsafe extern "C" fn syscall(
             }
             _ => {}
         }
+        let at = ptr::with_exposed_provenance_mut::<c_void>(a);
+        // SAFETY: the caller's; Cairn makes these calls by their numbers.
+        unsafe {
+            match number {
+                libc::SYS_mmap => {
+                    let offset = f as off_t;
+                    let p = mmap(at, b, c as c_int, d as c_int, e as c_int, offset);
+                    return p.addr() as c_long;
+                }
+                libc::SYS_mremap => {
+                    let to = ptr::with_exposed_provenance_mut(e);
+                    return mremap(at, b, c, d as c_int, to).addr() as c_long;
+                }
+                libc::SYS_munmap => return munmap(at, b).into(),
+                libc::SYS_mprotect => return mprotect(at, b, c as c_int).into(),
+                libc::SYS_madvise => return madvise(at, b, c as c_int).into(),
+                libc::SYS_write => {
+                    let from = ptr::with_exposed_provenance(b);
+                    return write(a as c_int, from, c) as c_long;
+                }
+                _ => {}
+            }
+        }
     }
     // SAFETY: the caller's.
     answer(unsafe { kernel(number, [a, b, c, d, e, f]) }) as c_long
