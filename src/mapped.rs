@@ -11,7 +11,7 @@
 
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, round_up};
-use crate::{fatal, os, settings, side};
+use crate::{fatal, os, settings};
 use core::ptr;
 use registry::{Mapping, any_stuck, forgo, with};
 
@@ -62,7 +62,6 @@ fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
             old => Ok(old),
         }
     });
-    side::close_guards();
     let fresh = || Some(Mapping::empty(os::map(len, committed)?, len));
     let m = old.ok()?.or_else(fresh);
     if m.is_none() {

@@ -124,7 +124,7 @@ pub fn begin() {
     // A page that is larger than a guard cannot be closed.
     if os::page() <= GUARD {
         // SAFETY: whole pages that nobody uses.
-        unsafe { side::close_later([OWN.before.at(), OWN.after.at()], GUARD) };
+        unsafe { os::close_later([OWN.before.at(), OWN.after.at()], GUARD) };
     }
 }
 

@@ -9,7 +9,6 @@
 use crate::{config::round_up, os, sync::Lock};
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Bytes of a span, the unit asked of the system; a refusal is tried again with the smaller one.
 const SPANS: [usize; 2] = [1 << 20, 64 << 10];
@@ -23,8 +22,6 @@ struct Side {
     /// Bump range for whole pages, and for what is smaller than one.
     pages: (usize, usize),
     crumbs: (usize, usize),
-    /// Guards that are still open, and the bytes of each.
-    guards: ([usize; 2], usize),
 }
 
 struct Shared(UnsafeCell<Side>);
@@ -37,10 +34,7 @@ static SIDE: Shared = Shared(UnsafeCell::new(Side {
     free: [0; (LARGE - SMALL + 1) as usize],
     pages: (0, 0),
     crumbs: (0, 0),
-    guards: ([0; 2], 0),
 }));
-/// Whether there are any.
-static OPEN: AtomicBool = AtomicBool::new(false);
 
 fn with<R>(f: impl FnOnce(&mut Side) -> R) -> R {
     let _held = LOCK.acquire();
@@ -54,29 +48,6 @@ fn with<R>(f: impl FnOnce(&mut Side) -> R) -> R {
 /// `[at, at + len)` is whole pages, zero, and nobody else's as long as the process lives.
 pub unsafe fn lend(at: usize, len: usize) {
     with(|s| s.pages = (at, at + len));
-}
-
-/// Names two guards around static memory that [`close_guards`] is to close.
-///
-/// # Safety
-/// Each is `len` bytes of whole pages that nobody uses as long as the process lives.
-pub unsafe fn close_later(guards: [usize; 2], len: usize) {
-    with(|s| s.guards = (guards, len));
-    OPEN.store(true, Relaxed);
-}
-
-/// Closes them, once: when the first heap grows, or anything is mapped. Before that nothing a
-/// program can be given lies near, the break is elsewhere; and two calls and three more mappings
-/// are a tenth of what Cairn adds to the start of a process.
-pub fn close_guards() {
-    if OPEN.load(Relaxed) && OPEN.swap(false, Relaxed) {
-        let (guards, len) = with(|s| s.guards);
-        for at in guards {
-            // A guard that the kernel will not close holds nothing.
-            // SAFETY: named by `close_later`.
-            unsafe { os::close(at, len) };
-        }
-    }
 }
 
 /// Bytes that a request occupies.

@@ -51,6 +51,7 @@ fn vfork_and_posix_spawn_work_while_threads_allocate() {
 fn guards_close_around_the_tables_when_the_heap_grows_or_memory_is_mapped() {
     holds("guards", &["break"]);
     holds("guards", &["mapping"]);
+    holds("guards", &["tables"]);
 }
 
 #[test]

@@ -1,7 +1,33 @@
-/* Usage: guards break|mapping: what lies around Cairn's own tables, which come behind the library's
-   file and perhaps some single words, once the heap has grown, or memory was mapped beside it. */
+/* Usage: guards break|mapping|tables: what lies around Cairn's own tables, which come behind the library's
+   file and perhaps some single words, once the heap has grown, or memory was mapped beside it, for
+   the program or for tables of Cairn's own (the caches of some threads). */
 #define _GNU_SOURCE
 #include "check.h"
+#include <malloc.h>
+#include <pthread.h>
+
+enum { THREADS = 8 };
+static pthread_barrier_t all;
+
+static void *allocates(void *unused)
+{
+    void *p = malloc(600);
+    CHECK(p != NULL);
+    pthread_barrier_wait(&all);
+    free(p);
+    return unused;
+}
+
+static void map_for_tables(void)
+{
+    pthread_t threads[THREADS];
+    CHECK(mallopt(M_ARENA_MAX, 1) == 1);
+    CHECK(pthread_barrier_init(&all, NULL, THREADS) == 0);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, allocates, NULL) == 0);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+}
 
 int main(int argc, char **argv)
 {
@@ -9,8 +35,10 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "break"))
         for (int i = 0; i < 4096; i++)
             CHECK(malloc(1000) != NULL);
-    else
+    else if (!strcmp(argv[1], "mapping"))
         CHECK(malloc(1 << 20) != NULL);
+    else
+        map_for_tables();
 
     FILE *maps = fopen("/proc/self/maps", "r");
     CHECK(maps != NULL);

@@ -78,7 +78,7 @@ impl State {
         let Some(step) = missing.checked_next_multiple_of(REGION) else {
             return false;
         };
-        side::close_guards();
+        os::close_guards();
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.heap };
         let end = heap.end;

@@ -17,7 +17,7 @@
 
 use super::Arena;
 use crate::config::{REGION, round_up};
-use crate::{os, side};
+use crate::os;
 
 /// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock.
 #[repr(C)]
@@ -70,7 +70,6 @@ pub struct Reservation {
 impl Reservation {
     /// Reserves `len` bytes.
     pub fn make(len: usize) -> Option<Self> {
-        side::close_guards();
         let page = os::page();
         let raw = os::map(len + REGION + page, false)?;
         let base = round_up(raw + page, REGION);
