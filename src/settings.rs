@@ -18,17 +18,12 @@ static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
 static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 static CHECK: AtomicUsize = AtomicUsize::new(0);
 static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
-/// All ones where a size has to be exact.
-static EXACT_SIZES: AtomicUsize = AtomicUsize::new(0);
 
 /// Check mode of this level (0: off), for as long as the process lives: an object says nowhere
 /// whether it has a trailer.
 pub fn begin_check(k: &Knobs) {
     CHECK.store(k.check as usize, Relaxed);
     FREE_FILL.store(usize::from(k.free_fill), Relaxed);
-    if k.check != 0 {
-        EXACT_SIZES.store(usize::MAX, Relaxed);
-    }
 }
 
 /// Takes over all knobs.
@@ -112,7 +107,7 @@ pub fn free_fill() -> u8 {
 /// Sizes below this may differ from the one asked for when an object is freed with its size, as
 /// long as they are the same chunk's. In check mode it is 0, and each is compared exactly.
 pub fn loose_sizes() -> usize {
-    (MAX_CHUNK + 1) & !EXACT_SIZES.load(Relaxed)
+    if check() == 0 { MAX_CHUNK + 1 } else { 0 }
 }
 
 /// A mapped chunk of `size` bytes was freed: such sizes are transient, so from now on they come
