@@ -214,6 +214,21 @@ fn it_stays_loaded_and_is_bound_at_once() {
     assert!(!dynamic.contains("TEXTREL"), "{dynamic}");
 }
 
+/// A static that begins with anything but zeros, or the compiler's start files, would bring one.
+#[test]
+fn it_has_no_page_of_its_file_that_every_process_copies() {
+    let Some(sections) = says("readelf", &["--sections", "--wide"]) else {
+        return;
+    };
+    let written = sections.lines().any(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != ".data");
+        let size = words.nth(4).map(|size| u64::from_str_radix(size, 16));
+        size.is_some_and(|size| size != Ok(0))
+    });
+    assert!(sections.contains(" .bss "), "no sections:\n{sections}");
+    assert!(!written, "bytes to copy in .data:\n{sections}");
+}
+
 /// More than 64 bytes of static storage, and a late `dlopen` may find none.
 #[test]
 fn its_thread_local_storage_is_static_and_small() {
