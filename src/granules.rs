@@ -1,6 +1,7 @@
 //! A set of a region's granules, a bit for each, and the spans it consists of.
 
 use crate::config::{ALIGN, GRANULES, REGION};
+use crate::pages::{self, PageSet};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const WORDS: usize = GRANULES / 64;
@@ -175,6 +176,32 @@ impl Granules {
             }
         }
         n
+    }
+
+    /// The pages that a span has a part of and that are wholly in.
+    #[inline]
+    pub fn full_pages(&self, span: Span) -> PageSet {
+        // Mostly it is short, and its own word says no.
+        if span.len == 0 || (span.len < 64 && self.load(span.start / 64) != u64::MAX && {
+            let last = span.start + span.len - 1;
+            last / 64 == span.start / 64 || self.load(last / 64) != u64::MAX
+        }) {
+            return PageSet::NONE;
+        }
+        self.full_pages_slowly(span)
+    }
+
+    fn full_pages_slowly(&self, span: Span) -> PageSet {
+        let each = pages::granules();
+        let mut full = PageSet::NONE;
+        let mut at = span.start / each * each;
+        while at < span.start + span.len {
+            if self.from(at, each) >= each {
+                full = full.with(PageSet::one(at));
+            }
+            at += each;
+        }
+        full
     }
 
     /// How many there are.

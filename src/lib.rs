@@ -11,7 +11,7 @@
 //! | `config`, `fatal`, `knobs`, `report` | constants, last words, the environment, texts |
 //! | `os`, `sync` | the system's primitives; locks and the thread-local word |
 //! | `settings`, `side` | the knobs in force; memory for the allocator's own data |
-//! | `class`, `chunk`, `granules` | size classes; headers, feet and tags; sets of 16 bytes each |
+//! | `class`, `chunk`, `pages`, `granules` | size classes; headers, feet and tags; sets of pages, and of 16 bytes each |
 //! | `region` | what an address is |
 //! | `checked` | check mode: trailers behind objects, the quarantine |
 //! | `arena` | bins, fastbins, runs, top: everything behind one lock |
@@ -52,6 +52,7 @@ mod knobs;
 mod mapped;
 mod os;
 mod own;
+mod pages;
 mod region;
 mod report;
 mod settings;

@@ -12,6 +12,7 @@
 //!                          pointer's granule added to it is the address of its state
 //! ```
 
+use crate::arena::extents::Pages;
 use crate::arena::heap::Heap;
 use crate::config::{ALIGN, REGION, REGION_SHIFT};
 use crate::granules::Granules;
@@ -100,12 +101,12 @@ pub struct Record {
     /// As a slot: no free span is longer, granules; `slots::LONG` stands for all that are as long
     /// or longer.
     pub bound: u16,
-    /// As a slot: pages that went back to the system and were not used since, a bit each.
-    pub purged: u16,
     /// As a slot: the granule from which the next search for a span goes on.
     pub search: u16,
     /// Whether it is on a list.
     pub listed: bool,
+    /// Which of its pages are wholly free.
+    pub pages: Pages,
     /// Its state page, once it was a slot; 0 before.
     pub states: usize,
     /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:

@@ -10,7 +10,7 @@
 //! arena, and no chunk leaves a list unless both neighbours point back to it (I6).
 
 use super::State;
-use crate::chunk::{Chunk, Head, Kind};
+use crate::chunk::{Chunk, Head};
 use crate::config::{ALIGN, MIN_CHUNK, round_up};
 use crate::fatal;
 use crate::region;
@@ -22,11 +22,10 @@ const EXACT: usize = 1024;
 /// Chunks looked at in one large bin before the best so far is taken.
 const LOOKS: usize = 12;
 
-/// Free chunks from this size on count as dirty until their pages went back, bytes.
-pub const PURGEABLE: usize = 8 << 10;
-
 /// The heads of the lists and the map of those that are not empty.
 pub struct Bins {
+    /// Bytes of the chunks in them.
+    bytes: usize,
     map: [u64; BINS.div_ceil(64)],
     ends: [[usize; 2]; BINS],
 }
@@ -54,9 +53,15 @@ impl Bins {
     /// All empty.
     pub const fn new() -> Self {
         Self {
+            bytes: 0,
             map: [0; BINS.div_ceil(64)],
             ends: [[0; 2]; BINS],
         }
+    }
+
+    /// Bytes of the chunks in them.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// First (0) or last (1) chunk of a bin, 0 for none.
@@ -145,10 +150,7 @@ impl State {
             next.set_link(1, c.payload());
         }
         self.bins.set_end(bin, 0, c.payload());
-        self.free += size;
-        if c.head().is(Kind::Free) && size >= PURGEABLE {
-            self.dirty += size;
-        }
+        self.bins.bytes += size;
     }
 
     /// Takes a free chunk out of its bin, and checks all that a free chunk promises (I2–I6).
@@ -182,10 +184,7 @@ impl State {
         // Whoever is given the memory learns no address from it.
         c.set_link(0, 0);
         c.set_link(1, 0);
-        self.free -= size;
-        if c.head().is(Kind::Free) && size >= PURGEABLE {
-            self.dirty -= size;
-        }
+        self.bins.bytes -= size;
         size
     }
 

@@ -7,7 +7,8 @@
 //! the map says which bins hold any. I7 a mark of a region of chunks is a freed chunk that waits,
 //! and the sums fit. I8 every region of a heap is in the table under its heap. I9 each granule of
 //! a slot is marked as free, or ahead in a cache's strip, or part of exactly one object, whose
-//! state is at its start alone; and no free span is longer than the slot's bound. I10 (an arena's state is touched under
+//! state is at its start alone; and no free span is longer than the slot's bound. I12 a page is
+//! marked as idle or as gone exactly if it is wholly free. I10 (an arena's state is touched under
 //! its lock) and I11 (side memory is never unmapped) are kept by types and by `side`.
 
 use super::bins::{self, BINS};
@@ -15,7 +16,9 @@ use super::heap::Heap;
 use super::{State, slots};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
-use crate::config::{ALIGN, GRANULES, MAX_CHUNK, MIN_CHUNK, REGION};
+use crate::config::{ALIGN, GRANULES, MAX_CHUNK, MIN_CHUNK, REGION, round_up};
+use crate::os;
+use crate::pages::PageSet;
 use crate::region::{self, FREED, Record};
 use core::ptr;
 
@@ -92,9 +95,40 @@ pub struct HeapReport {
 struct Sums {
     fast_bytes: usize,
     free: usize,
-    dirty: usize,
     vacant: usize,
-    purged: usize,
+    /// Pages that are wholly free.
+    pages: usize,
+}
+
+/// How many pages of a free stretch there are, each of which must be marked as free.
+fn free_pages(from: usize, to: usize) -> Result<usize, Broken> {
+    let mut at = from;
+    while at < to {
+        let end = to.min((at | (REGION - 1)) + 1);
+        let pages = PageSet::of(at, end);
+        // SAFETY: a region of a heap's, seen to be there by `check_heap`.
+        if pages != unsafe { (*region::record(at)).pages.free() }.and(pages) {
+            return Err(no(12, at));
+        }
+        at = end;
+    }
+    Ok(to.saturating_sub(from) / os::page())
+}
+
+/// That none of the pages that a chunk in use has a part of is marked as free.
+fn no_free_pages(from: usize, to: usize) -> Result<(), Broken> {
+    let page = os::page();
+    let (mut at, to) = (from & !(page - 1), round_up(to, page));
+    while at < to {
+        let end = to.min((at | (REGION - 1)) + 1);
+        // SAFETY: a region of a heap's, seen to be there by `check_heap`.
+        let free = unsafe { (*region::record(at)).pages.free() };
+        if !free.and(PageSet::of(at, end)).is_empty() {
+            return Err(no(12, from + 8));
+        }
+        at = end;
+    }
+    Ok(())
 }
 
 fn no(invariant: u8, address: usize) -> Broken {
@@ -109,7 +143,7 @@ impl State {
         {
             use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
             static TURN: AtomicUsize = AtomicUsize::new(0);
-            let rest = 1 + (self.system >> 19);
+            let rest = 1 + (self.heaps.bytes() >> 19);
             if TURN.fetch_add(1, Relaxed).is_multiple_of(rest)
                 && let Err(broken) = self.check(&mut HeapReport::default(), &mut |_| {})
             {
@@ -121,7 +155,7 @@ impl State {
     /// Walks every heap and bin of this arena.
     pub fn check(&self, report: &mut HeapReport, see: &mut dyn FnMut(View)) -> Result<(), Broken> {
         let mut sums = Sums::default();
-        let mut heap = self.heap;
+        let mut heap = self.top.heap();
         report.arenas += usize::from(!heap.is_null());
         while !heap.is_null() {
             report.heaps += 1;
@@ -131,15 +165,13 @@ impl State {
                 heap = (*heap).older;
             }
         }
-        if sums.fast_bytes != self.fast_bytes {
-            return Err(no(7, self.fast_bytes));
+        if sums.fast_bytes != self.waiting.bytes() {
+            return Err(no(7, self.waiting.bytes()));
         }
-        if sums.dirty != self.dirty {
-            return Err(no(6, self.dirty));
+        if sums.vacant != self.slots.free() {
+            return Err(no(9, self.slots.free()));
         }
-        if (sums.vacant, sums.purged) != (self.vacant, self.purged) {
-            return Err(no(9, self.vacant));
-        }
+        self.check_pages(sums.pages)?;
         self.check_bins(sums.free)?;
         self.check_waiting()
     }
@@ -152,7 +184,7 @@ impl State {
         see: &mut dyn FnMut(View),
     ) -> Result<(), Broken> {
         let mut at = heap.base;
-        while at < heap.end {
+        while at < heap.end() {
             let r = region::record(at);
             // SAFETY: a record that is there lives forever.
             if r.is_null() || region::word(at) == 0 || !ptr::eq(unsafe { (*r).heap }, heap) {
@@ -186,7 +218,7 @@ impl State {
                 heap: heap.base,
                 payload: p,
                 size: if role == Role::Top {
-                    heap.end - p
+                    heap.end() - p
                 } else {
                     head.size()
                 },
@@ -197,17 +229,20 @@ impl State {
             });
             match role {
                 Role::Top
-                    if ptr::eq(self.heap, heap)
-                        && !(prev_free && prev_size + self.top_size() <= MAX_CHUNK) =>
+                    if ptr::eq(self.top.heap(), heap)
+                        && !(prev_free && prev_size + self.top.size() <= MAX_CHUNK) =>
                 {
+                    let page = os::page();
+                    let used = round_up(self.top.fresh(), page);
+                    sums.pages += free_pages(round_up(p, page), used)?;
                     return Ok(());
                 }
-                Role::Fence if heap.end - p <= ALIGN => return Ok(()),
+                Role::Fence if heap.end() - p <= ALIGN => return Ok(()),
                 Role::Top | Role::Fence => return Err(no(1, p)),
                 _ => {}
             }
             let size = head.size();
-            if size < MIN_CHUNK || p + size > heap.end {
+            if size < MIN_CHUNK || p + size > heap.end() {
                 return Err(no(1, p));
             }
             report.chunks += 1;
@@ -215,8 +250,14 @@ impl State {
             report.fast += usize::from(role == Role::Fast);
             sums.free += usize::from(role == Role::Free);
             sums.fast_bytes += if role == Role::Fast { size } else { 0 };
-            let dirty = head.is(Kind::Free) && size >= bins::PURGEABLE;
-            sums.dirty += if dirty { size } else { 0 };
+            if !matches!(role, Role::Free | Role::Run) {
+                no_free_pages(p - 8, p + size - 8)?;
+            }
+            if role == Role::Free {
+                let page = os::page();
+                let (from, to) = (round_up(p + 16, page), (p + size - 16) & !(page - 1));
+                sums.pages += free_pages(from, to)?;
+            }
             if role == Role::Free && prev_free && prev_size + size <= MAX_CHUNK {
                 return Err(no(5, p));
             }
@@ -232,7 +273,7 @@ impl State {
             return Ok(Role::Fence);
         }
         if head.is(Kind::Top) {
-            return if p == self.top {
+            return if p == self.top.at() {
                 Ok(Role::Top)
             } else {
                 Err(no(1, p))
@@ -307,8 +348,12 @@ impl State {
             objects += class;
             at += class;
         }
-        sums.vacant += (r.free as usize * ALIGN).saturating_sub(r.purged_bytes());
-        sums.purged += r.purged_bytes();
+        sums.vacant += r.free as usize * ALIGN;
+        let full = r.map.full_pages(slots::WHOLE);
+        if full != r.pages.free() {
+            return Err(no(12, p));
+        }
+        sums.pages += full.len();
         let bound = usize::from(r.bound);
         let listed = r.listed == (r.free != 0);
         if at != slots::WHOLE.len
@@ -350,8 +395,44 @@ impl State {
         }
     }
 
+    /// That no other pages are marked as free than those that were seen, and that the queue holds
+    /// the idle ones.
+    fn check_pages(&self, seen: usize) -> Result<(), Broken> {
+        let (mut free, mut idle, mut heap) = (0, 0, self.top.heap());
+        while !heap.is_null() {
+            // SAFETY: heaps live forever (I11).
+            let (mut at, end) = unsafe { ((*heap).base, (*heap).end()) };
+            while at < end {
+                // SAFETY: seen to be there by `check_heap`.
+                let pages = unsafe { &(*region::record(at)).pages };
+                free += pages.free().len();
+                idle += pages.idle().len();
+                if !pages.idle().and(pages.gone()).is_empty() {
+                    return Err(no(12, at));
+                }
+                at += REGION;
+            }
+            // SAFETY: as above.
+            heap = unsafe { (*heap).older };
+        }
+        let mut r = self.extents.oldest();
+        let mut queued = 0;
+        while !r.is_null() {
+            // SAFETY: the queue's records are this arena's.
+            unsafe {
+                queued += (*r).pages.idle().len();
+                r = (*r).pages.newer();
+            }
+        }
+        if (free, idle, queued) == (seen, self.extents.idle(), self.extents.idle()) {
+            Ok(())
+        } else {
+            Err(no(12, free))
+        }
+    }
+
     fn check_waiting(&self) -> Result<(), Broken> {
-        let (mut bytes, mut r) = (0, self.waiting.first());
+        let (mut bytes, mut r) = (0, self.waiting.regions());
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.
             unsafe {
@@ -362,7 +443,7 @@ impl State {
                 r = (*r).next;
             }
         }
-        if bytes == self.fast_bytes {
+        if bytes == self.waiting.bytes() {
             Ok(())
         } else {
             Err(no(7, bytes))

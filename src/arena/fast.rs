@@ -10,9 +10,10 @@
 //! that the prefetcher likes. Chasing neighbours chunk by chunk in the order of the frees costs
 //! ten times as much (`docs/design.md`).
 
+use super::list::List;
 use super::{Entry, State, owner};
 use crate::chunk::{Chunk, Kind};
-use crate::class;
+use crate::class::{self, CLASSES};
 use crate::config::{ALIGN, MAX_CHUNK, REGION};
 use crate::region::{self, Record};
 use crate::{fatal, granules, settings, side};
@@ -26,6 +27,8 @@ const FLOOR: usize = 64 << 10;
 /// heap kept memory after a peak: the last chunks to wait held apart all that were free.) Where
 /// more is free than live, a quarter of either.
 const LIMIT: usize = 1 << 20;
+/// Regions that are swept at most because too much waits: several times what a spill brings.
+const SWEEPS: usize = 32;
 /// First capacity of a stack, entries.
 const FIRST: u32 = 16;
 
@@ -65,11 +68,22 @@ impl Stack {
         // SAFETY: `base` is side memory for `room` words (I11).
         Some(unsafe { self.slot(self.len).read() })
     }
+    /// Drops the older half; whether there was any.
+    fn forget_older(&mut self) -> bool {
+        let kept = self.len / 2;
+        if kept == 0 {
+            return false;
+        }
+        // SAFETY: `base` is side memory for `room` words (I11).
+        unsafe { self.slot(0).copy_from(self.slot(self.len - kept), kept as usize) };
+        self.len = kept;
+        true
+    }
     fn widen(&mut self) -> bool {
         let room = if self.room == 0 { FIRST } else { self.room * 2 };
         let bytes = room as usize * size_of::<usize>();
         if bytes > 64 << 10 {
-            return false; // 8,192 chunks of one size wait already
+            return false;
         }
         let Some(base) = side::take(bytes) else {
             return false;
@@ -84,6 +98,71 @@ impl Stack {
         }
         (self.base, self.room) = (base, room);
         true
+    }
+}
+
+/// Chunks that wait, a stack per class.
+pub struct Waiting {
+    /// Their bytes.
+    bytes: usize,
+    /// Regions in which any wait; those that are mostly waiting come first.
+    regions: List,
+    stacks: [Stack; CLASSES],
+}
+
+impl Waiting {
+    /// None.
+    pub const fn new() -> Self {
+        Self {
+            bytes: 0,
+            regions: List::new(),
+            stacks: [const { Stack::new() }; CLASSES],
+        }
+    }
+    /// Bytes of chunks that wait.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+    /// The first region in which any wait, or null.
+    pub fn regions(&self) -> *mut Record {
+        self.regions.first()
+    }
+    /// A chunk of `size` bytes waits in the region.
+    ///
+    /// # Safety
+    /// A record of this locked arena; the chunk's mark is set.
+    unsafe fn add(&mut self, r: *mut Record, size: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            (*r).pending += size as u32;
+            self.bytes += size;
+            if !(*r).listed {
+                self.regions.push_back(r);
+            }
+            if (*r).pending >= RIPE && (*r).pending - (size as u32) < RIPE {
+                self.regions.remove(r);
+                self.regions.push_front(r);
+            }
+        }
+    }
+    /// It waits no more.
+    ///
+    /// # Safety
+    /// As for [`Self::add`].
+    unsafe fn remove(&mut self, r: *mut Record, size: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            let before = (*r).pending;
+            (*r).pending -= size as u32;
+            if (*r).pending == 0 {
+                self.regions.remove(r);
+            } else if before >= RIPE && (*r).pending < RIPE {
+                // Ripe ones behind it would not be found.
+                self.regions.remove(r);
+                self.regions.push_back(r);
+            }
+        }
+        self.bytes -= size;
     }
 }
 
@@ -115,22 +194,17 @@ impl State {
                 if !(*r).map.put(granules::number(p)) {
                     fatal::die("double free or corruption (fasttop)", p);
                 }
-                (*r).pending += size as u32;
-                self.fast_bytes += size;
-                if !(*r).listed {
-                    self.waiting.push_back(r);
-                }
-                if (*r).pending >= RIPE && (*r).pending - (size as u32) < RIPE {
-                    self.waiting.remove(r);
-                    self.waiting.push_front(r);
-                }
+                self.waiting.add(r, size);
             }
-            if !self.fast.get_mut(class).is_some_and(|s| s.push(p)) {
-                self.sweep_at(p);
+            // Without memory for a longer stack it still waits, and a sweep finds it.
+            if let Some(stack) = self.waiting.stacks.get_mut(class) {
+                let _ = stack.push(p) || (stack.forget_older() && stack.push(p));
             }
         }
-        if self.fast_bytes > self.patience() {
-            self.sweep_all();
+        // More than a batch brings, and no more at once than a call may take.
+        let mut left = SWEEPS;
+        while left != 0 && self.waiting.bytes > self.patience() && self.sweep_first() {
+            left -= 1;
         }
         n
     }
@@ -139,7 +213,7 @@ impl State {
     pub(super) fn patience(&self) -> usize {
         let live = self.live();
         // After a peak most of the heap is free, and what waits holds it apart.
-        if self.free > live {
+        if self.bins.bytes() > live {
             (LIMIT / 4).max(live / 16)
         } else {
             LIMIT.max(live / 4)
@@ -149,7 +223,7 @@ impl State {
     /// The chunk a fastbin would hand out next, no longer waiting.
     fn pop_fast(&mut self, class: usize) -> Option<Chunk> {
         loop {
-            let p = self.fast.get_mut(class)?.pop()?;
+            let p = self.waiting.stacks.get_mut(class)?.pop()?;
             if !self.leads_home(p) || !self.is_waiting(p) {
                 continue;
             }
@@ -164,7 +238,6 @@ impl State {
     /// Fills a cache's array with up to `out.len()` freed chunks or objects of a class; the last
     /// one is handed out first. 0 when memory is exhausted.
     pub fn refill(&mut self, class: usize, out: &mut [Entry]) -> usize {
-        self.sparse = false;
         if class::is_run(class) {
             return self.take_objects(class, out);
         }
@@ -199,12 +272,8 @@ impl State {
         // SAFETY: as in `vet_waiting`.
         unsafe {
             (*r).map.take(granules::number(p));
-            (*r).pending -= size as u32;
-            if (*r).pending == 0 {
-                self.waiting.remove(r);
-            }
+            self.waiting.remove(r, size);
         }
-        self.fast_bytes -= size;
     }
 
     /// Merges the waiting chunk at `p` with all that wait behind it, and frees the result.
@@ -212,7 +281,7 @@ impl State {
         let (mut at, mut total) = (p, 0);
         let first = self.vet_waiting(p);
         let prev_in_use = first.head().prev_in_use();
-        while at == p || (at != self.top && self.is_waiting(at) && total < MAX_CHUNK / 2) {
+        while at == p || (at != self.top.at() && self.is_waiting(at) && total < MAX_CHUNK / 2) {
             let c = self.vet_waiting(at);
             let size = c.head().size();
             self.wait_no_more(at, size);
@@ -236,50 +305,52 @@ impl State {
         }
     }
 
-    /// Consolidates the regions that are mostly waiting; whether there were any.
-    pub(super) fn sweep_ripe(&mut self) -> bool {
-        let mut any = false;
-        loop {
-            let r = self.waiting.first();
-            // SAFETY: records on the list are this arena's.
-            if r.is_null() || unsafe { (*r).pending } < RIPE {
-                return any;
-            }
+    /// Whether a region is mostly waiting: then it is the first.
+    pub(super) fn is_ripe(&self) -> bool {
+        let r = self.waiting.regions.first();
+        // SAFETY: records on the list are this arena's.
+        !r.is_null() && unsafe { (*r).pending } >= RIPE
+    }
+
+    /// Consolidates the first region in which chunks wait; whether there was one.
+    pub(super) fn sweep_first(&mut self) -> bool {
+        let r = self.waiting.regions.first();
+        if !r.is_null() {
             self.sweep(r);
-            any = true;
         }
+        !r.is_null()
     }
 
     /// Bytes that are neither top, nor in bins or free in slots, nor waiting or resting.
     pub(super) fn live(&self) -> usize {
-        let chunks = self.free + self.top_size() + self.fast_bytes;
-        self.system.saturating_sub(chunks + self.free_in_slots())
+        let chunks = self.bins.bytes() + self.top.size() + self.waiting.bytes;
+        self.heaps.bytes().saturating_sub(chunks + self.free_in_slots())
     }
 
     /// Whether enough waits, against the size of the heap, to be merged before the heap grows.
     pub(super) fn worth_sweeping(&self) -> bool {
-        let waits = self.fast_bytes + self.resting;
-        waits >= FLOOR && waits >= self.system / 8
+        let waits = self.waiting.bytes + self.resting.bytes();
+        waits >= FLOOR && waits >= self.heaps.bytes() / 8
     }
 
     /// Consolidates everything that waits or rests.
     pub fn sweep_all(&mut self) {
         self.merge_resting();
         loop {
-            let r = self.waiting.first();
+            let r = self.waiting.regions.first();
             if r.is_null() {
                 break;
             }
             self.sweep(r);
         }
-        for stack in &mut self.fast {
+        for stack in &mut self.waiting.stacks {
             stack.len = 0;
         }
     }
 
     /// Chunks that wait, counted from the maps, and their bytes.
     pub fn waiting_chunks(&self) -> usize {
-        let (mut n, mut r) = (0, self.waiting.first());
+        let (mut n, mut r) = (0, self.waiting.regions.first());
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.
             unsafe {

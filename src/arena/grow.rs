@@ -1,75 +1,125 @@
-//! How an arena gets memory: the break, or a reservation that is committed step by step.
+//! How an arena gets memory, and how it lets go of a heap's end: the break, or a reservation that is
+//! committed step by step.
 
 use super::State;
 use super::heap::{Heap, Reservation};
-use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
-use crate::{fatal, os, region, settings, side};
+use crate::{os, region, settings, side};
 use core::ptr;
+
+/// What an arena has of the system.
+pub struct Heaps {
+    /// A reservation that holds no heap, and that the kernel would not take back.
+    spare: Option<Reservation>,
+    /// Bytes got from the system, now and at most.
+    bytes: usize,
+    /// See `bytes`.
+    peak: usize,
+    /// Somebody else moves the break too: the main arena uses reservations from now on.
+    break_lost: bool,
+}
+
+impl Heaps {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self {
+            spare: None,
+            bytes: 0,
+            peak: 0,
+            break_lost: false,
+        }
+    }
+    /// Bytes got from the system.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+    /// The most they ever were.
+    pub const fn peak(&self) -> usize {
+        self.peak
+    }
+}
+
+/// What a heap grows for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Small chunks and slots, which are used from end to end: huge pages, where the heap is long.
+    Dense,
+    /// What may stay untouched for the most part.
+    Sparse,
+}
+
+impl Use {
+    /// A chunk of more than two pages may be a buffer of which a little is touched.
+    pub(super) const fn of(size: usize) -> Self {
+        if size <= 2 * 4096 {
+            Self::Dense
+        } else {
+            Self::Sparse
+        }
+    }
+}
 
 impl State {
     /// Makes top at least `size` bytes long.
-    pub(super) fn grow(&mut self, size: usize) -> bool {
+    pub(super) fn grow(&mut self, size: usize, of: Use) -> bool {
         let pad = settings::top_pad();
-        let done = self.grow_by(size, pad) || (pad != 0 && self.grow_by(size, 0));
-        debug_assert!(!done || self.room_in_top(size));
-        self.system_peak = self.system_peak.max(self.system);
+        let done = self.grow_by(size, pad, of) || (pad != 0 && self.grow_by(size, 0, of));
+        debug_assert!(!done || self.top.has_room(size));
+        self.heaps.peak = self.heaps.peak.max(self.heaps.bytes);
         done
     }
 
     /// Begins the first heap before it is needed. A refusal is no failure yet.
     pub fn open_first(&mut self) {
-        if self.heap.is_null() {
-            self.grow(MIN_CHUNK);
+        if self.top.heap().is_null() {
+            self.grow(MIN_CHUNK, Use::Sparse);
         }
     }
 
     /// Makes top at least `size` bytes long where it is, without beginning another heap.
     pub(super) fn lengthen_top(&mut self, size: usize) -> bool {
-        self.sparse = false;
-        let pad = settings::top_pad();
-        let done = self.lengthen_by(size, pad) || (pad != 0 && self.lengthen_by(size, 0));
-        self.system_peak = self.system_peak.max(self.system);
+        let (pad, of) = (settings::top_pad(), Use::Sparse);
+        let done = self.lengthen_by(size, pad, of) || (pad != 0 && self.lengthen_by(size, 0, of));
+        self.heaps.peak = self.heaps.peak.max(self.heaps.bytes);
         done
     }
 
-    fn lengthen_by(&mut self, size: usize, pad: usize) -> bool {
+    fn lengthen_by(&mut self, size: usize, pad: usize, of: Use) -> bool {
         let Some(wanted) = size.checked_add(pad) else {
             return false;
         };
-        let missing = wanted - self.top_size().min(wanted);
-        let dense = !self.sparse && size < HUGE_PAGE / 2;
-        !self.heap.is_null()
-            && ((dense && self.lengthen_huge(missing)) || self.lengthen(missing))
-            && self.room_in_top(size)
+        let missing = wanted - self.top.size().min(wanted);
+        !self.top.heap().is_null()
+            && ((of == Use::Dense && self.lengthen_huge(missing)) || self.lengthen(missing))
+            && self.top.has_room(size)
     }
 
-    fn grow_by(&mut self, size: usize, pad: usize) -> bool {
+    fn grow_by(&mut self, size: usize, pad: usize, of: Use) -> bool {
         let Some(wanted) = size.checked_add(pad) else {
             return false;
         };
-        if self.lengthen_by(size, pad) {
+        if self.lengthen_by(size, pad, of) {
             return true;
         }
         // SAFETY: `me` is set by every lock.
-        let main = unsafe { (*self.me).index == 0 } && !self.break_lost && os::serves_malloc();
+        let main = unsafe { (*self.me).index == 0 } && !self.heaps.break_lost && os::serves_malloc();
         (main && self.new_break(wanted)) || self.new_reservation(size, pad)
     }
 
     /// Commits whole huge pages behind the top of a long heap, if that is enough.
     fn lengthen_huge(&mut self, missing: usize) -> bool {
         // SAFETY: the newest heap of a locked arena (I10).
-        let heap = unsafe { &mut *self.heap };
-        let from = round_up(heap.end, HUGE_PAGE);
-        let step = from + HUGE_PAGE - heap.end;
-        if heap.end - heap.base < settings::huge_from() || missing > step || !self.lengthen(step) {
+        let heap = unsafe { &mut *self.top.heap() };
+        let end = heap.end();
+        let from = round_up(end, HUGE_PAGE);
+        let step = from + HUGE_PAGE - end;
+        if end - heap.base < settings::huge_from() || missing > step || !self.lengthen(step) {
             return false;
         }
         // SAFETY: memory just obtained for this heap.
         unsafe { os::advise_huge(from, HUGE_PAGE, true) };
-        if heap.huge == 0 {
-            heap.huge = from;
-        }
+        self.extents.set_plain(region::record(from), false);
+        heap.set_huge(from);
         true
     }
 
@@ -80,8 +130,8 @@ impl State {
         };
         os::close_guards();
         // SAFETY: the newest heap of a locked arena (I10).
-        let heap = unsafe { &mut *self.heap };
-        let end = heap.end;
+        let heap = unsafe { &mut *self.top.heap() };
+        let end = heap.end();
         let Some(new_end) = end.checked_add(step) else {
             return false;
         };
@@ -89,7 +139,7 @@ impl State {
             // Somebody else may have moved the break. libc's sbrk takes no lock, so whoever does
             // may do it again from another thread while we do: the break is theirs from now on.
             if os::sbrk(0) != Some(end) {
-                self.break_lost = true;
+                self.heaps.break_lost = true;
                 return false;
             }
             let Ok(delta) = isize::try_from(step) else {
@@ -99,7 +149,7 @@ impl State {
                 Some(was) if was == end => {}
                 // Moved between the two calls: those bytes are somebody's, or lost.
                 Some(_) => {
-                    self.break_lost = true;
+                    self.heaps.break_lost = true;
                     return false;
                 }
                 None => return false,
@@ -117,8 +167,38 @@ impl State {
             }
             return false;
         }
-        heap.end = new_end;
-        self.system += step;
+        heap.set_end(new_end);
+        self.heaps.bytes += step;
+        true
+    }
+
+    /// Ends the newest heap at `from`, a region's boundary within top; whether it does. Nobody asks
+    /// the kernel for pages of it meanwhile.
+    pub(super) fn give_end(&mut self, from: usize) -> bool {
+        // SAFETY: the newest heap of a locked arena (I10).
+        let heap = unsafe { &mut *self.top.heap() };
+        let end = heap.end();
+        let len = end - from;
+        let used = round_up(self.top.fresh(), REGION).clamp(from, end);
+        if heap.is_break() {
+            if os::sbrk(0) != Some(end) {
+                return false;
+            }
+            // SAFETY: only top lies there, so nothing is on a list.
+            unsafe { region::leave(from, end) };
+            if os::sbrk(-(len as isize)).is_none() {
+                // SAFETY: they were this heap's a moment ago, and their records are there.
+                unsafe { region::enter(from, end, heap) };
+                return false;
+            }
+        } else {
+            // A reservation: the addresses stay, and are as if they had never been used.
+            // SAFETY: as above.
+            unsafe { region::leave(from, end) };
+        }
+        self.extents.forget(from, used);
+        heap.set_end(from);
+        self.heaps.bytes -= len;
         true
     }
 
@@ -160,9 +240,9 @@ impl State {
         if need > HEAP_RESERVE {
             return false; // the caller maps such a chunk directly
         }
-        if let Some(spare) = self.spare {
+        if let Some(spare) = self.heaps.spare {
             if spare.len >= need && self.begin(spare, need, pad) {
-                self.spare = None;
+                self.heaps.spare = None;
                 return true;
             }
             if !self.drop_spare() {
@@ -175,7 +255,7 @@ impl State {
                 if self.begin(new, need, pad) {
                     return true;
                 }
-                self.spare = Some(new);
+                self.heaps.spare = Some(new);
                 if !self.drop_spare() {
                     return false;
                 }
@@ -196,9 +276,9 @@ impl State {
     /// Gives back the reservation that the kernel refused to take, if there is one; whether it is
     /// gone now.
     pub(super) fn drop_spare(&mut self) -> bool {
-        let gone = self.spare.is_some_and(Reservation::give_back);
+        let gone = self.heaps.spare.is_some_and(Reservation::give_back);
         if gone {
-            self.spare = None;
+            self.heaps.spare = None;
         }
         gone
     }
@@ -211,14 +291,7 @@ impl State {
         let heap: *mut Heap = ptr::with_exposed_provenance_mut(at);
         // SAFETY: side memory just taken.
         unsafe {
-            heap.write(Heap {
-                arena: self.me,
-                base,
-                end,
-                limit,
-                huge: 0,
-                older: self.heap,
-            })
+            heap.write(Heap::new(self.me, (base, end, limit), self.top.heap()));
         };
         // SAFETY: the memory was just obtained for this heap.
         if !unsafe { region::enter(base, end, heap) } {
@@ -227,34 +300,8 @@ impl State {
             return false;
         }
         self.close_top();
-        self.heap = heap;
-        self.fresh = base;
-        self.system += end - base;
-        // SAFETY: the first chunk of the heap just opened.
-        self.set_top(unsafe { Chunk::at((*heap).first()) }, true);
-        self.fresh = self.top;
+        self.heaps.bytes += end - base;
+        self.begin_top(heap);
         true
-    }
-
-    /// Ends the newest heap with a fence: what was top becomes an ordinary free chunk.
-    fn close_top(&mut self) {
-        let size = self.top_size();
-        if self.top == 0 {
-            return;
-        }
-        // SAFETY: top (I1).
-        let c = unsafe { Chunk::at(self.top) };
-        if !c.head().is(Kind::Top) || !c.is_freed() {
-            fatal::die("malloc(): corrupted top size", c.payload());
-        }
-        let prev_in_use = c.head().prev_in_use();
-        self.top = 0;
-        if size < MIN_CHUNK {
-            c.write(0, Kind::Fence, prev_in_use, false);
-            return;
-        }
-        c.after(size).write(0, Kind::Fence, true, false);
-        c.write(size, Kind::Plain, prev_in_use, false);
-        self.release(c, size);
     }
 }

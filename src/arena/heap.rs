@@ -11,15 +11,16 @@
 //! full) ends in a fence instead of top.
 //!
 //! A heap that has become long grows by huge pages: one fault where there were 512, and one entry
-//! of the processor's translation buffer. It does so at its end alone, where memory is about to
-//! be used from end to end, and no longer once pages inside it were given back: the kernel would
-//! fill the holes again.
+//! of the processor's translation buffer. It does so for small chunks and slots alone, which are
+//! used from end to end. Where single pages of a huge one were given back the kernel may make none
+//! until all of it went, or it would fill the holes again (`trim`).
 
 use super::Arena;
-use crate::config::{REGION, round_up};
+use crate::config::{HUGE_PAGE, REGION, round_up};
 use crate::os;
 
-/// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock.
+/// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock,
+/// and `grow` alone changes them.
 #[repr(C)]
 pub struct Heap {
     /// The arena that owns it.
@@ -27,11 +28,11 @@ pub struct Heap {
     /// First byte.
     pub base: usize,
     /// One past the last byte that may be used; a multiple of 64 KiB.
-    pub end: usize,
+    end: usize,
     /// One past the reservation; 0 for the break.
     pub limit: usize,
-    /// From here to its end it was asked for in huge pages; 0 if it was not, or no longer is.
-    pub huge: usize,
+    /// From here to its end some of it was asked for in huge pages; 0 if none was.
+    huge: usize,
     /// The next older heap of the arena.
     pub older: *mut Heap,
 }
@@ -41,13 +42,42 @@ impl Heap {
     pub fn is_break(&self) -> bool {
         self.limit == 0
     }
-    /// Pages inside go back: from now on the kernel may not make huge pages of what is left.
-    pub fn give_up_huge(&mut self) {
-        if self.huge != 0 && self.huge < self.end {
-            // SAFETY: this heap's own pages.
-            unsafe { os::advise_huge(self.huge, self.end - self.huge, false) };
+    /// A heap of so many bytes.
+    pub(super) const fn new(
+        arena: *const Arena,
+        (base, end, limit): (usize, usize, usize),
+        older: *mut Self,
+    ) -> Self {
+        Self {
+            arena,
+            base,
+            end,
+            limit,
+            huge: 0,
+            older,
         }
-        self.huge = 0;
+    }
+    /// One past the last byte that may be used; a multiple of 64 KiB.
+    #[inline]
+    pub const fn end(&self) -> usize {
+        self.end
+    }
+    /// It is longer or shorter now.
+    pub(super) const fn set_end(&mut self, end: usize) {
+        self.end = end;
+        if self.huge >= end {
+            self.huge = 0;
+        }
+    }
+    /// What begins here was asked for in huge pages.
+    pub(super) const fn set_huge(&mut self, from: usize) {
+        if self.huge == 0 {
+            self.huge = from;
+        }
+    }
+    /// Whether the huge page that `p` would lie in is one that was asked for.
+    pub const fn may_be_huge(&self, p: usize) -> bool {
+        self.huge != 0 && p >= self.huge && p - p % HUGE_PAGE + HUGE_PAGE <= self.end
     }
     /// Payload of the first chunk.
     pub fn first(&self) -> usize {

@@ -6,6 +6,9 @@
 
 pub mod bins;
 pub mod check;
+mod decay;
+mod entry;
+pub mod extents;
 pub mod fast;
 pub mod grow;
 pub mod heap;
@@ -15,88 +18,19 @@ pub mod slack;
 pub mod slots;
 pub mod split;
 pub mod strip;
-pub mod trim;
+pub mod supply;
+pub mod top;
+mod trim;
 
-use crate::chunk::Chunk;
-use crate::class::{CLASSES, RUNS};
-use crate::region::{ObjectState, Record};
+use crate::class::RUNS;
+use crate::region::Record;
 use crate::sync::{Guard, Lock};
 use bins::Bins;
+pub use entry::Entry;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use heap::Heap;
-use list::List;
-
-/// One freed object or chunk on its way between a cache and an arena.
-///
-/// The witness lets the cache see, without looking anything up, that what it hands out is what it
-/// took.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Entry {
-    /// The payload.
-    pub p: usize,
-    witness: Witness,
-}
-
-/// Which of the two it is the class of the entry's bin says.
-#[derive(Clone, Copy)]
-#[repr(C)]
-union Witness {
-    /// The object's state.
-    state: ObjectState,
-    /// Size word and tag of the freed chunk. Two words, as in the header: read as one after a
-    /// write of one half, either would wait for the processor's store buffer.
-    header: [u32; 2],
-}
-
-impl Entry {
-    /// No entry.
-    pub const NONE: Self = Self {
-        p: 0,
-        witness: Witness {
-            state: ObjectState(0),
-        },
-    };
-    /// A freed object and its state.
-    #[inline(always)]
-    pub const fn object(p: usize, state: ObjectState) -> Self {
-        let witness = Witness { state };
-        Self { p, witness }
-    }
-    /// Writes a freed chunk, its size word without the P flag, and its tag, half by half.
-    ///
-    /// # Safety
-    /// There is room for an entry.
-    #[inline(always)]
-    pub unsafe fn write_chunk(entry: *mut Self, p: usize, covered: u32, tag: u32) {
-        // SAFETY: the caller's.
-        unsafe {
-            (*entry).p = p;
-            (*entry).witness.header[0] = covered;
-            (*entry).witness.header[1] = tag;
-        }
-    }
-    /// Becomes the entry of a freed chunk.
-    pub fn set_chunk(&mut self, c: Chunk) {
-        // SAFETY: an entry.
-        unsafe { Self::write_chunk(self, c.payload(), c.head().covered(), c.tag()) };
-    }
-    /// The state of an entry that is an object.
-    #[inline(always)]
-    pub const fn state(&self) -> ObjectState {
-        // SAFETY: every bit pattern is a number.
-        unsafe { self.witness.state }
-    }
-    /// Size word and tag of an entry that is a chunk.
-    #[inline(always)]
-    pub const fn header(&self) -> [u32; 2] {
-        // SAFETY: every bit pattern is a pair of numbers.
-        unsafe { self.witness.header }
-    }
-}
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// An arena: the lock, and what it guards.
 ///
@@ -105,6 +39,11 @@ impl Entry {
 #[repr(C)]
 pub struct Arena {
     pub(crate) lock: Lock,
+    /// Held while the kernel is asked for pages, without the arena's lock. Whoever has that may wait
+    /// for this, not the other way round.
+    pub(crate) purging: Lock,
+    /// The kernel would not have pages that are still marked as gone.
+    refusal: AtomicBool,
     /// 0 is the main arena, the one that uses the break.
     pub index: usize,
     /// Threads that refill from here; the least used arena gets the next thread.
@@ -124,53 +63,26 @@ pub struct Arena {
 // SAFETY: `state` is reached only through `lock`.
 unsafe impl Sync for Arena {}
 
-/// What an arena's lock guards.
+/// What an arena's lock guards, in parts. Each keeps its own sums, and only its file writes them.
 #[repr(C)]
 pub struct State {
-    pub(crate) me: *const Arena,
-    /// Payload of top; 0 before the first heap.
-    pub(crate) top: usize,
-    /// From here to the end of the newest heap no byte was ever used: known to be zero.
-    pub(crate) fresh: usize,
-    /// The newest heap, the one that holds top.
-    pub(crate) heap: *mut Heap,
-    /// Bytes of the chunks in fastbins, and of the objects that rest.
-    pub(crate) fast_bytes: usize,
-    /// See `fast_bytes`.
-    pub(crate) resting: usize,
-    /// Regions in which chunks wait; those that are mostly waiting come first.
-    pub(crate) waiting: List,
-    /// Slots without live objects, and their number.
-    pub(crate) empty: List,
-    /// See `empty`.
-    pub(crate) empty_slots: usize,
-    /// All slots.
-    pub(crate) all_slots: usize,
-    /// Bytes of chunks in bins.
-    pub(crate) free: usize,
-    /// Bytes of slots that no object or strip has, but for pages that were purged.
-    pub(crate) vacant: usize,
-    /// Bytes of these pages.
-    pub(crate) purged: usize,
-    /// Bytes of free chunks large enough to purge that were not purged yet.
-    pub(crate) dirty: usize,
-    /// When dirty chunks are purged.
-    pub(crate) decay: trim::Decay,
-    /// A reservation that holds no heap, and that the kernel would not take back.
-    pub(crate) spare: Option<heap::Reservation>,
-    /// Bytes got from the system, now and at most.
-    pub(crate) system: usize,
-    /// See `system`.
-    pub(crate) system_peak: usize,
-    /// Somebody else moves the break too: the main arena uses reservations from now on.
-    pub(crate) break_lost: bool,
-    /// Whether the heap grows for something that need not be used from end to end.
-    pub(crate) sparse: bool,
-    /// Slots with something to give, by their bounds.
-    pub(crate) slots: [List; slots::LONG + 1],
-    /// Freed chunks that wait uncoalesced, and freed objects that rest, a stack per class.
-    pub(crate) fast: [fast::Stack; CLASSES],
-    pub(crate) bins: Bins,
+    me: *const Arena,
+    /// The last chunk of the newest heap.
+    pub top: top::Top,
+    /// What the system gave.
+    pub heaps: grow::Heaps,
+    /// When memory goes back.
+    decay: decay::Decay,
+    /// Which pages are wholly free.
+    pub extents: extents::Extents,
+    /// Where objects of runs lie.
+    pub slots: slots::Slots,
+    /// Freed objects that rest.
+    pub resting: runs::Resting,
+    /// Freed chunks that wait uncoalesced.
+    pub waiting: fast::Waiting,
+    /// Free chunks.
+    pub bins: Bins,
 }
 
 /// A locked arena.
@@ -184,6 +96,8 @@ impl Arena {
     pub const fn new() -> Self {
         Self {
             lock: Lock::new(),
+            purging: Lock::new(),
+            refusal: AtomicBool::new(false),
             index: 0,
             threads: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
@@ -192,27 +106,13 @@ impl Arena {
             out: [const { AtomicUsize::new(0) }; RUNS + 1],
             state: UnsafeCell::new(State {
                 me: ptr::null(),
-                top: 0,
-                fresh: 0,
-                heap: ptr::null_mut(),
-                fast_bytes: 0,
-                resting: 0,
-                waiting: List::new(),
-                empty: List::new(),
-                empty_slots: 0,
-                all_slots: 0,
-                free: 0,
-                vacant: 0,
-                purged: 0,
-                dirty: 0,
-                decay: trim::Decay::new(),
-                spare: None,
-                system: 0,
-                system_peak: 0,
-                break_lost: false,
-                sparse: false,
-                slots: [const { List::new() }; slots::LONG + 1],
-                fast: [const { fast::Stack::new() }; CLASSES],
+                top: top::Top::new(),
+                heaps: grow::Heaps::new(),
+                decay: decay::Decay::new(),
+                extents: extents::Extents::new(),
+                slots: slots::Slots::new(),
+                resting: runs::Resting::new(),
+                waiting: fast::Waiting::new(),
                 bins: Bins::new(),
             }),
         }
@@ -248,6 +148,15 @@ impl Arena {
         early
     }
 
+    /// The arena, if nobody has it.
+    pub fn try_lock(&self) -> Option<Locked<'_>> {
+        let held = self.lock.try_acquire()?;
+        // SAFETY: as in `lock`.
+        let state = unsafe { &mut *self.state.get() };
+        state.me = self;
+        Some(Locked { state, _held: held })
+    }
+
     /// Waits for the arena.
     #[inline]
     pub fn lock(&self) -> Locked<'_> {
@@ -256,6 +165,14 @@ impl Arena {
         let state = unsafe { &mut *self.state.get() };
         state.me = self;
         Locked { state, _held: held }
+    }
+}
+
+impl Locked<'_> {
+    /// The arena that is locked.
+    pub fn arena(&self) -> &'static Arena {
+        // SAFETY: `me` is set by every lock, and arenas live forever.
+        unsafe { &*self.me }
     }
 }
 

@@ -23,9 +23,35 @@ pub const EARLY: usize = 64;
 /// trees of 24 bytes a node took 1.3 of the time where their nodes came back in any order but the
 /// slots'.
 const PROMPT: usize = 128 / ALIGN;
+/// Objects that are merged at most because too much rests: several times what a spill brings.
+const MERGES: usize = 4096;
 /// Slots that one refill looks into at most, if the first has anything: where little is free in
 /// each, fewer objects come of it.
 const LOOKS: usize = 4;
+
+/// Freed objects that wait for a request of their class, a stack per class.
+pub struct Resting {
+    /// Their bytes.
+    bytes: usize,
+    /// The class whose objects are merged next.
+    turn: usize,
+    stacks: [Stack; class::RUNS + 1],
+}
+
+impl Resting {
+    /// None.
+    pub const fn new() -> Self {
+        Self {
+            bytes: 0,
+            turn: 0,
+            stacks: [const { Stack::new() }; class::RUNS + 1],
+        }
+    }
+    /// Bytes of objects that rest.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
 
 impl State {
     /// Fills `out` with objects of a run class; the last one is handed out first.
@@ -47,7 +73,7 @@ impl State {
 
     /// Whether objects of a class rest.
     pub fn rests(&self, class: usize) -> bool {
-        self.fast.get(class).is_some_and(|s| !s.is_empty())
+        self.resting.stacks.get(class).is_some_and(|s| !s.is_empty())
     }
 
     fn count_out(&self, class: usize, n: usize) {
@@ -61,12 +87,12 @@ impl State {
     /// # Safety
     /// `r` is a slot of this locked arena.
     unsafe fn take_from(&mut self, r: *mut Record, class: usize, out: &mut [Entry]) -> usize {
-        // SAFETY: the caller's.
-        let slot = unsafe { &mut *r };
         let (mut n, mut longest) = (0, 0);
-        let half = usize::from(slot.search);
+        // SAFETY: the caller's.
+        let half = unsafe { usize::from((*r).search) };
         for (mut at, end) in [(half, GRANULES), (0, half)] {
-            while let Some(span) = slot.map.span(at)
+            // SAFETY: the caller's.
+            while let Some(span) = unsafe { (*r).map.span(at) }
                 && span.start < end
             {
                 let mut count = 0;
@@ -77,14 +103,18 @@ impl State {
                         start: span.start,
                         len: count * class,
                     };
-                    self.occupy(slot, used);
+                    self.occupy(r, used);
                     // SAFETY: a slot's states, of granules that were free a moment ago (I9).
-                    unsafe { name(slot, used, class, rest) };
+                    unsafe { name(r, used, class, rest) };
                     n += count;
                 }
                 if n == out.len() {
-                    slot.search = (span.start + count * class) as u16;
-                    if slot.free == 0 {
+                    // SAFETY: the caller's.
+                    let full = unsafe {
+                        (*r).search = (span.start + count * class) as u16;
+                        (*r).free == 0
+                    };
+                    if full {
                         self.rank(r, 0);
                     }
                     return n;
@@ -115,15 +145,15 @@ impl State {
                 }
             }
             n += 1;
-            if rests && self.fast.get_mut(class).is_some_and(|s| s.push(p)) {
-                self.resting += size;
+            if rests && self.resting.stacks.get_mut(class).is_some_and(|s| s.push(p)) {
+                self.resting.bytes += size;
             } else {
                 self.merge_object(p, class, r);
             }
         }
         self.count_out(class, n.wrapping_neg());
-        if rests && self.resting > self.patience() {
-            self.merge_resting();
+        if rests && self.resting.bytes > self.patience() {
+            self.merge_some(MERGES);
         }
         n
     }
@@ -132,47 +162,67 @@ impl State {
     fn take_resting(&mut self, class: usize, out: &mut [Entry]) -> usize {
         let mut n = 0;
         for entry in out.iter_mut() {
-            let Some(p) = self.fast.get_mut(class).and_then(Stack::pop) else {
+            let Some(p) = self.resting.stacks.get_mut(class).and_then(Stack::pop) else {
                 break;
             };
             *entry = Entry::object(p, region::state_at(region::word(p), p));
             n += 1;
         }
-        self.resting -= n * class::size_of(class);
+        self.resting.bytes -= n * class::size_of(class);
         n
     }
 
     /// Gives all objects that rest back to their slots.
     pub(super) fn merge_resting(&mut self) {
-        for class in 1..=class::RUNS {
-            while let Some(p) = self.fast.get_mut(class).and_then(Stack::pop) {
-                self.merge_object(p, class, region::record(p));
-            }
+        if self.resting.bytes != 0 {
+            self.merge_some(usize::MAX);
         }
-        self.resting = 0;
+    }
+
+    /// Gives some of the objects that rest back to their slots, class by class.
+    fn merge_some(&mut self, most: usize) {
+        let mut left = most;
+        for _ in 0..=class::RUNS {
+            let class = self.resting.turn.clamp(1, class::RUNS);
+            while left != 0
+                && let Some(p) = self.resting.stacks.get_mut(class).and_then(Stack::pop)
+            {
+                self.resting.bytes -= class::size_of(class);
+                self.merge_object(p, class, region::record(p));
+                left -= 1;
+            }
+            if left == 0 {
+                return;
+            }
+            self.resting.turn = if class == class::RUNS { 1 } else { class + 1 };
+        }
     }
 
     /// Gives a freed object back to its slot.
     #[inline(always)]
     fn merge_object(&mut self, p: usize, class: usize, r: *mut Record) {
-        // SAFETY: `p` was vetted: its region is a slot of this locked arena (I8, I10).
-        let slot = unsafe { &mut *r };
         let span = Span {
             start: granules::number(p),
             len: class,
         };
         // Where two threads freed it at once, the other's may have been merged, and the memory
         // have become part of something else since: then the state is another one.
-        let state = ObjectState(slot.states + span.start);
-        // SAFETY: a slot's states (I9).
-        if unsafe { state.get() } != class as u8 | FREED || !slot.map.put_span(span) {
-            fatal::die("free(): double free detected in tcache 2", p);
+        // SAFETY: `p` was vetted: its region is a slot of this locked arena, with states (I8 to I10).
+        let (free, bound, pages) = unsafe {
+            let state = ObjectState((*r).states + span.start);
+            if state.get() != class as u8 | FREED || !(*r).map.put_span(span) {
+                fatal::die("free(): double free detected in tcache 2", p);
+            }
+            (*r).free += class as u32;
+            ((*r).free as usize, (*r).bound, (*r).map.full_pages(span))
+        };
+        self.slots.give(class);
+        if !pages.is_empty() {
+            self.extents.vacate_in(r, pages);
         }
-        slot.free += class as u32;
-        self.vacant += class * ALIGN;
-        if slot.free as usize == WHOLE.len {
+        if free == WHOLE.len {
             self.retire(r);
-        } else if usize::from(slot.bound) < LONG {
+        } else if usize::from(bound) < LONG {
             self.raise(r, span);
         }
     }
@@ -192,8 +242,10 @@ impl State {
 ///
 /// # Safety
 /// The slot's states are there, and no object has any of these granules.
-unsafe fn name(slot: &Record, span: Span, class: usize, out: &mut [Entry]) {
-    let states: *mut u8 = ptr::with_exposed_provenance_mut(slot.states + span.start);
+unsafe fn name(r: *mut Record, span: Span, class: usize, out: &mut [Entry]) {
+    // SAFETY: the caller's.
+    let (base, first) = unsafe { ((*r).base, (*r).states + span.start) };
+    let states: *mut u8 = ptr::with_exposed_provenance_mut(first);
     // Until here a second free of an old object still found its state.
     // SAFETY: the caller's.
     unsafe { states.write_bytes(0, span.len) };
@@ -204,8 +256,8 @@ unsafe fn name(slot: &Record, span: Span, class: usize, out: &mut [Entry]) {
         }
         // SAFETY: the caller's.
         unsafe { states.add(at).write(class as u8 | FREED) };
-        let p = slot.base + (span.start + at) * ALIGN;
-        *entry = Entry::object(p, ObjectState(slot.states + span.start + at));
+        let p = base + (span.start + at) * ALIGN;
+        *entry = Entry::object(p, ObjectState(first + at));
         at += class;
     }
 }

@@ -7,11 +7,13 @@
 //!    (its header: the last 8 bytes of region r-1) '- its prev_size
 //! ```
 
-use super::State;
+use super::grow::Use;
 use super::list::List;
+use super::supply::{Growth, Source, Wanted};
+use super::{State, bins};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
-use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION, round_up};
+use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION};
 use crate::granules::Span;
 use crate::region::{self, CHUNKS, Record};
 use crate::{fatal, os, side};
@@ -26,36 +28,98 @@ pub const WHOLE: Span = Span {
     start: 0,
     len: GRANULES - 1,
 };
-/// Granules of a page of 4 KiB, the least that goes back to the system out of a slot in use.
-const PAGE: usize = 256;
-/// Pages of a slot.
-const PAGES: usize = GRANULES / PAGE;
 /// Granules of the longest bound, which stands for all that are longer: of a strip, which is longer
 /// than any object of a run.
 pub const LONG: usize = 64;
 /// Empty slots that are kept in any case; above, an eighth of all are. Giving each back at once
 /// cost trees a third of their time.
 const RESERVE: usize = 4;
+/// Empty slots that become chunks again at once because there are too many.
+const DISSOLVED: usize = 4;
 /// Bytes in which a slot lies wherever they begin, with what is left on either side a chunk or
 /// nothing. (With one chunk less, 16 bytes could be left behind the slot, and were.)
 const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
+
+/// The slots of an arena.
+pub struct Slots {
+    /// Bytes that no object and no strip has.
+    free: usize,
+    /// Slots without live objects, and their number.
+    empty: List,
+    /// See `empty`.
+    empties: usize,
+    /// All slots.
+    all: usize,
+    /// Slots with something to give, by their bounds.
+    by_bound: [List; LONG + 1],
+}
+
+impl Slots {
+    /// None.
+    pub const fn new() -> Self {
+        Self {
+            free: 0,
+            empty: List::new(),
+            empties: 0,
+            all: 0,
+            by_bound: [const { List::new() }; LONG + 1],
+        }
+    }
+    /// Bytes that no object and no strip has.
+    pub const fn free(&self) -> usize {
+        self.free
+    }
+    /// How many have no objects.
+    pub const fn empties(&self) -> usize {
+        self.empties
+    }
+    /// So many granules are free again.
+    #[inline]
+    pub(super) const fn give(&mut self, granules: usize) {
+        self.free += granules * ALIGN;
+    }
+}
+
+/// A slot's room, wherever it lies.
+struct Room;
+
+impl Wanted for Room {
+    fn find(&self, state: &State) -> Option<Chunk> {
+        let found = state.find_aligned(REGION, REGION);
+        found.or_else(|| state.find(SLOT_ROOM, false))
+    }
+    fn room(&self, state: &State) -> usize {
+        lead(state.top.at()) + REGION
+    }
+    fn growth(&self, _: &State) -> usize {
+        SLOT_ROOM
+    }
+    fn of(&self) -> Use {
+        Use::Dense
+    }
+}
+
+/// Bytes in front of the next slot: none, or enough to be a chunk.
+fn lead(p: usize) -> usize {
+    bins::lead(p, REGION)
+}
 
 impl State {
     /// A slot that may have a free span of so many granules: of those in use the one with
     /// the longest, an empty one, or a new one.
     pub(super) fn slot_for(&mut self, granules: usize) -> Option<*mut Record> {
         let mut used = self.longest(granules);
-        if used.is_null() && self.empty.first().is_null() && self.resting >= REGION {
+        if used.is_null() && self.slots.empty.first().is_null() && self.resting.bytes() >= REGION {
             self.merge_resting();
             used = self.longest(granules);
         }
         if !used.is_null() {
             return Some(used);
         }
-        let mut r = self.empty.first();
+        let mut r = self.slots.empty.first();
         if r.is_null() {
             let Some(new) = self.new_slot() else {
-                if self.resting == 0 {
+                if self.resting.bytes() == 0 {
                     return None;
                 }
                 self.merge_resting();
@@ -63,8 +127,8 @@ impl State {
             };
             r = new;
         } else {
-            self.empty.remove(r);
-            self.empty_slots -= 1;
+            self.slots.empty.remove(r);
+            self.slots.empties -= 1;
         }
         self.rank(r, LONG);
         Some(r)
@@ -73,7 +137,7 @@ impl State {
     /// Of the slots in use that may have a free span of so many granules one with the longest, or
     /// null.
     pub(super) fn longest(&self, granules: usize) -> *mut Record {
-        let lists = self.slots.get(granules..).unwrap_or_default();
+        let lists = self.slots.by_bound.get(granules..).unwrap_or_default();
         let mut longest = lists.iter().rev().map(List::first);
         longest.find(|r| !r.is_null()).unwrap_or(ptr::null_mut())
     }
@@ -86,11 +150,11 @@ impl State {
         if bound == before {
             return;
         }
-        if let Some(list) = self.slots.get_mut(before) {
+        if let Some(list) = self.slots.by_bound.get_mut(before) {
             list.remove(r);
         }
         if bound != 0
-            && let Some(list) = self.slots.get_mut(bound)
+            && let Some(list) = self.slots.by_bound.get_mut(bound)
         {
             list.push_back(r);
         }
@@ -98,78 +162,35 @@ impl State {
         unsafe { (*r).bound = bound as u16 };
     }
 
-    /// A free span of a slot is free no more. Of a purged page it takes a part of, all counts as
-    /// vacant again.
-    pub(super) fn occupy(&mut self, slot: &mut Record, span: Span) {
-        slot.map.take_span(span);
-        slot.free -= span.len as u32;
-        if slot.purged != 0 {
-            let before = slot.purged_bytes();
-            let (first, last) = (span.start / PAGE, (span.start + span.len - 1) / PAGE);
-            for page in first..=last {
-                slot.purged &= !(1 << page);
-            }
-            let back = before - slot.purged_bytes();
-            self.vacant += back;
-            self.purged -= back;
+    /// A free span of a slot is free no more.
+    pub(super) fn occupy(&mut self, r: *mut Record, span: Span) {
+        // SAFETY: a slot of this locked arena (I10).
+        let (from, any) = unsafe {
+            (*r).map.take_span(span);
+            (*r).free -= span.len as u32;
+            ((*r).base + span.start * ALIGN, !(*r).pages.free().is_empty())
+        };
+        self.slots.free -= span.len * ALIGN;
+        if any {
+            self.used(from, from + span.len * ALIGN);
         }
-        self.vacant -= span.len * ALIGN;
-    }
-
-    /// Returns the pages of slots that no object has any of, until `amount` bytes went or the
-    /// kernel refused as often as the `patience` says. Bytes that went.
-    pub(super) fn purge_slots(&mut self, amount: usize, mut patience: usize) -> usize {
-        if os::page() != PAGE * ALIGN {
-            return 0;
-        }
-        let mut gone = 0;
-        // Where a whole page is free, a span is as long as any.
-        for list in [self.slots.get(LONG), Some(&self.empty)] {
-            let mut r = list.map_or(ptr::null_mut(), List::first);
-            while !r.is_null() && gone < amount && patience != 0 {
-                // SAFETY: slots of this locked arena (I10).
-                let slot = unsafe { &mut *r };
-                let mut page = 0;
-                while page < PAGES {
-                    // One call for pages side by side: the arena is locked meanwhile.
-                    let pages = slot.idle_pages(page);
-                    if pages == 0 {
-                        page += 1;
-                        continue;
-                    }
-                    let len = pages * PAGE * ALIGN;
-                    // SAFETY: whole pages of free granules.
-                    if unsafe { os::purge(slot.base + page * PAGE * ALIGN, len) } {
-                        slot.purged |= (((1_u32 << pages) - 1) << page) as u16;
-                        gone += len;
-                        // SAFETY: its heap is this locked arena's (I8, I10).
-                        unsafe { (*slot.heap).give_up_huge() };
-                    } else {
-                        patience = patience.saturating_sub(1);
-                    }
-                    page += pages;
-                }
-                r = slot.next;
-            }
-        }
-        self.vacant -= gone;
-        self.purged += gone;
-        gone
     }
 
     /// A slot without objects waits for new ones, or becomes a chunk again.
     pub(super) fn retire(&mut self, r: *mut Record) {
         self.rank(r, 0);
-        self.empty.push_front(r);
-        self.empty_slots += 1;
-        if self.empty_slots > RESERVE.max(self.all_slots / 8) {
-            self.dissolve_empty(RESERVE.max(self.all_slots / 16));
+        self.slots.empty.push_front(r);
+        self.slots.empties += 1;
+        if self.slots.empties > RESERVE.max(self.slots.all / 8) {
+            // A few at a time: what is over comes with the next ones.
+            let least = RESERVE.max(self.slots.all / 16);
+            self.dissolve_empty(least.max(self.slots.empties - DISSOLVED));
         }
     }
 
     /// Bytes of slots that neither the program has nor a cache.
     pub fn free_in_slots(&self) -> usize {
-        self.vacant + self.purged + self.resting
+        self.slots.free + self.resting.bytes()
     }
 
     /// Cuts a slot out of the heap, all of it free.
@@ -184,6 +205,7 @@ impl State {
                 let states = side::zeroed(STATES)
                     .filter(|&states| region::is_slot(region::slot_word((*r).base, states)));
                 let Some(states) = states else {
+                    self.used(c.payload(), c.payload() + ALIGN);
                     c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
                     self.release(c, REGION);
                     return None;
@@ -194,108 +216,65 @@ impl State {
             (*r).free = WHOLE.len as u32;
             (*r).bound = 0;
             (*r).search = 0;
-            (*r).purged = 0;
             region::set_word((*r).base, region::slot_word((*r).base, (*r).states));
         }
-        self.all_slots += 1;
-        self.vacant += WHOLE.len * ALIGN;
+        self.slots.all += 1;
+        self.slots.give(WHOLE.len);
+        // SAFETY: as above.
+        let base = unsafe { (*r).base };
+        self.extents.vacate(base, base + REGION - os::page());
         Some(r)
     }
 
     /// A chunk of one region, its payload on the region's first byte.
+    ///
+    /// A free chunk may hold a whole region; one of two regions does wherever it lies. Top holds
+    /// one when its end is far enough away.
     fn take_slot_chunk(&mut self) -> Option<Chunk> {
-        // A free chunk may hold a whole region; one of two regions does wherever it lies. Top
-        // holds one when its end is far enough away. Only then is it worth growing.
-        let c = if let Some(found) = self.find_slot() {
-            self.cut_slot(found)
-        } else {
-            let mut at = round_up(self.top.max(1), REGION);
-            if at - self.top == ALIGN {
-                at += REGION;
-            }
-            let lead = at - self.top;
-            if self.top == 0 || !self.room_in_top(lead + REGION) {
-                if self.worth_sweeping() {
-                    self.sweep_all();
-                    if let Some(found) = self.find_slot() {
-                        let c = self.cut_slot(found);
-                        return Some(self.dress_slot(c));
-                    }
+        let c = match self.source(&Room, Growth::Yes)? {
+            Source::Bin(found) => self.cut_slot(found),
+            Source::Top => {
+                let lead = lead(self.top.at());
+                if lead == 0 {
+                    self.cut_top(REGION)?.chunk
+                } else {
+                    let front = self.cut_top(lead)?.chunk;
+                    let slot = self.cut_top(REGION)?.chunk;
+                    front.mark(false);
+                    self.release(front, lead);
+                    slot
                 }
-                if !self.room_in_top(SLOT_ROOM) && !self.grow(SLOT_ROOM) {
-                    return None;
-                }
-                at = round_up(self.top, REGION);
-                if at - self.top == ALIGN {
-                    at += REGION;
-                }
-            }
-            let lead = at - self.top;
-            if lead != 0 {
-                let front = self.cut_top(lead)?.chunk;
-                let slot = self.cut_top(REGION)?.chunk;
-                front.mark(false);
-                self.release(front, lead);
-                slot
-            } else {
-                self.cut_top(REGION)?.chunk
             }
         };
-        Some(self.dress_slot(c))
-    }
-
-    fn find_slot(&self) -> Option<Chunk> {
-        self.find_aligned(REGION, REGION)
-            .or_else(|| self.find(SLOT_ROOM, false))
-    }
-
-    /// Cuts the slot out of a binned chunk that surely contains one.
-    fn cut_slot(&mut self, found: Chunk) -> Chunk {
-        let size = self.unlink(found);
-        found.after(size).set_prev_in_use(true);
-        let p = found.payload();
-        let mut at = round_up(p, REGION);
-        if at - p == ALIGN {
-            at += REGION;
-        }
-        let lead = at - p;
-        let prev_in_use = found.head().prev_in_use();
-        let slot = found.after(lead);
-        let rest = size - lead - REGION;
-        slot.write(REGION, Kind::Plain, lead != 0 || prev_in_use, true);
-        if rest != 0 {
-            let tail = slot.after(REGION);
-            tail.write(rest, Kind::Plain, true, false);
-            self.release(tail, rest);
-        }
-        if lead != 0 {
-            found.write(lead, Kind::Plain, prev_in_use, false);
-            self.release(found, lead);
-        }
-        slot
-    }
-
-    fn dress_slot(&mut self, c: Chunk) -> Chunk {
         c.write(REGION, Kind::Run, c.head().prev_in_use(), true);
-        c
+        Some(c)
+    }
+
+    /// Cuts the slot out of a binned chunk that surely contains one. What is known of its pages
+    /// stays known: objects have none of them yet.
+    fn cut_slot(&mut self, found: Chunk) -> Chunk {
+        let lead = lead(found.payload());
+        let size = self.unlink(found);
+        let at = found.payload() + lead;
+        let end = at + REGION;
+        self.used(at - 16, at);
+        self.used(end - 16, (end + 16).min(found.payload() + size));
+        self.divide(found, size, lead, REGION)
     }
 
     /// Turns empty slots back into chunks until at most `keep` are left.
     pub(super) fn dissolve_empty(&mut self, keep: usize) {
-        while self.empty_slots > keep {
-            let r = self.empty.first();
+        while self.slots.empties > keep {
+            let r = self.slots.empty.first();
             if r.is_null() {
                 return;
             }
-            self.empty.remove(r);
-            self.empty_slots -= 1;
-            self.all_slots -= 1;
+            self.slots.empty.remove(r);
+            self.slots.empties -= 1;
+            self.slots.all -= 1;
             // SAFETY: `r` is a slot of this locked arena (I10).
             let base = unsafe { (*r).base };
-            // SAFETY: as above.
-            let purged = unsafe { (*r).purged_bytes() };
-            self.vacant -= WHOLE.len * ALIGN - purged;
-            self.purged -= purged;
+            self.slots.free -= WHOLE.len * ALIGN;
             region::set_word(base, CHUNKS);
             // SAFETY: as above.
             unsafe {
@@ -310,23 +289,10 @@ impl State {
             if !c.head().is(Kind::Run) || !c.is_used() || c.head().size() != REGION {
                 fatal::die("free(): corrupted run", base);
             }
+            // Links may come to lie there.
+            self.used(base, base + ALIGN);
             c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
             self.release(c, REGION);
         }
-    }
-}
-
-impl Record {
-    /// How many pages side by side, from this one on, no object has any of and are still there.
-    fn idle_pages(&self, page: usize) -> usize {
-        let idle = |&page: &usize| {
-            self.purged & 1 << page == 0 && self.map.from(page * PAGE, PAGE) >= PAGE
-        };
-        (page..PAGES).take_while(idle).count()
-    }
-
-    /// Bytes of a slot's pages that went back and were not used since.
-    pub fn purged_bytes(&self) -> usize {
-        self.purged.count_ones() as usize * PAGE * ALIGN
     }
 }

@@ -1,10 +1,10 @@
 //! Split and coalesce: how chunks become free and free chunks become chunks.
 
+use super::supply::{Growth, Sized, Source};
 use super::{Entry, State, bins, slack};
 use crate::chunk::{Chunk, Kind};
-use crate::class;
-use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK};
-use crate::fatal;
+use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK, round_up};
+use crate::{class, fatal, os};
 
 /// A chunk fresh from the arena, in use, and how much of it must be cleared to be zero.
 #[derive(Clone, Copy)]
@@ -15,61 +15,38 @@ pub struct Carved {
     pub clean_from: usize,
 }
 
-/// What a request that finds no free memory may do to the heap.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Growth {
-    /// Nothing: only memory that was used before serves.
-    No,
-    /// Let it grow by what may stay untouched: small pages.
-    Sparse,
-    /// Let it grow by what is used from end to end.
-    Dense,
-}
-
 impl State {
     /// A chunk of `size` bytes at a multiple of `align`, a power of two, in use.
     pub fn take(&mut self, size: usize, align: usize, growth: Growth) -> Option<Carved> {
-        self.sparse = growth == Growth::Sparse;
-        let may_grow = growth != Growth::No;
         if align > ALIGN {
-            return self.take_aligned(align, size, may_grow);
+            return self.take_aligned(align, size, growth);
         }
-        self.take_chunk(size, may_grow)
+        self.take_chunk(size, growth)
     }
 
     /// A chunk of `size` bytes (a little more when no exact fit is found), in use.
-    fn take_chunk(&mut self, size: usize, may_grow: bool) -> Option<Carved> {
+    fn take_chunk(&mut self, size: usize, growth: Growth) -> Option<Carved> {
         if size > MAX_CHUNK {
             return None;
         }
-        match self.source(size, false, may_grow)? {
-            Source::Bin(c) => {
-                self.cut(c, size);
-                Some(Carved {
-                    chunk: c,
-                    clean_from: usize::MAX,
-                })
-            }
+        let wanted = Sized {
+            size,
+            conform: false,
+        };
+        match self.source(&wanted, growth)? {
+            Source::Bin(c) => Some(self.cut(c, 0, size)),
             Source::Top => self.cut_top(size),
         }
     }
 
     /// A chunk whose payload is a multiple of `align`, a power of two above 16; the slack on
     /// either side goes back to the bins.
-    fn take_aligned(&mut self, align: usize, size: usize, may_grow: bool) -> Option<Carved> {
-        let whole = match self.find_aligned(size, align) {
-            Some(c) => {
-                self.cut(c, c.head().size());
-                Carved {
-                    chunk: c,
-                    clean_from: usize::MAX,
-                }
-            }
-            None => {
-                let room = size.checked_add(align)?.checked_add(MIN_CHUNK)?;
-                self.take_chunk(room, may_grow)?
-            }
-        };
+    fn take_aligned(&mut self, align: usize, size: usize, growth: Growth) -> Option<Carved> {
+        if let Some(c) = self.find_aligned(size, align) {
+            return Some(self.cut(c, bins::lead(c.payload(), align), size));
+        }
+        let room = size.checked_add(align)?.checked_add(MIN_CHUNK)?;
+        let whole = self.take_chunk(room, growth)?;
         let (p, mut total) = (whole.chunk.payload(), whole.chunk.head().size());
         let lead = bins::lead(p, align);
         // SAFETY: inside the chunk by the room asked for.
@@ -113,13 +90,13 @@ impl State {
         if size > MAX_CHUNK {
             return false;
         }
-        if next.payload() != self.top && self.is_waiting(next.payload()) {
+        if next.payload() != self.top.at() && self.is_waiting(next.payload()) {
             self.sweep_at(next.payload());
             next = c.after(have);
         }
-        if next.payload() == self.top {
+        if next.payload() == self.top.at() {
             let more = size - have;
-            if !self.room_in_top(more) && !self.lengthen_top(more) {
+            if !self.top.has_room(more) && !self.lengthen_top(more) {
                 return false;
             }
             let Some(cut) = self.cut_top(more) else {
@@ -130,26 +107,35 @@ impl State {
             c.write(size, Kind::Plain, head.prev_in_use(), true);
             return true;
         }
-        if !next.head().is_free() || have + next.head().size() < size {
+        let Some(free) = next.head().is_free().then(|| next.head().size()) else {
+            return false;
+        };
+        let taken = match (have + free).checked_sub(size) {
+            None => return false,
+            Some(rest) if rest < MIN_CHUNK => free,
+            Some(_) => size - have,
+        };
+        if have + taken > MAX_CHUNK {
             return false;
         }
-        let total = have + self.unlink(next);
-        next.after(total - have).set_prev_in_use(true);
-        if total > MAX_CHUNK {
-            // Too long for one header: put the neighbour back as it was.
-            self.bin(next, total - have);
-            return false;
+        // What is not needed of the neighbour was free before, and is not looked at: it may be long.
+        let cut = self.cut(next, 0, taken).chunk;
+        cut.swallow();
+        c.write(have + taken, Kind::Plain, head.prev_in_use(), true);
+        if have + taken != size {
+            slack::note(c, have + taken);
         }
-        next.swallow();
-        c.write(total, Kind::Plain, head.prev_in_use(), true);
-        self.shrink(c, size);
         true
     }
 
     /// Up to `n` chunks of one class, side by side, freed and ready for a cache.
     pub(super) fn carve(&mut self, class: usize, out: &mut [Entry]) -> usize {
         let size = class::size_of(class);
-        let Some(source) = self.source(size, true, true) else {
+        let wanted = Sized {
+            size,
+            conform: true,
+        };
+        let Some(source) = self.source(&wanted, Growth::Yes) else {
             return 0;
         };
         let n = out.len();
@@ -160,11 +146,11 @@ impl State {
                 if count > 1 && found - count * size == ALIGN {
                     count -= 1; // a remainder of 16 bytes can be neither chunk nor slack of a class
                 }
-                self.cut(c, count * size);
+                self.cut(c, 0, count * size);
                 (c, count)
             }
             Source::Top => {
-                let count = n.min(self.top_size().checked_div(size).unwrap_or(0)).max(1);
+                let count = n.min(self.top.size().checked_div(size).unwrap_or(0)).max(1);
                 match self.cut_top(count * size) {
                     Some(carved) => (carved.chunk, count),
                     None => return 0,
@@ -183,121 +169,53 @@ impl State {
         count
     }
 
-    /// Where the next chunk comes from, cheapest in memory first; see `docs/design.md`.
-    fn source(&mut self, size: usize, conform: bool, may_grow: bool) -> Option<Source> {
-        if let Some(c) = self.find(size, conform) {
-            return Some(Source::Bin(c));
-        }
-        if self.sweep_ripe()
-            && let Some(c) = self.find(size, conform)
-        {
-            return Some(Source::Bin(c));
-        }
-        if self.top != 0 && self.top + size <= self.fresh && self.room_in_top(size) {
-            return Some(Source::Top);
-        }
-        if !may_grow {
-            return None;
-        }
-        // The heap would have to grow: first let what waits merge.
-        if self.worth_sweeping() {
-            self.sweep_all();
-            if let Some(c) = self.find(size, conform) {
-                return Some(Source::Bin(c));
-            }
-        }
-        if self.room_in_top(size) {
-            return Some(Source::Top);
-        }
-        if self.fast_bytes >= size || self.empty_slots != 0 {
-            self.sweep_all();
-            self.dissolve_empty(0);
-            if let Some(c) = self.find(size, conform) {
-                return Some(Source::Bin(c));
-            }
-        }
-        if self.room_in_top(size) || self.grow(size) {
-            return Some(Source::Top);
-        }
-        // The system has no more: slots of objects that only rest become chunks as well.
-        if self.resting == 0 {
-            return None;
-        }
-        self.sweep_all();
-        self.dissolve_empty(0);
-        let found = self.find(size, conform).map(Source::Bin);
-        found.or_else(|| self.room_in_top(size).then_some(Source::Top))
-    }
-
-    /// Bytes of top.
-    pub fn top_size(&self) -> usize {
-        if self.top == 0 {
-            return 0;
-        }
-        // SAFETY: an arena with top has a heap (I10).
-        unsafe { (*self.heap).end - self.top }
-    }
-
-    pub(super) fn room_in_top(&self, size: usize) -> bool {
-        self.top_size() >= size
-    }
-
-    /// The first `size` bytes of top as a chunk in use; top has them.
-    pub(super) fn cut_top(&mut self, size: usize) -> Option<Carved> {
-        if !self.room_in_top(size) {
-            return None;
-        }
-        // SAFETY: top is inside the newest heap (I1).
-        let c = unsafe { Chunk::at(self.top) };
-        if !c.head().is(Kind::Top) || !c.is_freed() {
-            fatal::die("malloc(): corrupted top size", c.payload());
-        }
-        let clean_from = self.fresh;
-        let prev_in_use = c.head().prev_in_use();
-        self.set_top(c.after(size), true);
-        c.write(size, Kind::Plain, prev_in_use, true);
-        Some(Carved {
-            chunk: c,
-            clean_from,
-        })
-    }
-
-    /// Makes `c` top.
-    pub(super) fn set_top(&mut self, c: Chunk, prev_in_use: bool) {
-        self.top = c.payload();
-        self.fresh = self.fresh.max(self.top);
-        c.write(0, Kind::Top, prev_in_use, false);
-    }
-
-    /// Makes the first `size` bytes of a binned chunk a chunk in use; the rest stays free.
-    fn cut(&mut self, c: Chunk, size: usize) {
+    /// Makes `size` bytes of a binned chunk, `lead` bytes behind its beginning, a chunk in use. What
+    /// is left on either side stays free, and is none or enough to be a chunk; behind, it may also
+    /// be 16 bytes, which the chunk keeps.
+    pub(super) fn cut(&mut self, c: Chunk, lead: usize, size: usize) -> Carved {
         let found = self.unlink(c);
-        let head = c.head();
-        let next = c.after(found);
-        if found - size >= MIN_CHUNK {
-            c.write(size, Kind::Plain, head.prev_in_use(), true);
-            let rest = c.after(size);
-            let kind = if head.is(Kind::Purged) {
-                Kind::Purged
-            } else {
-                Kind::Free
-            };
-            rest.write(found - size, kind, true, false);
-            rest.set_foot(found - size);
-            self.link(rest, found - size);
-        } else {
-            if found != size {
-                slack::note(c, found);
-            }
-            c.write(found, Kind::Plain, head.prev_in_use(), true);
-            next.set_prev_in_use(true);
+        let at = c.payload() + lead;
+        // The foot in front, the header behind, and the links there.
+        self.used(at - 16, (at + size + 16).min(c.payload() + found));
+        self.decay.count(size);
+        Carved {
+            chunk: self.divide(c, found, lead, size),
+            clean_from: usize::MAX,
         }
+    }
+
+    /// The same of a chunk of `found` bytes that is in no bin any more. The pages in which headers,
+    /// links and feet come to lie are marked as used.
+    pub(super) fn divide(&mut self, c: Chunk, found: usize, lead: usize, size: usize) -> Chunk {
+        let prev_in_use = c.head().prev_in_use();
+        let chunk = c.after(lead);
+        let rest = found - lead - size;
+        if rest >= MIN_CHUNK {
+            chunk.write(size, Kind::Plain, lead == 0 && prev_in_use, true);
+            let tail = chunk.after(size);
+            tail.write(rest, Kind::Free, true, false);
+            tail.set_foot(rest);
+            self.link(tail, rest);
+        } else {
+            chunk.write(size + rest, Kind::Plain, lead == 0 && prev_in_use, true);
+            if rest != 0 {
+                slack::note(chunk, size + rest);
+            }
+            chunk.after(size + rest).set_prev_in_use(true);
+        }
+        if lead != 0 {
+            c.write(lead, Kind::Free, prev_in_use, false);
+            c.set_foot(lead);
+            self.link(c, lead);
+        }
+        chunk
     }
 
     /// Frees a chunk whose header was vetted: merges it with free neighbours and bins it, or
     /// lets top have it.
     pub fn release(&mut self, c: Chunk, size: usize) {
         let (mut start, mut total) = (c, size);
+        let end = c.payload() + size;
         if !c.head().prev_in_use() {
             let prev_size = c.prev_size();
             let prev = c.before();
@@ -315,20 +233,26 @@ impl State {
                     c.payload(),
                 );
             }
-            if total + prev_size <= MAX_CHUNK || c.after(size).payload() == self.top {
+            if total + prev_size <= MAX_CHUNK || end == self.top.at() {
                 total += self.unlink(prev);
                 start = prev;
                 c.swallow();
             }
         }
         let next = c.after(size);
-        if next.payload() == self.top {
+        if end == self.top.at() {
             if !next.head().is(Kind::Top) || !next.is_freed() {
                 fatal::die("malloc(): corrupted top size", next.payload());
             }
             let prev_in_use = start.head().prev_in_use();
             next.swallow();
             self.set_top(start, prev_in_use);
+            let page = os::page();
+            self.vacated(c.payload(), end, start.payload(), round_up(end, page));
+            if start != c && start.payload().is_multiple_of(page) {
+                // Links lay there; top has none.
+                self.extents.vacate(start.payload(), start.payload() + page);
+            }
             return;
         }
         if !next.is_valid() || next.head().is(Kind::Gone) {
@@ -338,7 +262,36 @@ impl State {
             total += self.unlink(next);
             next.swallow();
         }
+        self.vacated(c.payload(), end, start.payload() + 16, start.payload() + total - 16);
         self.bin(start, total);
+    }
+
+    /// Pages that are wholly free since the chunk `[at, end)` is: those that it, a header or a link
+    /// beside it had a part of, as far as they lie in `[from, to)`.
+    fn vacated(&mut self, at: usize, end: usize, from: usize, to: usize) {
+        let page = os::page();
+        let first = round_up(from, page);
+        let from = first.max((at - 16) & !(page - 1));
+        let to = (to & !(page - 1)).min(round_up(end + 16, page));
+        if from < to {
+            self.extents.vacate(from, to);
+        }
+    }
+
+    /// Bytes that are handed out, or that the heap writes to. Where the kernel is being asked for
+    /// one of their pages, waits for its answer.
+    pub(super) fn used(&mut self, from: usize, to: usize) {
+        let page = os::page();
+        if from < to && self.extents.occupy(from & !(page - 1), round_up(to, page)) {
+            self.await_purge();
+        }
+    }
+
+    /// Waits until the kernel has answered for all pages it is being asked for.
+    #[cold]
+    pub(super) fn await_purge(&self) {
+        // SAFETY: `me` is set by every lock.
+        drop(unsafe { &*self.me }.purging.acquire());
     }
 
     /// Writes `[c, c + size)` as one free chunk and links it.
@@ -348,12 +301,4 @@ impl State {
         c.after(size).set_prev_in_use(false);
         self.link(c, size);
     }
-}
-
-/// Where a chunk can be had.
-enum Source {
-    /// This free chunk, still linked.
-    Bin(Chunk),
-    /// Top has the room.
-    Top,
 }

@@ -94,10 +94,12 @@ impl State {
     /// `r` is a slot of this locked arena.
     unsafe fn strip_of(&mut self, r: *mut Record) -> Option<Strip> {
         // SAFETY: the caller's.
-        let slot = unsafe { &mut *r };
-        let (half, mut longest) = (usize::from(slot.search), 0);
+        let (half, base, states) =
+            unsafe { (usize::from((*r).search), (*r).base, (*r).states) };
+        let mut longest = 0;
         for (mut at, end) in [(half, GRANULES), (0, half)] {
-            while let Some(span) = slot.map.span(at)
+            // SAFETY: the caller's.
+            while let Some(span) = unsafe { (*r).map.span(at) }
                 && span.start < end
             {
                 if span.len < LONG {
@@ -109,19 +111,24 @@ impl State {
                     start: span.start,
                     len: span.len.min(MOST),
                 };
-                self.occupy(slot, used);
-                slot.search = (used.start + used.len) as u16;
-                let states: *mut u8 = ptr::with_exposed_provenance_mut(slot.states + used.start);
+                self.occupy(r, used);
+                self.decay.count(used.len * ALIGN);
+                let of_used: *mut u8 = ptr::with_exposed_provenance_mut(states + used.start);
                 // Until here a second free of an old object still found its state.
                 // SAFETY: a slot's states, of granules that were free a moment ago (I9).
-                unsafe { states.write_bytes(0, used.len) };
-                let at = slot.base + used.start * ALIGN;
+                unsafe { of_used.write_bytes(0, used.len) };
+                let at = base + used.start * ALIGN;
                 let strip = Strip {
                     at: AtomicUsize::new(at),
                     end: at + used.len * ALIGN,
-                    word: region::slot_word(slot.base, slot.states),
+                    word: region::slot_word(base, states),
                 };
-                if slot.free == 0 {
+                // SAFETY: the caller's.
+                let full = unsafe {
+                    (*r).search = (used.start + used.len) as u16;
+                    (*r).free == 0
+                };
+                if full {
                     self.rank(r, 0);
                 }
                 return Some(strip);
@@ -136,11 +143,14 @@ impl State {
         let Some(span) = strip.span() else { return };
         let r = region::record(strip.end - ALIGN);
         // SAFETY: a strip's slot stays one as long as the strip has granules.
-        let slot = unsafe { &mut *r };
-        slot.map.put_span(span);
-        slot.free += span.len as u32;
-        self.vacant += span.len * ALIGN;
-        if slot.free as usize == WHOLE.len {
+        let (free, pages) = unsafe {
+            (*r).map.put_span(span);
+            (*r).free += span.len as u32;
+            ((*r).free as usize, (*r).map.full_pages(span))
+        };
+        self.slots.give(span.len);
+        self.extents.vacate_in(r, pages);
+        if free == WHOLE.len {
             self.retire(r);
         } else {
             self.raise(r, span);

@@ -1,392 +1,382 @@
-//! Memory goes back: top by moving the break or returning its pages, free chunks inside by
-//! returning theirs.
+//! Memory goes back: idle pages by advice, oldest first and a few at a time; a heap's end by moving
+//! the break.
 //!
-//! Returning pages happens under the arena's lock: the kernel must be done with them before
-//! somebody is handed the memory, and the lock is what says so.
+//! A call gives back at most so much ([`RANGES`], [`PAGES`]), and asks the kernel without the
+//! arena's lock: no call grows with the heap, and nobody waits but who is handed those very pages.
 
-use super::State;
-use super::bins::{self, BINS, PURGEABLE};
-use crate::chunk::{Chunk, Kind};
-use crate::config::{GRANULES, PURGE_DELAY, REGION, round_up};
-use crate::{fatal, os, region, settings};
+use super::{Arena, Locked, State};
+use crate::config::{GRANULES, HUGE_PAGE, REGION};
+use crate::pages::PageSet;
+use crate::region::{self, Record};
+use crate::sync::Guard;
+use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
-/// Dirty bytes that are always kept for reuse; an eighth of what is live comes on top.
-const KEEP: usize = 1 << 20;
-/// Dirty bytes, or half of what was live at the peak of late, above which nothing is waited for.
-const KEEP_LARGE: usize = 64 << 20;
-/// The least that is worth a purge, bytes.
-const WORTH: usize = 256 << 10;
-/// Refusals after which a purge gives up, unless all is to go. The kernel takes no locked page
-/// back (`mlock`, `mlockall`), and says so again each time.
-const REFUSALS: usize = 64;
-/// Slots that are looked through for free pages in `PURGE_DELAY`; more of them rest longer. (While
-/// 1 GB of 48-byte objects went in random order, the pages came free one by one, and each batch
-/// looked through 16,000 slots for them: 15 of glibc's time.)
-const WALK: usize = 1024;
-/// The same of free chunks, most of which went before and are still linked. (1 GB of 600-byte
-/// objects in random order: 7 of glibc's time.)
-const CHASE: usize = 4096;
+/// Ranges that one call asks the kernel to take back.
+const RANGES: usize = 64;
+/// Pages of 4 KiB that one call gives back; what a huge page costs counts as [`WHOLE`] of them.
+const PAGES: usize = 1024;
+/// Pages whose time it takes to give back a huge page as a whole, and to take one apart.
+const WHOLE: usize = 32;
+/// See [`WHOLE`].
+const APART: usize = 128;
+/// Regions that one call looks at.
+const LOOKS: usize = 256;
+/// Regions of a huge page.
+const PARTS: usize = HUGE_PAGE / REGION;
 
-/// When memory goes back: what lay free for a whole epoch, of `purge_delay` milliseconds, the
-/// program does not need.
-///
-/// The clock is looked at when something is freed into an arena that holds enough to give back:
-/// there is no thread for it. A program that builds 25 MB, frees all and builds again within the
-/// epoch keeps its pages, and so does one whose large blocks come and go; epochs counted in bytes
-/// handed out cost such programs their pages, or kept them for ever where the thread caches
-/// served what came after.
-pub struct Decay {
-    /// When this epoch began, milliseconds.
-    began: usize,
-    /// Least that was dirty at any time of it, bytes.
-    least: usize,
-    /// Most that was live of late, bytes; it halves with each epoch.
-    peak: usize,
-    /// The kernel took nothing back: it is not asked again in this epoch.
-    refused: bool,
-    /// What time it was when last looked at, milliseconds.
-    seen: usize,
-    /// When the slots were looked through for pages, milliseconds, and how long they rest.
-    walked: (usize, usize),
-    /// The same of free chunks.
-    chased: (usize, usize),
+/// What is given back.
+#[derive(Clone, Copy)]
+struct Range {
+    from: usize,
+    to: usize,
+    of: Of,
 }
 
-impl Decay {
-    /// Before the first epoch.
-    pub const fn new() -> Self {
-        Self {
-            began: 0,
-            least: 0,
-            peak: 0,
-            refused: false,
-            seen: 0,
-            walked: (0, 0),
-            chased: (0, 0),
-        }
-    }
-
-    /// Whether slots may be looked through for pages.
-    fn may_walk(&self) -> bool {
-        self.seen.wrapping_sub(self.walked.0) >= self.walked.1
-    }
-
-    /// So many slots are looked through now.
-    fn walk(&mut self, slots: usize) {
-        self.walked = (self.seen, slots / WALK * PURGE_DELAY);
-    }
-
-    /// So many free chunks were looked at.
-    fn chase(&mut self, chunks: usize) {
-        self.chased = (self.seen, chunks / CHASE * PURGE_DELAY);
-    }
-
-    /// What can go, with so much dirty and live. What of it is vacant in slots counts only when
-    /// they may be looked through.
-    fn step(
-        &mut self,
-        dirty: usize,
-        vacant: usize,
-        live: usize,
-        now: impl FnOnce() -> usize,
-    ) -> usize {
-        self.least = self.least.min(dirty);
-        self.peak = self.peak.max(live);
-        if dirty < WORTH + KEEP {
-            return 0;
-        }
-        let now = now();
-        self.seen = now;
-        if now.wrapping_sub(self.chased.0) < self.chased.1 {
-            return 0;
-        }
-        let stays = if self.may_walk() { 0 } else { vacant };
-        let mut idle = dirty.saturating_sub(stays + KEEP_LARGE.max(self.peak / 2));
-        let elapsed = now.wrapping_sub(self.began);
-        if self.refused && elapsed < settings::purge_delay().max(PURGE_DELAY) {
-            return 0;
-        }
-        self.refused = false;
-        if elapsed >= settings::purge_delay() {
-            idle = idle.max(self.least.saturating_sub(stays + KEEP + live / 8));
-            self.began = now;
-            // Not less what is to go: some of it may stay, and is to be asked for again.
-            self.least = dirty;
-            self.peak = live.max(self.peak / 2);
-        }
-        if idle < WORTH { 0 } else { idle }
-    }
+/// What a range is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Pages of the heap.
+    Heap,
+    /// The same, and the huge page around them is to be none any more.
+    Apart,
+    /// A huge page that was taken apart once, and may be one again.
+    Whole,
+    /// States of what is free.
+    States,
 }
 
-impl State {
-    /// After a free: gives back what exceeds the thresholds.
-    pub fn settle(&mut self) {
-        let live = self.live();
-        // SAFETY: `me` is set by every lock.
-        let me = unsafe { &*self.me };
-        me.live.store(live, Relaxed);
-        me.idle.store(self.system.saturating_sub(live), Relaxed);
-        // Top up to the threshold stays, whoever set it: glibc's promise.
-        let used = self.fresh.saturating_sub(self.top);
-        let over = self.top != 0 && used > settings::trim_threshold();
-        // A threshold that was set by hand is obeyed at once.
-        if over && settings::trim_is_fixed() {
-            self.trim_top(settings::top_pad(), REGION);
-        }
-        let top = if over && !settings::trim_is_fixed() {
-            used
-        } else {
-            0
+/// What one call gives back.
+struct Batch {
+    len: usize,
+    /// Pages that it may still take.
+    left: usize,
+    ranges: [Range; RANGES],
+}
+
+impl Batch {
+    const fn new() -> Self {
+        let none = Range {
+            from: 0,
+            to: 0,
+            of: Of::States,
         };
-        let dirty = self.dirty + self.vacant + top;
-        let idle = self.decay.step(dirty, self.vacant, live, os::now);
-        if idle == 0 {
+        Self {
+            len: 0,
+            left: PAGES,
+            ranges: [none; RANGES],
+        }
+    }
+
+    /// Whether it takes what one more region can come to.
+    const fn has_room(&self) -> bool {
+        self.left != 0 && self.len + REGION / 4096 / 2 + 2 <= RANGES
+    }
+
+    fn add(&mut self, new: Range) {
+        // Regions that were freed one after the other mostly lie side by side.
+        if let Some(last) = self.len.checked_sub(1).and_then(|i| self.ranges.get_mut(i))
+            && last.to == new.from
+            && (last.of == Of::States) == (new.of == Of::States)
+            && matches!(new.of, Of::Heap | Of::States)
+        {
+            last.to = new.to;
             return;
         }
-        let keep = settings::top_pad().max(top.saturating_sub(idle));
-        if top < WORTH || !self.trim_top(keep, REGION) {
-            // What is vacant in slots lies between objects for the most part, and cannot go: it
-            // is not made up for with chunks that are needed.
-            let walk = self.decay.may_walk();
-            let vacant = if walk { self.vacant } else { 0 };
-            let chunks = self.purge(PURGEABLE, idle.saturating_sub(vacant), REFUSALS);
-            let mut slots = 0;
-            if walk {
-                self.decay.walk(self.all_slots);
-                slots = self.purge_slots(idle, REFUSALS);
+        if let Some(place) = self.ranges.get_mut(self.len) {
+            *place = new;
+            self.len += 1;
+        }
+    }
+
+    /// Asks the kernel. Ranges that it would not take are moved to the front; how many.
+    fn give_back(&mut self) -> usize {
+        let mut refused = 0;
+        for i in 0..self.len {
+            let Some(&range) = self.ranges.get(i) else {
+                break;
+            };
+            if matches!(range.of, Of::Apart | Of::Whole) {
+                let around = range.from & !(HUGE_PAGE - 1);
+                // SAFETY: a huge page's addresses inside a heap.
+                unsafe { os::advise_huge(around, HUGE_PAGE, range.of == Of::Whole) };
             }
-            self.decay.refused = chunks + slots == 0;
-            self.decay.least = self.decay.least.min(dirty.saturating_sub(chunks + slots));
-        }
-    }
-
-    /// The state pages of slots that once were in `[from, to)` go with the memory.
-    fn purge_states(from: usize, to: usize) {
-        let mut at = round_up(from, REGION);
-        while at < to && to - at >= REGION {
-            let r = region::record(at);
-            // SAFETY: a record lives forever (I11); no slot is there, so nobody reads its states.
-            unsafe {
-                if !r.is_null() && (*r).states != 0 && os::page() <= GRANULES {
-                    os::purge((*r).states, GRANULES);
-                }
+            // SAFETY: pages that are wholly free, and that nobody is handed before they are marked
+            // as done.
+            let gone = unsafe { os::purge(range.from, range.to - range.from) };
+            if range.of != Of::States {
+                range.each(|r, pages| {
+                    // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
+                    unsafe { (*r).pages.finish(pages) };
+                });
             }
-            at += REGION;
+            if !gone && let Some(place) = self.ranges.get_mut(refused) {
+                *place = range;
+                refused += 1;
+            }
+        }
+        refused
+    }
+}
+
+impl Range {
+    fn each(&self, mut f: impl FnMut(*mut Record, PageSet)) {
+        let mut at = self.from;
+        while at < self.to {
+            let end = self.to.min((at | (REGION - 1)) + 1);
+            f(region::record(at), PageSet::of(at, end));
+            at = end;
         }
     }
+}
 
-    /// Everything that is free goes back, `pad` bytes of top excepted. Whether any did.
-    pub fn trim(&mut self, pad: usize) -> bool {
-        self.sweep_all();
-        self.dissolve_empty(0);
-        let spare = self.drop_spare();
-        let top = self.trim_top(pad, 1);
-        let chunks = self.purge(2 * os::page(), usize::MAX, usize::MAX);
-        let slots = self.purge_slots(usize::MAX, usize::MAX);
-        chunks + slots != 0 || top || spare
-    }
+/// How much of what is idle goes.
+#[derive(Clone, Copy)]
+struct Limit {
+    /// What is at least so many epochs old goes down to `keep` bytes.
+    age: u32,
+    keep: usize,
+    /// All of it goes down to `most` bytes.
+    most: usize,
+    /// Bytes of top that stay.
+    top: usize,
+}
 
-    /// Gives back what top holds beyond `keep` bytes: whole regions by the break, and pages of at
-    /// least `least` bytes together. Whether any went.
-    fn trim_top(&mut self, keep: usize, least: usize) -> bool {
-        if self.top == 0 {
-            return false;
+impl Locked<'_> {
+    /// After a slow operation: gives back what the program does not need, and the arena.
+    pub fn settle(mut self) {
+        let live = self.live();
+        let me = self.arena();
+        me.live.store(live, Relaxed);
+        me.idle.store(self.heaps.bytes().saturating_sub(live), Relaxed);
+        // A threshold that was set by hand is obeyed at once.
+        if settings::trim_is_fixed() && self.top.used() > settings::trim_threshold() {
+            let _asked = me.purging.acquire();
+            self.trim_top(settings::top_pad());
         }
-        // SAFETY: the newest heap of a locked arena (I10).
-        let heap = unsafe { &mut *self.heap };
-        let mut any = false;
-        let Some(from) = self.top.checked_add(keep).map(|n| round_up(n, REGION)) else {
-            return false;
+        let idle = self.extents.idle_bytes();
+        let Some(order) = self.decay.step(idle, live, os::now) else {
+            return;
         };
-        if heap.is_break() && from < heap.end && os::sbrk(0) == Some(heap.end) {
-            let len = heap.end - from;
-            Self::purge_states(from, heap.end);
-            // SAFETY: only top lies there, so nothing is on a list.
-            unsafe { region::leave(from, heap.end) };
-            if os::sbrk(-(len as isize)).is_some() {
-                heap.end = from;
-                if heap.huge >= from {
-                    heap.huge = 0;
-                }
-                self.system -= len;
-                self.fresh = self.fresh.min(from);
-                any = true;
-            } else {
-                let mut at = from;
-                while at < heap.end {
-                    region::set_word(at, region::CHUNKS);
-                    at += REGION;
-                }
+        let limit = Limit {
+            age: if settings::purge_delay() == 0 { 0 } else { 2 },
+            keep: order.keep,
+            most: order.most,
+            top: self.top_keeps(),
+        };
+        if order.ended {
+            self.extents.advance();
+        } else if !self.is_due(limit) {
+            return;
+        }
+        // Who waits for the kernel already does what there is to do.
+        let Some(asked) = me.purging.try_acquire() else {
+            return;
+        };
+        if order.ended {
+            self.shorten(limit.top);
+        }
+        if self.is_due(limit) {
+            self.give_some(limit, asked);
+        }
+    }
+
+    /// Gives a batch back, and the arena. Bytes that went.
+    fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> usize {
+        let mut batch = Batch::new();
+        let gone = self.gather(limit, &mut batch);
+        let me = self.arena();
+        drop(self);
+        if batch.len == 0 {
+            return 0;
+        }
+        let refused = batch.give_back();
+        if refused != 0 {
+            me.refusal.store(true, Relaxed);
+        }
+        drop(asked);
+        if refused == 0 {
+            return gone;
+        }
+        let mut state = me.lock();
+        let mut stays = 0;
+        for range in batch.ranges.iter().take(refused) {
+            if range.of != Of::States {
+                stays += range.to - range.from;
+                range.each(|r, pages| state.extents.keep(r, pages));
             }
         }
-        let pages = round_up(self.top + keep, os::page());
-        let used = round_up(self.fresh, os::page()).min(heap.end);
-        // SAFETY: top's pages behind its header; nothing needs their contents.
-        if used.saturating_sub(pages) >= least && unsafe { os::purge(pages, used - pages) } {
-            heap.give_up_huge();
-            Self::purge_states(pages, used);
-            self.fresh = self.fresh.min(pages).max(self.top);
+        state.decay.refuse();
+        me.refusal.store(false, Relaxed);
+        gone.saturating_sub(stays)
+    }
+}
+
+impl Arena {
+    /// Everything that is free goes back, `pad` bytes of top excepted. Whether any did.
+    pub fn trim(&self, pad: usize) -> bool {
+        let mut state = self.lock();
+        let asked = self.purging.acquire();
+        state.sweep_all();
+        state.dissolve_empty(0);
+        let mut any = state.drop_spare() | state.trim_top(pad);
+        // Once around the queue: what stays is put behind what came meanwhile.
+        let mut left = state.extents.idle();
+        let limit = Limit {
+            age: 0,
+            keep: 0,
+            most: 0,
+            top: pad,
+        };
+        drop((state, asked));
+        while left != 0 {
+            let state = self.lock();
+            let asked = self.purging.acquire();
+            let gone = state.give_some(limit, asked);
+            any |= gone != 0;
+            if gone == 0 {
+                break;
+            }
+            left = left.saturating_sub(gone / os::page());
+        }
+        let mut state = self.lock();
+        let _asked = self.purging.acquire();
+        while state.shorten(pad) {
             any = true;
         }
         any
     }
-
-    /// Returns the whole pages inside free chunks of at least `least` bytes, the largest bins
-    /// first and in each the oldest first, until `amount` bytes went or the kernel refused as often
-    /// as the `patience` says. Bytes that went.
-    fn purge(&mut self, least: usize, amount: usize, patience: usize) -> usize {
-        let (mut gone, mut refused, mut looked) = (0, 0, 0);
-        for bin in (bins::index(least)..BINS).rev() {
-            let (mut at, mut behind) = (self.bins.end(bin, 1), 0);
-            while gone < amount && refused < patience && at != 0 {
-                // Mutual links cannot lead in a circle.
-                // SAFETY: read only after `leads_home` says that it may be.
-                if !self.leads_home(at) || unsafe { Chunk::at(at) }.link(0) != behind {
-                    fatal::die("corrupted double-linked list", at);
-                }
-                // SAFETY: just checked.
-                let c = unsafe { Chunk::at(at) };
-                match self.purge_chunk(c) {
-                    Some(true) => gone += c.head().size(),
-                    Some(false) => refused += 1,
-                    None => {}
-                }
-                (at, behind) = (c.link(1), at);
-                looked += 1;
-            }
-        }
-        self.decay.chase(looked);
-        gone
-    }
-
-    /// Whether the pages inside a free chunk went back; `None` if there are none to give.
-    fn purge_chunk(&mut self, c: Chunk) -> Option<bool> {
-        let size = c.head().size();
-        if !c.head().is(Kind::Free) || !c.is_freed() {
-            return None;
-        }
-        // The links stay in the first page, the foot in the last.
-        let from = round_up(c.payload() + 16, os::page());
-        let to = (c.payload() + size - 16) & !(os::page() - 1);
-        if from >= to {
-            return None;
-        }
-        // SAFETY: inside a free chunk, links and foot left out.
-        if !unsafe { os::purge(from, to - from) } {
-            return Some(false);
-        }
-        Self::purge_states(from, to);
-        // SAFETY: a chunk's region has a record, and its heap is this locked arena's (I8, I10).
-        unsafe { (*(*region::record(c.payload())).heap).give_up_huge() };
-        c.write(size, Kind::Purged, c.head().prev_in_use(), false);
-        if size >= PURGEABLE {
-            self.dirty -= size;
-        }
-        Some(true)
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::knobs::Knobs;
+impl State {
+    /// Whether what nobody freed into for longest may go.
+    fn is_due(&self, limit: Limit) -> bool {
+        let r = self.extents.oldest();
+        let idle = self.extents.idle_bytes();
+        if r.is_null() || idle <= limit.keep {
+            return false;
+        }
+        // SAFETY: the queue's records are this arena's.
+        let age = self.extents.epoch().wrapping_sub(unsafe { (*r).pages.stamp() });
+        age >= limit.age || idle > limit.most
+    }
 
-    const MIB: usize = 1 << 20;
+    /// Takes idle pages for a batch, those that nobody freed into for longest first. Bytes.
+    fn gather(&mut self, limit: Limit, batch: &mut Batch) -> usize {
+        let before = self.extents.idle_bytes();
+        for _ in 0..LOOKS {
+            if !self.is_due(limit) || !batch.has_room() {
+                break;
+            }
+            let r = self.extents.oldest();
+            // SAFETY: as above.
+            if !unsafe { self.take_whole(r, limit, batch) } && !unsafe { self.take_idle(r, limit, batch) } {
+                self.extents.defer(r);
+            }
+        }
+        before - self.extents.idle_bytes()
+    }
 
-    #[test]
-    fn what_lay_free_for_an_epoch_goes_and_what_was_needed_stays() {
-        settings::apply(&Knobs {
-            purge_delay: 10,
-            ..Knobs::DEFAULT
+    /// Takes the huge page that a region lies in, if that is one and all of it is free.
+    ///
+    /// # Safety
+    /// A record of this locked arena.
+    unsafe fn take_whole(&mut self, r: *mut Record, limit: Limit, batch: &mut Batch) -> bool {
+        // SAFETY: the caller's; its heap is this arena's.
+        let (base, huge) = unsafe { ((*r).base, (*(*r).heap).may_be_huge((*r).base)) };
+        let from = base & !(HUGE_PAGE - 1);
+        let parts = || (0..PARTS).map(|i| region::record(from + i * REGION));
+        // SAFETY: regions of the same heap.
+        if !huge || !parts().all(|r| unsafe { (*r).pages.free() }.is_full()) || self.is_kept(from + HUGE_PAGE, limit) {
+            return false;
+        }
+        for part in parts() {
+            // SAFETY: as above.
+            self.extents.give(part, unsafe { (*part).pages.free() });
+        }
+        let first = region::record(from);
+        // SAFETY: as above.
+        let plain = unsafe { (*first).pages.is_plain() };
+        self.extents.set_plain(first, false);
+        batch.add(Range {
+            from,
+            to: from + HUGE_PAGE,
+            of: if plain { Of::Whole } else { Of::Heap },
         });
-        let mut decay = Decay::new();
-        assert_eq!(
-            decay.step(0, 0, 30 * MIB, || unreachable!()),
-            0,
-            "nothing dirty"
-        );
-        assert_eq!(
-            decay.step(20 * MIB, 0, 4 * MIB, || 100),
-            0,
-            "needed a moment ago"
-        );
-        assert_eq!(
-            decay.step(20 * MIB, 0, 4 * MIB, || 109),
-            0,
-            "the epoch is not over"
-        );
-        assert_eq!(decay.step(6 * MIB, 0, 4 * MIB, || 109), 0);
-        // Of 20 MiB all but 6 were in use meanwhile; 1.5 of those stay in any case.
-        assert_eq!(decay.step(20 * MIB, 0, 4 * MIB, || 110), 4 * MIB + MIB / 2);
-        assert_eq!(decay.step(15 * MIB, 0, 4 * MIB, || 119), 0);
-        assert_eq!(decay.step(15 * MIB, 0, 4 * MIB, || 121), 13 * MIB + MIB / 2);
-    }
-
-    #[test]
-    fn what_could_not_go_is_still_free_in_the_next_epoch() {
-        settings::apply(&Knobs {
-            purge_delay: 10,
-            ..Knobs::DEFAULT
-        });
-        let mut decay = Decay::new();
-        assert_eq!(decay.step(60 * MIB, 30 * MIB, 0, || 100), 0);
-        assert_eq!(decay.step(60 * MIB, 30 * MIB, 0, || 110), 59 * MIB);
-        // Of the 30 MiB in slots none went, of the chunks all but 5 MiB.
-        assert_eq!(decay.step(35 * MIB, 30 * MIB, 0, || 120), 34 * MIB);
-    }
-
-    #[test]
-    fn a_large_part_of_the_peak_goes_at_once() {
-        settings::apply(&Knobs::DEFAULT);
-        let mut decay = Decay::new();
-        let now = 1 << 40;
-        assert_eq!(decay.step(300 * MIB, 0, 300 * MIB, || now), 150 * MIB);
-        assert_eq!(decay.step(150 * MIB, 0, 300 * MIB, || now), 0);
-    }
-
-    #[test]
-    fn a_kernel_that_takes_nothing_back_is_asked_once_an_epoch() {
-        settings::apply(&Knobs::DEFAULT);
-        let mut decay = Decay::new();
-        let step = |decay: &mut Decay, now| decay.step(300 * MIB, 0, 100 * MIB, || now);
-        let now = 1 << 40;
-        assert_ne!(step(&mut decay, now), 0);
-        decay.refused = true;
-        for later in 0..PURGE_DELAY {
-            assert_eq!(step(&mut decay, now + later), 0, "after {later} ms");
+        for part in parts() {
+            // SAFETY: as above.
+            unsafe { Self::take_states(part, batch) };
         }
-        assert_ne!(step(&mut decay, now + PURGE_DELAY), 0);
+        batch.left = batch.left.saturating_sub(WHOLE);
+        true
     }
 
-    #[test]
-    fn many_slots_are_not_looked_through_for_every_page() {
-        settings::apply(&Knobs::DEFAULT);
-        let mut decay = Decay::new();
-        let now = 1 << 40;
-        let step = |decay: &mut Decay, chunks: usize, now| {
-            decay.step((400 + chunks) * MIB, 400 * MIB, 100 * MIB, || now)
-        };
-        assert_ne!(step(&mut decay, 0, now), 0);
-        decay.walk(16 * WALK);
-        for later in 0..16 * PURGE_DELAY {
-            assert_eq!(step(&mut decay, 0, now + later), 0, "after {later} ms");
+    /// Takes the idle pages of a region; false if they stay.
+    ///
+    /// # Safety
+    /// A record of this locked arena.
+    unsafe fn take_idle(&mut self, r: *mut Record, limit: Limit, batch: &mut Batch) -> bool {
+        // SAFETY: the caller's; its heap is this arena's.
+        let (base, idle, in_huge) = unsafe { ((*r).base, (*r).pages.idle(), (*(*r).heap).may_be_huge((*r).base)) };
+        let mut pages = idle;
+        let mut left = idle;
+        while let Some(((from, to), rest)) = left.first_run() {
+            if self.is_kept(base + to, limit) {
+                pages = pages.without(PageSet::of(from, to));
+            }
+            left = rest;
         }
-        assert_ne!(step(&mut decay, 200, now), 0, "chunks go meanwhile");
-        assert_ne!(step(&mut decay, 0, now + 16 * PURGE_DELAY), 0);
+        if pages.is_empty() {
+            return false;
+        }
+        // Taken apart, it is not to be made whole again behind the heap's back.
+        let around = base & !(HUGE_PAGE - 1);
+        let first = region::record(around);
+        // SAFETY: a huge page's regions are the same heap's.
+        let apart = in_huge && unsafe { !(*first).pages.is_plain() };
+        let mut of = if apart { Of::Apart } else { Of::Heap };
+        if apart {
+            self.extents.set_plain(first, true);
+            batch.left = batch.left.saturating_sub(APART);
+        }
+        self.extents.give(r, pages);
+        batch.left = batch.left.saturating_sub(pages.len());
+        let mut left = pages;
+        while let Some(((from, to), rest)) = left.first_run() {
+            batch.add(Range {
+                from: base + from,
+                to: base + to,
+                of,
+            });
+            of = Of::Heap;
+            left = rest;
+        }
+        // SAFETY: the caller's.
+        unsafe { Self::take_states(r, batch) };
+        true
     }
 
-    #[test]
-    fn many_free_chunks_are_not_looked_at_for_each_that_comes() {
-        settings::apply(&Knobs::DEFAULT);
-        let mut decay = Decay::new();
-        let now = 1 << 40;
-        let step = |decay: &mut Decay, now| decay.step(300 * MIB, 0, 100 * MIB, || now);
-        assert_ne!(step(&mut decay, now), 0);
-        decay.chase(4 * CHASE);
-        for later in 0..4 * PURGE_DELAY {
-            assert_eq!(step(&mut decay, now + later), 0, "after {later} ms");
+    /// The states of a slot that once was in a region go with the memory.
+    ///
+    /// # Safety
+    /// A record of this locked arena.
+    unsafe fn take_states(r: *mut Record, batch: &mut Batch) {
+        // SAFETY: the caller's. No slot is there, and none comes before its pages are done with.
+        unsafe {
+            let free = (*r).pages.gone().is_full() && region::word((*r).base) == region::CHUNKS;
+            if free && (*r).states != 0 && os::page() <= GRANULES && batch.len < RANGES {
+                batch.add(Range {
+                    from: (*r).states,
+                    to: (*r).states + GRANULES,
+                    of: Of::States,
+                });
+            }
         }
-        assert_ne!(step(&mut decay, now + 4 * PURGE_DELAY), 0);
+    }
+
+    /// Whether what ends here is part of what top keeps.
+    fn is_kept(&self, to: usize, limit: Limit) -> bool {
+        let top = self.top.at();
+        top != 0 && to > top && to <= self.top.fresh().next_multiple_of(os::page()) && to <= top.saturating_add(limit.top)
     }
 }

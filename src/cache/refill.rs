@@ -4,7 +4,7 @@ use super::{Bin, Cache, thread};
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry, Locked, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES, FIRST_CHUNK};
-use crate::{region, settings, side};
+use crate::{arenas, region, settings, side};
 use core::mem;
 use core::ptr;
 use core::slice;
@@ -68,9 +68,9 @@ impl Spill {
     }
 
     fn leave(&mut self) {
-        if let Some((_, mut state)) = self.held.take() {
-            state.settle();
+        if let Some((_, state)) = self.held.take() {
             state.audit();
+            state.settle();
         }
     }
 }
@@ -110,9 +110,8 @@ impl Cache {
         }
         state.take_back(mem::replace(&mut self.bins.strip, Strip::none()));
         self.bins.strip = state.strip(class);
-        state.settle();
         state.audit();
-        drop(state);
+        state.settle();
         super::cut(class::size_of(class))
     }
 
@@ -137,8 +136,8 @@ impl Cache {
         // SAFETY: as in `cut`.
         let mut state = unsafe { &*self.arena }.lock();
         state.take_back(mem::replace(&mut self.bins.strip, Strip::none()));
-        state.settle();
         state.audit();
+        state.settle();
     }
 
     /// Takes one of a class, refilling it first if it is empty; null when memory is exhausted.
@@ -172,9 +171,8 @@ impl Cache {
                 (*bin).busy = true;
                 let mut state = (*self.arena).lock();
                 let got = state.refill(class, slice::from_raw_parts_mut((*bin).base, batch));
-                state.settle();
                 state.audit();
-                drop(state);
+                state.settle();
                 (*bin).set_top((*bin).base.add(got));
             }
             if class::is_run(class) {
@@ -329,6 +327,8 @@ impl Cache {
     /// Every now and then, bins that nobody asked lose half of what they hold.
     fn look_for_idle(&mut self) {
         self.slow = self.slow.wrapping_add(1);
+        // SAFETY: a cache's arena is set before it is published, and arenas live forever.
+        arenas::look_after_another(unsafe { &*self.arena });
         if !self.slow.is_multiple_of(LOOK) {
             return;
         }

@@ -1,7 +1,8 @@
 //! Requests that the fast path could not serve.
 
 use super::{checked, start};
-use crate::arena::split::{Carved, Growth};
+use crate::arena::split::Carved;
+use crate::arena::supply::Growth;
 use crate::arena::{Arena, Entry};
 use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST};
 use crate::{arenas, cache, class, mapped, settings};
@@ -40,7 +41,7 @@ fn slower(n: usize) -> *mut u8 {
         return ptr::null_mut();
     }
     let p = ptr::with_exposed_provenance_mut(match from_cache(n) {
-        0 => direct(n, Growth::Dense).p,
+        0 => direct(n, Growth::Yes).p,
         p => p,
     });
     perturb(p, n, !settings::perturb());
@@ -171,8 +172,7 @@ pub fn zeroed(n: usize) -> *mut u8 {
     if n > MAX_REQUEST {
         return ptr::null_mut();
     }
-    // Growing for it, the heap asks for no huge pages: what is not touched stays untouched.
-    let got = direct(n, Growth::Sparse);
+    let got = direct(n, Growth::Yes);
     let p: *mut u8 = ptr::with_exposed_provenance_mut(got.p);
     if got.p != 0 {
         let dirty = got.clean_from.saturating_sub(got.p).min(n);
@@ -198,7 +198,7 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
         return cached;
     }
     let p = ptr::with_exposed_provenance_mut(
-        from_arenas(n, align, cache::thread::arena(), Growth::Dense).p,
+        from_arenas(n, align, cache::thread::arena(), Growth::Yes).p,
     );
     perturb(p, n, !settings::perturb());
     p

@@ -13,7 +13,7 @@ use super::realloc::found;
 use super::vet::{self, Found, Why};
 use super::{alloc, start};
 use crate::arena::check::{Role, View};
-use crate::arena::split::Growth;
+use crate::arena::supply::Growth;
 use crate::arena::{Arena, owner};
 use crate::checked::canary::{self, LEAST};
 use crate::checked::quarantine::{self, Held};
@@ -128,7 +128,7 @@ fn attempt(n: usize, align: usize) -> Option<Fresh> {
 
 fn carve(arena: &Arena, size: usize, align: usize, n: usize) -> Option<Fresh> {
     let mut state = arena.lock();
-    let carved = state.take(size, align, Growth::Sparse)?;
+    let carved = state.take(size, align, Growth::Yes)?;
     sign(carved.chunk, n);
     state.audit();
     Some(Fresh {
@@ -179,8 +179,8 @@ fn chunk(c: Chunk, size: usize) {
             settings::perturb(),
         );
         state.release(c, size);
-        state.settle();
         state.audit();
+        state.settle();
         return;
     }
     // From here on it is freed by its tag, in use to its neighbours, and this thread's.
@@ -258,8 +258,8 @@ fn let_go(held: Held) {
         fatal::die("malloc(): memory corruption (fast)", held.p);
     }
     state.release(c, head.size());
-    state.settle();
     state.audit();
+    state.settle();
 }
 
 /// As `realloc` at a multiple of `align`, for a live object and `n` not 0.
@@ -320,8 +320,8 @@ fn chunk_stays(c: Chunk, size: usize, n: usize) -> bool {
         return false;
     }
     sign(c, n);
-    state.settle();
     state.audit();
+    state.settle();
     true
 }
 

@@ -22,6 +22,7 @@ fn others() -> impl Iterator<Item = &'static Lock> {
     let after: [&'static Lock; 3] = [&mapped::LOCK, &side::LOCK, &quarantine::LOCK];
     core::iter::once(&arenas::LOCK)
         .chain(arenas::all().map(|a| &a.lock))
+        .chain(arenas::all().map(|a| &a.purging))
         .chain(after)
 }
 

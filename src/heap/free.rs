@@ -6,7 +6,7 @@ use super::{checked, realloc, start};
 use crate::arena::{Entry, owner};
 use crate::chunk::Chunk;
 use crate::region;
-use crate::{cache, class, fatal, mapped, os, settings};
+use crate::{arenas, cache, class, fatal, mapped, os, settings};
 use core::ptr;
 
 /// As [`super::release`], from the start. Keeps `errno`.
@@ -102,8 +102,8 @@ fn object(p: usize, class: usize) {
         }
         state.turn();
         arena.put_objects(&[Entry::object(p, state)], class);
-        arena.settle();
         arena.audit();
+        arena.settle();
     }
 }
 
@@ -131,8 +131,10 @@ fn chunk(c: Chunk, size: usize) {
     }
     c.mark(false);
     state.release(c, size);
-    state.settle();
     state.audit();
+    let arena = state.arena();
+    state.settle();
+    arenas::look_after_another(arena);
 }
 
 #[cfg(test)]

@@ -68,8 +68,8 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     } else {
         state.extend(c, wanted)
     };
-    state.settle();
     state.audit();
+    state.settle();
     done
 }
 

@@ -12,7 +12,7 @@ use crate::{arenas, cache, fatal, mapped};
 pub fn trim(pad: usize) -> bool {
     checked::inspect_before_trim();
     cache::thread::flush();
-    arenas::all().fold(mapped::trim(), |any, arena| arena.lock().trim(pad) | any)
+    arenas::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
 }
 
 /// Calls `f` with each bin's row.
@@ -47,20 +47,20 @@ fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
 
 fn of(arena: &Arena, mut each: impl FnMut(usize, SizeRow)) -> ArenaStats {
     let state = arena.lock();
-    let top = state.top_size();
+    let top = state.top.size();
     let mut s = ArenaStats {
         fast_chunks: state.waiting_chunks(),
-        fast_bytes: state.fast_bytes,
+        fast_bytes: state.waiting.bytes(),
         free_chunks: usize::from(top != 0),
         free_bytes: top + state.free_in_slots(),
-        system_bytes: state.system,
-        max_system_bytes: state.system_peak,
-        writable_bytes: state.system,
+        system_bytes: state.heaps.bytes(),
+        max_system_bytes: state.heaps.peak(),
+        writable_bytes: state.heaps.bytes(),
         top_bytes: top,
         in_use_bytes: 0,
         heaps: 0,
     };
-    let mut heap = state.heap;
+    let mut heap = state.top.heap();
     while !heap.is_null() {
         // SAFETY: heaps live forever (I11).
         unsafe {
@@ -165,7 +165,7 @@ pub fn print_verbose() {
         arenas: 0,
     };
     for arena in arenas::all() {
-        peaks.arena_bytes += arena.lock().system_peak;
+        peaks.arena_bytes += arena.lock().heaps.peak();
         peaks.arenas += 1;
     }
     // SAFETY: no precondition.

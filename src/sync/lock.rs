@@ -64,6 +64,16 @@ impl Lock {
         Guard { lock: self, within }
     }
 
+    /// The lock, if it is free.
+    #[inline]
+    pub fn try_acquire(&self) -> Option<Guard<'_>> {
+        // A guard must not exist for a moment where the lock is another's: it would give it back.
+        self.try_take().then(|| Guard {
+            lock: self,
+            within: false,
+        })
+    }
+
     /// Takes the lock without a guard, as `fork`'s handlers must, which know that they do not
     /// have it.
     #[inline]

@@ -1,0 +1,265 @@
+//! Which pages of an arena's heaps are wholly free, and what became of them.
+//!
+//! ```text
+//!             a chunk, a slot or top is freed          an epoch without use
+//!    in use ----------------------------------> idle ------------------------> gone
+//!      ^                                          |                             |
+//!      '------------------ handed out ------------+-----------------------------'
+//! ```
+//!
+//! *Idle*: no chunk in use, no object, header, link or foot has any of the page, and it may hold
+//! memory. *Gone*: the same, and the kernel has the memory back. A bit a page each, in the region's
+//! record, where no overflow reaches. What lies free in a chunk, in a slot and in top is told by the
+//! same bits, so whoever gives memory back need not know which it is, and looks at nothing that went
+//! already: the work is that of the pages that go, however large the hole is they lie in.
+//!
+//! Regions with idle pages are queued, the one that was freed into longest ago first.
+//!
+//! A gone page is *busy* while the kernel is asked for it, which is done without the arena's lock.
+//! Whoever is handed such a page waits for [`super::Arena::purging`] first; all others do not.
+
+use crate::config::REGION;
+use crate::os;
+use crate::pages::PageSet;
+use crate::region::{self, Record};
+use core::ptr;
+use core::sync::atomic::{
+    AtomicU16,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// What a region's record has of its pages. Only this file changes it.
+#[repr(C)]
+pub struct Pages {
+    idle: PageSet,
+    gone: PageSet,
+    /// Set with the arena locked; cleared without it, by whoever holds `purging`.
+    busy: AtomicU16,
+    /// Whether it is in the queue.
+    queued: bool,
+    /// Of the first region of a huge page: the kernel was told to make none here.
+    plain: bool,
+    /// The epoch in which it was freed into last.
+    stamp: u32,
+    older: *mut Record,
+    newer: *mut Record,
+}
+
+impl Pages {
+    /// Idle pages.
+    pub const fn idle(&self) -> PageSet {
+        self.idle
+    }
+    /// Pages that went back and were not used since.
+    pub const fn gone(&self) -> PageSet {
+        self.gone
+    }
+    /// Pages that are wholly free.
+    pub const fn free(&self) -> PageSet {
+        self.idle.with(self.gone)
+    }
+    /// The epoch in which it was freed into last.
+    pub const fn stamp(&self) -> u32 {
+        self.stamp
+    }
+    /// The next of the queue, or null.
+    pub const fn newer(&self) -> *mut Record {
+        self.newer
+    }
+    /// Whether the huge page that begins here may be none.
+    pub const fn is_plain(&self) -> bool {
+        self.plain
+    }
+    /// The kernel has these pages back, or would not have them.
+    pub fn finish(&self, pages: PageSet) {
+        self.busy.fetch_and(!pages.bits(), Release);
+    }
+}
+
+/// The queue, and the sums of one arena.
+pub struct Extents {
+    oldest: *mut Record,
+    newest: *mut Record,
+    idle: usize,
+    /// Counts epochs; see `decay`.
+    epoch: u32,
+}
+
+impl Extents {
+    /// No pages.
+    pub const fn new() -> Self {
+        Self {
+            oldest: ptr::null_mut(),
+            newest: ptr::null_mut(),
+            idle: 0,
+            epoch: 0,
+        }
+    }
+
+    /// Bytes of idle pages.
+    pub fn idle_bytes(&self) -> usize {
+        self.idle * os::page()
+    }
+    /// Idle pages.
+    pub const fn idle(&self) -> usize {
+        self.idle
+    }
+    /// The epoch.
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+    /// The next epoch begins.
+    pub fn advance(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+    /// The region with idle pages that was freed into longest ago, or null.
+    pub const fn oldest(&self) -> *mut Record {
+        self.oldest
+    }
+
+    /// Whole pages that are wholly free from now on. Those that were already stay as they are.
+    pub fn vacate(&mut self, from: usize, to: usize) {
+        each(from, to, |r, pages| self.vacate_in(r, pages));
+    }
+
+    /// The same of one region.
+    pub fn vacate_in(&mut self, r: *mut Record, pages: PageSet) {
+        // SAFETY: a record of this locked arena (I8, I10).
+        let p = unsafe { &mut (*r).pages };
+        let new = pages.without(p.free());
+        if new.is_empty() {
+            return;
+        }
+        p.idle = p.idle.with(new);
+        self.idle += new.len();
+        if p.queued && p.stamp == self.epoch {
+            return;
+        }
+        self.remove(r);
+        self.append(r);
+    }
+
+    /// Whole pages that are handed out, or hold what the heap writes. Whether any is busy: then
+    /// nobody may write there before `purging` was free once.
+    #[must_use]
+    pub fn occupy(&mut self, from: usize, to: usize) -> bool {
+        let mut busy = false;
+        each(from, to, |r, pages| busy |= self.occupy_in(r, pages));
+        busy
+    }
+
+    /// The same of one region.
+    #[must_use]
+    pub fn occupy_in(&mut self, r: *mut Record, pages: PageSet) -> bool {
+        // SAFETY: a record of this locked arena (I8, I10).
+        let p = unsafe { &mut (*r).pages };
+        if p.free().and(pages).is_empty() {
+            return false;
+        }
+        self.idle -= p.idle.and(pages).len();
+        p.idle = p.idle.without(pages);
+        p.gone = p.gone.without(pages);
+        if p.idle.is_empty() {
+            self.remove(r);
+        }
+        p.busy.load(Acquire) & pages.bits() != 0
+    }
+
+    /// Pages that are wholly free go: the kernel is asked for them next, whether it has them already
+    /// or not.
+    pub fn give(&mut self, r: *mut Record, pages: PageSet) {
+        // SAFETY: a record of this locked arena (I8, I10).
+        let p = unsafe { &mut (*r).pages };
+        self.idle -= p.idle.and(pages).len();
+        p.idle = p.idle.without(pages);
+        p.gone = p.gone.with(pages);
+        p.busy.fetch_or(pages.bits(), Relaxed);
+        if p.idle.is_empty() {
+            self.remove(r);
+        }
+    }
+
+    /// The kernel would not have them: those of them that are still free are idle again.
+    pub fn keep(&mut self, r: *mut Record, pages: PageSet) {
+        // SAFETY: a record of this locked arena (I8, I10).
+        let p = unsafe { &mut (*r).pages };
+        let back = pages.and(p.gone);
+        p.gone = p.gone.without(back);
+        self.vacate_in(r, back);
+    }
+
+    /// Whole pages of nobody's that were never touched: as gone as those that went.
+    pub fn untouched(&mut self, from: usize, to: usize) {
+        each(from, to, |r, pages| {
+            // SAFETY: a record of this locked arena (I8, I10).
+            let p = unsafe { &mut (*r).pages };
+            p.gone = p.gone.with(pages.without(p.idle));
+        });
+    }
+
+    /// A region waits as long again as one that was freed into just now.
+    pub fn defer(&mut self, r: *mut Record) {
+        self.remove(r);
+        self.append(r);
+    }
+
+    /// The regions of `[from, to)` leave the heap, or become what no bits tell of.
+    pub fn forget(&mut self, from: usize, to: usize) {
+        each(from, to, |r, pages| {
+            let _ = self.occupy_in(r, pages);
+        });
+    }
+
+    /// Whether the huge page that begins with this region may be one.
+    pub fn set_plain(&mut self, r: *mut Record, plain: bool) {
+        // SAFETY: a record of this locked arena (I8, I10).
+        unsafe { (*r).pages.plain = plain };
+    }
+
+    fn append(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
+        unsafe {
+            let p = &mut (*r).pages;
+            (p.stamp, p.queued) = (self.epoch, true);
+            (p.older, p.newer) = (self.newest, ptr::null_mut());
+            if self.newest.is_null() {
+                self.oldest = r;
+            } else {
+                (*self.newest).pages.newer = r;
+            }
+        }
+        self.newest = r;
+    }
+
+    fn remove(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
+        unsafe {
+            let p = &mut (*r).pages;
+            if !p.queued {
+                return;
+            }
+            p.queued = false;
+            let (older, newer) = (p.older, p.newer);
+            if older.is_null() {
+                self.oldest = newer;
+            } else {
+                (*older).pages.newer = newer;
+            }
+            if newer.is_null() {
+                self.newest = older;
+            } else {
+                (*newer).pages.older = older;
+            }
+        }
+    }
+}
+
+/// Calls `f` with each region that whole pages lie in, and which of it they are.
+fn each(from: usize, to: usize, mut f: impl FnMut(*mut Record, PageSet)) {
+    let mut at = from;
+    while at < to {
+        let end = to.min((at | (REGION - 1)) + 1);
+        f(region::record(at), PageSet::of(at, end));
+        at = end;
+    }
+}
