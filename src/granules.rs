@@ -182,10 +182,12 @@ impl Granules {
     #[inline]
     pub fn full_pages(&self, span: Span) -> PageSet {
         // Mostly it is short, and its own word says no.
-        if span.len == 0 || (span.len < 64 && self.load(span.start / 64) != u64::MAX && {
-            let last = span.start + span.len - 1;
-            last / 64 == span.start / 64 || self.load(last / 64) != u64::MAX
-        }) {
+        if span.len == 0
+            || (span.len < 64 && self.load(span.start / 64) != u64::MAX && {
+                let last = span.start + span.len - 1;
+                last / 64 == span.start / 64 || self.load(last / 64) != u64::MAX
+            })
+        {
             return PageSet::NONE;
         }
         self.full_pages_slowly(span)

@@ -88,7 +88,8 @@ mod tests {
     #[test]
     fn pages_side_by_side_are_one_run() {
         let page = os::page();
-        let set = PageSet::of(REGION + page, REGION + 3 * page).with(PageSet::of(6 * page, 7 * page));
+        let set =
+            PageSet::of(REGION + page, REGION + 3 * page).with(PageSet::of(6 * page, 7 * page));
         let (run, rest) = set.first_run().unwrap_or(((0, 0), set));
         assert_eq!(run, (page, 3 * page));
         let (run, rest) = rest.first_run().unwrap_or(((0, 0), rest));

@@ -117,7 +117,8 @@ mod tests {
     fn an_epoch_ends_when_enough_was_done_in_it() {
         let mut decay = with_delay(10);
         let now = 1 << 40;
-        let ended = |decay: &mut Decay, now| decay.step(20 * MIB, 0, || now).expect("an order").ended;
+        let ended =
+            |decay: &mut Decay, now| decay.step(20 * MIB, 0, || now).expect("an order").ended;
         assert!(ended(&mut decay, now), "the first look begins one");
         decay.count(30 * MIB);
         assert!(!ended(&mut decay, now + 9), "not long enough");
@@ -132,7 +133,8 @@ mod tests {
     fn an_epoch_in_which_nothing_is_done_ends_later() {
         let mut decay = with_delay(10);
         let now = 1 << 40;
-        let ended = |decay: &mut Decay, now| decay.step(20 * MIB, 0, || now).expect("an order").ended;
+        let ended =
+            |decay: &mut Decay, now| decay.step(20 * MIB, 0, || now).expect("an order").ended;
         assert!(ended(&mut decay, now));
         assert!(!ended(&mut decay, now + 10 * QUIET - 1));
         assert!(ended(&mut decay, now + 10 * QUIET));
@@ -141,14 +143,22 @@ mod tests {
     #[test]
     fn what_stays_follows_what_is_live_and_was_at_the_peak() {
         let mut decay = with_delay(10);
-        let order = decay.step(20 * MIB, 400 * MIB, || 1 << 40).expect("an order");
+        let order = decay
+            .step(20 * MIB, 400 * MIB, || 1 << 40)
+            .expect("an order");
         assert_eq!((order.keep, order.most), (51 * MIB, 200 * MIB));
         let order = decay.step(20 * MIB, 0, || 1 << 40).expect("an order");
-        assert_eq!((order.keep, order.most), (MIB, 200 * MIB), "the peak is remembered");
+        assert_eq!(
+            (order.keep, order.most),
+            (MIB, 200 * MIB),
+            "the peak is remembered"
+        );
         for epoch in 1..9 {
             decay.step(20 * MIB, 0, || (1 << 40) + epoch * 10 * QUIET);
         }
-        let order = decay.step(20 * MIB, 0, || (1 << 40) + 99 * 10 * QUIET).expect("an order");
+        let order = decay
+            .step(20 * MIB, 0, || (1 << 40) + 99 * 10 * QUIET)
+            .expect("an order");
         assert_eq!(order.most, 64 * MIB, "and forgotten");
     }
 
@@ -159,7 +169,11 @@ mod tests {
         assert!(decay.step(300 * MIB, 0, || now).is_some());
         decay.refuse();
         for later in 0..25 * QUIET {
-            assert_eq!(decay.step(300 * MIB, 0, || now + later), None, "after {later} ms");
+            assert_eq!(
+                decay.step(300 * MIB, 0, || now + later),
+                None,
+                "after {later} ms"
+            );
         }
         assert!(decay.step(300 * MIB, 0, || now + 25 * QUIET).is_some());
     }

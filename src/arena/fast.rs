@@ -75,7 +75,10 @@ impl Stack {
             return false;
         }
         // SAFETY: `base` is side memory for `room` words (I11).
-        unsafe { self.slot(0).copy_from(self.slot(self.len - kept), kept as usize) };
+        unsafe {
+            self.slot(0)
+                .copy_from(self.slot(self.len - kept), kept as usize)
+        };
         self.len = kept;
         true
     }
@@ -324,7 +327,9 @@ impl State {
     /// Bytes that are neither top, nor in bins or free in slots, nor waiting or resting.
     pub(super) fn live(&self) -> usize {
         let chunks = self.bins.bytes() + self.top.size() + self.waiting.bytes;
-        self.heaps.bytes().saturating_sub(chunks + self.free_in_slots())
+        self.heaps
+            .bytes()
+            .saturating_sub(chunks + self.free_in_slots())
     }
 
     /// Whether enough waits, against the size of the heap, to be merged before the heap grows.

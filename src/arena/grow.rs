@@ -102,7 +102,8 @@ impl State {
             return true;
         }
         // SAFETY: `me` is set by every lock.
-        let main = unsafe { (*self.me).index == 0 } && !self.heaps.break_lost && os::serves_malloc();
+        let main =
+            unsafe { (*self.me).index == 0 } && !self.heaps.break_lost && os::serves_malloc();
         (main && self.new_break(wanted)) || self.new_reservation(size, pad)
     }
 

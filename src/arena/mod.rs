@@ -26,11 +26,11 @@ use crate::class::RUNS;
 use crate::region::Record;
 use crate::sync::{Guard, Lock};
 use bins::Bins;
-pub use entry::Entry;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+pub use entry::Entry;
 
 /// An arena: the lock, and what it guards.
 ///
@@ -58,9 +58,11 @@ pub struct Arena {
     /// and not told yet; read by caches that wonder how large a part of them they hold.
     pub out: [AtomicUsize; RUNS + 1],
     state: UnsafeCell<State>,
+    /// What is given back just now. Guarded by `purging`.
+    batch: UnsafeCell<trim::Batch>,
 }
 
-// SAFETY: `state` is reached only through `lock`.
+// SAFETY: `state` is reached only through `lock`, and `batch` with `purging` held.
 unsafe impl Sync for Arena {}
 
 /// What an arena's lock guards, in parts. Each keeps its own sums, and only its file writes them.
@@ -115,6 +117,7 @@ impl Arena {
                 waiting: fast::Waiting::new(),
                 bins: Bins::new(),
             }),
+            batch: UnsafeCell::new(trim::Batch::new()),
         }
     }
 

@@ -73,7 +73,10 @@ impl State {
 
     /// Whether objects of a class rest.
     pub fn rests(&self, class: usize) -> bool {
-        self.resting.stacks.get(class).is_some_and(|s| !s.is_empty())
+        self.resting
+            .stacks
+            .get(class)
+            .is_some_and(|s| !s.is_empty())
     }
 
     fn count_out(&self, class: usize, n: usize) {
@@ -145,7 +148,13 @@ impl State {
                 }
             }
             n += 1;
-            if rests && self.resting.stacks.get_mut(class).is_some_and(|s| s.push(p)) {
+            if rests
+                && self
+                    .resting
+                    .stacks
+                    .get_mut(class)
+                    .is_some_and(|s| s.push(p))
+            {
                 self.resting.bytes += size;
             } else {
                 self.merge_object(p, class, r);

@@ -168,7 +168,10 @@ impl State {
         let (from, any) = unsafe {
             (*r).map.take_span(span);
             (*r).free -= span.len as u32;
-            ((*r).base + span.start * ALIGN, !(*r).pages.free().is_empty())
+            (
+                (*r).base + span.start * ALIGN,
+                !(*r).pages.free().is_empty(),
+            )
         };
         self.slots.free -= span.len * ALIGN;
         if any {

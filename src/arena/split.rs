@@ -262,7 +262,12 @@ impl State {
             total += self.unlink(next);
             next.swallow();
         }
-        self.vacated(c.payload(), end, start.payload() + 16, start.payload() + total - 16);
+        self.vacated(
+            c.payload(),
+            end,
+            start.payload() + 16,
+            start.payload() + total - 16,
+        );
         self.bin(start, total);
     }
 

@@ -94,8 +94,7 @@ impl State {
     /// `r` is a slot of this locked arena.
     unsafe fn strip_of(&mut self, r: *mut Record) -> Option<Strip> {
         // SAFETY: the caller's.
-        let (half, base, states) =
-            unsafe { (usize::from((*r).search), (*r).base, (*r).states) };
+        let (half, base, states) = unsafe { (usize::from((*r).search), (*r).base, (*r).states) };
         let mut longest = 0;
         for (mut at, end) in [(half, GRANULES), (0, half)] {
             // SAFETY: the caller's.

@@ -47,23 +47,26 @@ enum Of {
 }
 
 /// What one call gives back.
-struct Batch {
+pub(super) struct Batch {
     len: usize,
     /// Pages that it may still take.
     left: usize,
+    /// Ranges that the kernel would not take.
+    refused: usize,
     ranges: [Range; RANGES],
 }
 
 impl Batch {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         let none = Range {
             from: 0,
             to: 0,
-            of: Of::States,
+            of: Of::Heap,
         };
         Self {
             len: 0,
-            left: PAGES,
+            left: 0,
+            refused: 0,
             ranges: [none; RANGES],
         }
     }
@@ -89,9 +92,9 @@ impl Batch {
         }
     }
 
-    /// Asks the kernel. Ranges that it would not take are moved to the front; how many.
-    fn give_back(&mut self) -> usize {
-        let mut refused = 0;
+    /// Asks the kernel. Ranges that it would not take are moved to the front.
+    fn give_back(&mut self) {
+        self.refused = 0;
         for i in 0..self.len {
             let Some(&range) = self.ranges.get(i) else {
                 break;
@@ -110,12 +113,11 @@ impl Batch {
                     unsafe { (*r).pages.finish(pages) };
                 });
             }
-            if !gone && let Some(place) = self.ranges.get_mut(refused) {
+            if !gone && let Some(place) = self.ranges.get_mut(self.refused) {
                 *place = range;
-                refused += 1;
+                self.refused += 1;
             }
         }
-        refused
     }
 }
 
@@ -148,7 +150,8 @@ impl Locked<'_> {
         let live = self.live();
         let me = self.arena();
         me.live.store(live, Relaxed);
-        me.idle.store(self.heaps.bytes().saturating_sub(live), Relaxed);
+        me.idle
+            .store(self.heaps.bytes().saturating_sub(live), Relaxed);
         // A threshold that was set by hand is obeyed at once.
         if settings::trim_is_fixed() && self.top.used() > settings::trim_threshold() {
             let _asked = me.purging.acquire();
@@ -173,6 +176,9 @@ impl Locked<'_> {
         let Some(asked) = me.purging.try_acquire() else {
             return;
         };
+        if me.refusal.load(Relaxed) {
+            return;
+        }
         if order.ended {
             self.shorten(limit.top);
         }
@@ -183,36 +189,56 @@ impl Locked<'_> {
 
     /// Gives a batch back, and the arena. Bytes that went.
     fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> usize {
-        let mut batch = Batch::new();
-        let gone = self.gather(limit, &mut batch);
         let me = self.arena();
+        // SAFETY: `purging` is held, which guards it.
+        let batch = unsafe { &mut *me.batch.get() };
+        (batch.len, batch.left) = (0, PAGES);
+        let gone = self.gather(limit, batch);
         drop(self);
         if batch.len == 0 {
             return 0;
         }
-        let refused = batch.give_back();
-        if refused != 0 {
-            me.refusal.store(true, Relaxed);
-        }
-        drop(asked);
-        if refused == 0 {
+        batch.give_back();
+        if batch.refused == 0 {
             return gone;
         }
-        let mut state = me.lock();
+        me.refusal.store(true, Relaxed);
+        // Who has the arena may wait for the lock that is given back here, so it is asked for anew.
+        drop(asked);
+        gone.saturating_sub(me.take_refused())
+    }
+}
+
+impl Arena {
+    /// Pages that the kernel would not take are idle again, also in the child of a fork that came
+    /// before they were. Bytes.
+    pub fn take_refused(&self) -> usize {
+        let mut state = self.lock();
+        let _asked = self.purging.acquire();
+        if !self.refusal.load(Relaxed) {
+            return 0;
+        }
+        // SAFETY: `purging` is held, and nobody fills another batch before this is done.
+        let batch = unsafe { &*self.batch.get() };
         let mut stays = 0;
-        for range in batch.ranges.iter().take(refused) {
+        for range in batch.ranges.iter().take(batch.refused) {
             if range.of != Of::States {
                 stays += range.to - range.from;
                 range.each(|r, pages| state.extents.keep(r, pages));
             }
         }
         state.decay.refuse();
-        me.refusal.store(false, Relaxed);
-        gone.saturating_sub(stays)
+        self.refusal.store(false, Relaxed);
+        stays
     }
-}
 
-impl Arena {
+    /// The same, if there are any.
+    pub fn take_refused_of_others(&self) {
+        if self.refusal.load(Relaxed) {
+            self.take_refused();
+        }
+    }
+
     /// Everything that is free goes back, `pad` bytes of top excepted. Whether any did.
     pub fn trim(&self, pad: usize) -> bool {
         let mut state = self.lock();
@@ -232,6 +258,9 @@ impl Arena {
         while left != 0 {
             let state = self.lock();
             let asked = self.purging.acquire();
+            if self.refusal.load(Relaxed) {
+                break;
+            }
             let gone = state.give_some(limit, asked);
             any |= gone != 0;
             if gone == 0 {
@@ -257,7 +286,10 @@ impl State {
             return false;
         }
         // SAFETY: the queue's records are this arena's.
-        let age = self.extents.epoch().wrapping_sub(unsafe { (*r).pages.stamp() });
+        let age = self
+            .extents
+            .epoch()
+            .wrapping_sub(unsafe { (*r).pages.stamp() });
         age >= limit.age || idle > limit.most
     }
 
@@ -270,7 +302,9 @@ impl State {
             }
             let r = self.extents.oldest();
             // SAFETY: as above.
-            if !unsafe { self.take_whole(r, limit, batch) } && !unsafe { self.take_idle(r, limit, batch) } {
+            if !unsafe { self.take_whole(r, limit, batch) }
+                && !unsafe { self.take_idle(r, limit, batch) }
+            {
                 self.extents.defer(r);
             }
         }
@@ -287,7 +321,10 @@ impl State {
         let from = base & !(HUGE_PAGE - 1);
         let parts = || (0..PARTS).map(|i| region::record(from + i * REGION));
         // SAFETY: regions of the same heap.
-        if !huge || !parts().all(|r| unsafe { (*r).pages.free() }.is_full()) || self.is_kept(from + HUGE_PAGE, limit) {
+        if !huge
+            || !parts().all(|r| unsafe { (*r).pages.free() }.is_full())
+            || self.is_kept(from + HUGE_PAGE, limit)
+        {
             return false;
         }
         for part in parts() {
@@ -317,7 +354,13 @@ impl State {
     /// A record of this locked arena.
     unsafe fn take_idle(&mut self, r: *mut Record, limit: Limit, batch: &mut Batch) -> bool {
         // SAFETY: the caller's; its heap is this arena's.
-        let (base, idle, in_huge) = unsafe { ((*r).base, (*r).pages.idle(), (*(*r).heap).may_be_huge((*r).base)) };
+        let (base, idle, in_huge) = unsafe {
+            (
+                (*r).base,
+                (*r).pages.idle(),
+                (*(*r).heap).may_be_huge((*r).base),
+            )
+        };
         let mut pages = idle;
         let mut left = idle;
         while let Some(((from, to), rest)) = left.first_run() {
@@ -377,6 +420,9 @@ impl State {
     /// Whether what ends here is part of what top keeps.
     fn is_kept(&self, to: usize, limit: Limit) -> bool {
         let top = self.top.at();
-        top != 0 && to > top && to <= self.top.fresh().next_multiple_of(os::page()) && to <= top.saturating_add(limit.top)
+        top != 0
+            && to > top
+            && to <= self.top.fresh().next_multiple_of(os::page())
+            && to <= top.saturating_add(limit.top)
     }
 }

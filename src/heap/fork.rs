@@ -80,6 +80,13 @@ extern "C" fn parent() {
 extern "C" fn child() {
     cache::thread::only_thread();
     parent();
+    // What a thread that is no more was about to do. (Where a handler forked, the interrupted call
+    // holds locks, and goes on in the child.)
+    if !holds_any() {
+        for arena in arenas::all() {
+            arena.take_refused_of_others();
+        }
+    }
 }
 
 /// Registers the handlers. Once.

@@ -13,7 +13,8 @@ fn any_huge() -> bool {
     arenas::all().any(|arena| {
         let state = arena.lock();
         // SAFETY: heaps live forever (I11).
-        !state.top.heap().is_null() && unsafe { (*state.top.heap()).may_be_huge((*state.top.heap()).end() - 1) }
+        !state.top.heap().is_null()
+            && unsafe { (*state.top.heap()).may_be_huge((*state.top.heap()).end() - 1) }
     })
 }
 
