@@ -235,13 +235,14 @@ impl Chunk {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe { ptr::with_exposed_provenance_mut::<usize>(foot).write(size) };
     }
-    /// A link of a free chunk: 0 forward, 1 backward; 0 ends the list.
+    /// A link of a free chunk, the first words of its payload; the smallest chunk has two. 0 leads
+    /// nowhere.
     #[inline]
     pub fn link(self, which: usize) -> usize {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance::<usize>(self.0)
-                .add(which & 1)
+                .add(which % 5)
                 .read()
         }
     }
@@ -251,7 +252,7 @@ impl Chunk {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance_mut::<usize>(self.0)
-                .add(which & 1)
+                .add(which % 5)
                 .write(to)
         };
     }

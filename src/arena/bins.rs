@@ -1,8 +1,8 @@
 //! Bins of free chunks: exact below 1 KiB, eight steps a doubling above, with a bitmap.
 //!
 //! ```text
-//! bin      2 ..= 64      chunks of exactly 16 × bin bytes
-//!         65 ..= 240     [2^k, 2^(k+1)) in eighths, from 1,040 bytes to 4 GiB
+//! bin      2 ..= 64      chunks of exactly 16 × bin bytes: a list
+//!         65 ..= 240     [2^k, 2^(k+1)) in eighths, from 1,040 bytes to 4 GiB: a tree (`tree`)
 //! ```
 //!
 //! The lists run through the payloads of free chunks, where an overflow or a write after free can
@@ -15,11 +15,15 @@ use crate::config::{ALIGN, MIN_CHUNK, round_up};
 use crate::fatal;
 use crate::region;
 
+/// The first bin of more than one size.
+pub(super) const LARGE: usize = 65;
 /// All bins; the first two stay empty, since no chunk is that small.
-pub const BINS: usize = 65 + 22 * 8;
+pub const BINS: usize = LARGE + 22 * 8;
+/// Bytes at the beginning of a free chunk's payload that its links may take.
+pub(super) const LINKS: usize = 48;
 /// Largest size of the exact bins, bytes.
 const EXACT: usize = 1024;
-/// Chunks looked at in one large bin before the best so far is taken.
+/// Chunks that are looked at for a request at an alignment, in a bin, and bins.
 const LOOKS: usize = 12;
 
 /// The heads of the lists and the map of those that are not empty.
@@ -36,7 +40,7 @@ pub fn index(size: usize) -> usize {
         return size / 16;
     }
     let log = size.ilog2() as usize;
-    (65 + (log - 10) * 8 + (size >> (log - 3) & 7)).min(BINS - 1)
+    (LARGE + (log - 10) * 8 + (size >> (log - 3) & 7)).min(BINS - 1)
 }
 
 /// Bytes in front of the first multiple of `align` at or behind `p`: none, or enough to be a chunk.
@@ -83,6 +87,16 @@ impl Bins {
         }
     }
 
+    /// The root of a large bin's tree, 0 for none.
+    pub(super) fn root(&self, bin: usize) -> usize {
+        self.end(bin, 0)
+    }
+
+    /// Another root.
+    pub(super) fn set_root(&mut self, bin: usize, to: usize) {
+        self.set_end(bin, 0, to);
+    }
+
     /// Whether the map says that a bin holds any.
     pub fn is_mapped(&self, bin: usize) -> bool {
         self.map
@@ -123,20 +137,37 @@ impl State {
     /// Mutual links alone do not make a neighbour: a table of pointers that lies in the heap and
     /// names `from` twice has them too. A free chunk's header, which cannot be forged, lies in
     /// front of it.
-    fn follow(&self, from: Chunk, link: usize, bin: usize) -> Chunk {
-        if self.leads_home(link) {
-            // SAFETY: just checked (I8).
-            let c = unsafe { Chunk::at(link) };
-            if c.head().is_free() && c.is_freed() && index(c.head().size()) == bin {
-                return c;
-            }
+    pub(super) fn follow(&self, from: Chunk, link: usize, bin: usize) -> Chunk {
+        match self.checked(link, bin) {
+            Ok(c) => c,
+            Err(_) => fatal::die("corrupted double-linked list", from.payload()),
         }
-        fatal::die("corrupted double-linked list", from.payload());
+    }
+
+    /// As [`Self::follow`], or the link.
+    pub(super) fn checked(&self, link: usize, bin: usize) -> Result<Chunk, usize> {
+        let c = self.home(link).ok_or(link)?;
+        let is_neighbour = c.is_freed() && index(c.head().size()) == bin;
+        if is_neighbour { Ok(c) } else { Err(link) }
+    }
+
+    /// What looks like a free chunk where a link leads, if it leads home.
+    pub(super) fn home(&self, link: usize) -> Option<Chunk> {
+        if link == 0 || !self.leads_home(link) {
+            return None;
+        }
+        // SAFETY: just checked (I8).
+        let c = unsafe { Chunk::at(link) };
+        c.head().is_free().then_some(c)
     }
 
     /// Links a chunk whose header and foot are written as free.
     pub(super) fn link(&mut self, c: Chunk, size: usize) {
         let bin = index(size);
+        self.bins.bytes += size;
+        if bin >= LARGE {
+            return self.plant(c, size);
+        }
         let first = self.bins.end(bin, 0);
         c.set_link(0, first);
         c.set_link(1, 0);
@@ -150,13 +181,17 @@ impl State {
             next.set_link(1, c.payload());
         }
         self.bins.set_end(bin, 0, c.payload());
-        self.bins.bytes += size;
     }
 
     /// Takes a free chunk out of its bin, and checks all that a free chunk promises (I2–I6).
     pub(super) fn unlink(&mut self, c: Chunk) -> usize {
         let size = self.verify_free(c);
         let bin = index(size);
+        self.bins.bytes -= size;
+        if bin >= LARGE {
+            self.uproot(c, size);
+            return size;
+        }
         let (next, prev) = (c.link(0), c.link(1));
         let next_says = if next == 0 {
             self.bins.end(bin, 1)
@@ -184,7 +219,6 @@ impl State {
         // Whoever is given the memory learns no address from it.
         c.set_link(0, 0);
         c.set_link(1, 0);
-        self.bins.bytes -= size;
         size
     }
 
@@ -205,15 +239,25 @@ impl State {
         head.size()
     }
 
-    /// A free chunk that holds `size` bytes, still linked. With `conform` it is exactly that or
-    /// splits without a remainder too small to be a chunk.
+    /// The smallest free chunk that holds `size` bytes, still linked. With `conform` it is exactly
+    /// that or splits without a remainder too small to be a chunk.
     pub(super) fn find(&self, size: usize, conform: bool) -> Option<Chunk> {
-        let rest = if conform { MIN_CHUNK } else { ALIGN };
-        let fits = |_, s: usize| s == size || s >= size + rest;
+        let more = size + if conform { MIN_CHUNK } else { ALIGN };
         let mut bin = index(size);
         while let Some(i) = self.bins.next(bin) {
-            if let Some(c) = self.best_of(i, &fits) {
-                return Some(c);
+            let found = if i < LARGE {
+                let fits = i * ALIGN == size || i * ALIGN >= more;
+                fits.then(|| self.home(self.bins.end(i, 0))).flatten()
+            } else {
+                match self.ceiling(i, size) {
+                    Some(c) if c.head().size() != size && c.head().size() < more => {
+                        self.ceiling(i, more)
+                    }
+                    found => found,
+                }
+            };
+            if found.is_some() {
+                return found;
             }
             bin = i + 1;
         }
@@ -224,41 +268,58 @@ impl State {
     /// that are hardly larger. Asking for `size` and `align` together would pass over every chunk
     /// that such a request left when it was freed.
     pub(super) fn find_aligned(&self, size: usize, align: usize) -> Option<Chunk> {
-        let fits = |p: usize, s: usize| {
-            let need = lead(p, align) + size;
-            s == need || s >= need + MIN_CHUNK
+        let fits = |c: &Chunk| {
+            let (need, have) = (lead(c.payload(), align) + size, c.head().size());
+            have == need || have >= need + MIN_CHUNK
         };
         let mut bin = index(size);
         for _ in 0..LOOKS {
             let i = self.bins.next(bin)?;
-            if let Some(c) = self.best_of(i, &fits) {
-                return Some(c);
+            let mut looks = LOOKS;
+            let mut next = if i < LARGE {
+                self.home(self.bins.end(i, 0))
+            } else {
+                self.ceiling(i, size)
+            };
+            while let Some(c) = next
+                && looks != 0
+            {
+                if fits(&c) {
+                    return Some(c);
+                }
+                looks -= 1;
+                let alike = self.next_alike(c);
+                next = if i < LARGE || alike.is_some() {
+                    alike
+                } else {
+                    self.ceiling(i, c.head().size() + ALIGN)
+                };
             }
             bin = i + 1;
         }
         None
     }
 
-    /// The smallest of a bin's first few chunks that fits, by payload and size.
-    fn best_of(&self, bin: usize, fits: &impl Fn(usize, usize) -> bool) -> Option<Chunk> {
-        let mut best: Option<(Chunk, usize)> = None;
-        let mut at = self.bins.end(bin, 0);
-        for _ in 0..LOOKS {
-            if at == 0 || !self.leads_home(at) {
-                break; // a broken link is reported when the chunk before it is unlinked
-            }
-            // SAFETY: just checked.
-            let c = unsafe { Chunk::at(at) };
-            let size = c.head().size();
-            if fits(at, size) && best.is_none_or(|(_, s)| size < s) {
-                best = Some((c, size));
-                if bin * 16 <= EXACT {
-                    break;
-                }
-            }
-            at = c.link(0);
+    /// Calls `f` with each chunk of a bin; the address at which a link is broken.
+    pub fn walk_bin(&self, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
+        if bin >= LARGE {
+            return self.walk_tree(bin, f);
         }
-        best.map(|(c, _)| c)
+        let (mut at, mut before) = (self.bins.end(bin, 0), 0);
+        while at != 0 {
+            let c = self.checked(at, bin)?;
+            // Mutual links cannot lead in a circle.
+            if c.link(1) != before {
+                return Err(at);
+            }
+            f(c);
+            (before, at) = (at, c.link(0));
+        }
+        if self.bins.end(bin, 1) == before {
+            Ok(())
+        } else {
+            Err(before)
+        }
     }
 }
 

@@ -255,7 +255,10 @@ impl State {
             }
             if role == Role::Free {
                 let page = os::page();
-                let (from, to) = (round_up(p + 16, page), (p + size - 16) & !(page - 1));
+                let (from, to) = (
+                    round_up(p + bins::LINKS, page),
+                    (p + size - 16) & !(page - 1),
+                );
                 sums.pages += free_pages(from, to)?;
             }
             if role == Role::Free && prev_free && prev_size + size <= MAX_CHUNK {
@@ -370,21 +373,10 @@ impl State {
     fn check_bins(&self, free: usize) -> Result<(), Broken> {
         let mut linked = 0;
         for bin in 0..BINS {
-            let (mut at, mut before) = (self.bins.end(bin, 0), 0);
-            while at != 0 {
-                if !self.leads_home(at) {
-                    return Err(no(6, at));
-                }
-                // SAFETY: checked.
-                let c = unsafe { Chunk::at(at) };
-                if !c.head().is_free() || bins::index(c.head().size()) != bin || c.link(1) != before
-                {
-                    return Err(no(6, at));
-                }
-                linked += 1;
-                (before, at) = (at, c.link(0));
-            }
-            if self.bins.end(bin, 1) != before || self.bins.is_mapped(bin) != (before != 0) {
+            let before = linked;
+            self.walk_bin(bin, &mut |_| linked += 1)
+                .map_err(|at| no(6, at))?;
+            if self.bins.is_mapped(bin) != (linked != before) {
                 return Err(no(6, bin));
             }
         }

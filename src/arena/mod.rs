@@ -20,6 +20,7 @@ pub mod split;
 pub mod strip;
 pub mod supply;
 pub mod top;
+mod tree;
 mod trim;
 
 use crate::class::RUNS;

@@ -208,7 +208,7 @@ impl State {
                 let states = side::zeroed(STATES)
                     .filter(|&states| region::is_slot(region::slot_word((*r).base, states)));
                 let Some(states) = states else {
-                    self.used(c.payload(), c.payload() + ALIGN);
+                    self.used(c.payload(), c.payload() + bins::LINKS);
                     c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
                     self.release(c, REGION);
                     return None;
@@ -261,7 +261,7 @@ impl State {
         let at = found.payload() + lead;
         let end = at + REGION;
         self.used(at - 16, at);
-        self.used(end - 16, (end + 16).min(found.payload() + size));
+        self.used(end - 16, (end + bins::LINKS).min(found.payload() + size));
         self.divide(found, size, lead, REGION)
     }
 
@@ -293,7 +293,7 @@ impl State {
                 fatal::die("free(): corrupted run", base);
             }
             // Links may come to lie there.
-            self.used(base, base + ALIGN);
+            self.used(base, base + bins::LINKS);
             c.write(REGION, Kind::Plain, c.head().prev_in_use(), false);
             self.release(c, REGION);
         }

@@ -176,7 +176,7 @@ impl State {
         let found = self.unlink(c);
         let at = c.payload() + lead;
         // The foot in front, the header behind, and the links there.
-        self.used(at - 16, (at + size + 16).min(c.payload() + found));
+        self.used(at - 16, (at + size + bins::LINKS).min(c.payload() + found));
         self.decay.count(size);
         Carved {
             chunk: self.divide(c, found, lead, size),
@@ -249,9 +249,11 @@ impl State {
             self.set_top(start, prev_in_use);
             let page = os::page();
             self.vacated(c.payload(), end, start.payload(), round_up(end, page));
-            if start != c && start.payload().is_multiple_of(page) {
+            if start != c {
                 // Links lay there; top has none.
-                self.extents.vacate(start.payload(), start.payload() + page);
+                let links = start.payload() + bins::LINKS;
+                let (from, to) = (round_up(start.payload(), page), round_up(links, page));
+                self.extents.vacate(from, to);
             }
             return;
         }
@@ -265,7 +267,7 @@ impl State {
         self.vacated(
             c.payload(),
             end,
-            start.payload() + 16,
+            start.payload() + bins::LINKS,
             start.payload() + total - 16,
         );
         self.bin(start, total);
@@ -277,7 +279,7 @@ impl State {
         let page = os::page();
         let first = round_up(from, page);
         let from = first.max((at - 16) & !(page - 1));
-        let to = (to & !(page - 1)).min(round_up(end + 16, page));
+        let to = (to & !(page - 1)).min(round_up(end + bins::LINKS, page));
         if from < to {
             self.extents.vacate(from, to);
         }

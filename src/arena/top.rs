@@ -8,9 +8,9 @@
 //! What was used of it is told page by page, as what else is free (`extents`); beyond `fresh` there
 //! is nothing to tell.
 
-use super::State;
 use super::heap::Heap;
 use super::split::Carved;
+use super::{State, bins};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{MIN_CHUNK, REGION, round_up};
 use crate::{fatal, os, region, settings};
@@ -135,7 +135,7 @@ impl State {
         self.top.at = 0;
         // What is written now: links or the fence, and the foot.
         let end = c.payload() + size;
-        self.used(c.payload(), end.min(c.payload() + 16));
+        self.used(c.payload(), end.min(c.payload() + bins::LINKS));
         if size < MIN_CHUNK {
             self.used(c.payload() - 16, end);
             c.write(0, Kind::Fence, prev_in_use, false);
@@ -143,8 +143,10 @@ impl State {
         }
         let last = (end - 16) & !(os::page() - 1);
         if fresh < last {
-            self.extents
-                .untouched(fresh.max(round_up(c.payload() + 16, os::page())), last);
+            self.extents.untouched(
+                fresh.max(round_up(c.payload() + bins::LINKS, os::page())),
+                last,
+            );
         }
         self.used(last, end);
         c.after(size).write(0, Kind::Fence, true, false);

@@ -4,7 +4,6 @@
 use super::checked;
 use crate::arena::bins::{self, BINS};
 use crate::arena::{Arena, State};
-use crate::chunk::Chunk;
 use crate::report::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
 use crate::{arenas, cache, fatal, mapped};
 
@@ -19,15 +18,7 @@ pub fn trim(pad: usize) -> bool {
 fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
     for bin in 0..BINS {
         let mut row = SizeRow::default();
-        let (mut at, mut before) = (state.bins.end(bin, 0), 0);
-        while at != 0 && state.leads_home(at) {
-            // SAFETY: `leads_home`.
-            let c = unsafe { Chunk::at(at) };
-            // Links that were overwritten may lead round and round.
-            if c.link(1) != before {
-                fatal::die("corrupted double-linked list", at);
-            }
-            before = at;
+        let walked = state.walk_bin(bin, &mut |c| {
             let size = c.head().size();
             row.from = if row.count == 0 {
                 size
@@ -37,7 +28,9 @@ fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
             row.to = row.to.max(size);
             row.total += size;
             row.count += 1;
-            at = c.link(0);
+        });
+        if let Err(at) = walked {
+            fatal::die("corrupted double-linked list", at);
         }
         if row.count != 0 {
             f(bin, row);

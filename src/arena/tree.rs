@@ -1,0 +1,277 @@
+//! Large bins: in each a tree of the sizes in it, so that the smallest chunk that fits is found in
+//! as many steps as a size has bits, whatever else is in the bin.
+//!
+//! ```text
+//!            root                      field    0     1     2      3       4
+//!           /    \                            | next| prev|lower|higher|parent| …
+//!       lower    higher --next--> same size   '- payload of a free chunk
+//! ```
+//!
+//! A step to a child decides one more bit of the size, the highest first, as in the tree bins of
+//! Lea's malloc. A node may have any size that the bits above it allow. Chunks of one size hang
+//! behind the one that is the node; the newest is next to it, and is taken first.
+//!
+//! As in the lists, no link is followed before the region table and the header it leads to say that
+//! it may be, and nothing leaves unless what it hangs on points back (I6).
+
+use super::State;
+use super::bins::{LARGE, index};
+use crate::chunk::Chunk;
+use crate::fatal;
+
+/// Fields of a free chunk's payload, words.
+const NEXT: usize = 0;
+const PREV: usize = 1;
+const LOWER: usize = 2;
+const HIGHER: usize = 3;
+const PARENT: usize = 4;
+/// Words that a chunk in a tree has for its links.
+const FIELDS: usize = 5;
+/// The parent of a root. Of a chunk that hangs behind a node it is 0.
+const ROOT: usize = 1;
+
+/// The highest bit of a size that a bin does not tell.
+const fn first_bit(bin: usize) -> u32 {
+    ((bin - LARGE) / 8 + 6) as u32
+}
+
+/// The smallest size of a bin.
+const fn least(bin: usize) -> usize {
+    (8 + (bin - LARGE) % 8) << ((bin - LARGE) / 8 + 7)
+}
+
+/// On which side of a node a size lies.
+const fn side(size: usize, bit: u32) -> usize {
+    LOWER + (size >> bit & 1)
+}
+
+fn broken(c: Chunk) -> ! {
+    fatal::die("corrupted double-linked list", c.payload());
+}
+
+impl State {
+    /// Puts a free chunk, its header and foot written, into a large bin.
+    pub(super) fn plant(&mut self, c: Chunk, size: usize) {
+        let bin = index(size);
+        for field in 0..FIELDS {
+            c.set_link(field, 0);
+        }
+        let mut at = self.bins.root(bin);
+        if at == 0 {
+            c.set_link(PARENT, ROOT);
+            self.bins.set_root(bin, c.payload());
+            return;
+        }
+        let mut bit = first_bit(bin);
+        loop {
+            let node = self.follow(c, at, bin);
+            if node.head().size() == size {
+                let next = node.link(NEXT);
+                if next != 0 {
+                    let next = self.follow(c, next, bin);
+                    if next.link(PREV) != node.payload() {
+                        broken(c);
+                    }
+                    next.set_link(PREV, c.payload());
+                }
+                c.set_link(NEXT, next);
+                c.set_link(PREV, node.payload());
+                node.set_link(NEXT, c.payload());
+                return;
+            }
+            let side = side(size, bit);
+            at = node.link(side);
+            if at == 0 {
+                c.set_link(PARENT, node.payload());
+                node.set_link(side, c.payload());
+                return;
+            }
+            bit -= 1;
+            if bit < 3 {
+                broken(c); // sizes that agree in all bits are the same
+            }
+        }
+    }
+
+    /// Takes a free chunk of `size` bytes out of its large bin.
+    pub(super) fn uproot(&mut self, c: Chunk, size: usize) {
+        let bin = index(size);
+        let next = c.link(NEXT);
+        if c.link(PARENT) == 0 {
+            let prev = self.follow(c, c.link(PREV), bin);
+            if prev.link(NEXT) != c.payload() {
+                broken(c);
+            }
+            if next != 0 {
+                let next = self.follow(c, next, bin);
+                if next.link(PREV) != c.payload() {
+                    broken(c);
+                }
+                next.set_link(PREV, prev.payload());
+            }
+            prev.set_link(NEXT, next);
+        } else {
+            let heir = if next != 0 {
+                let heir = self.follow(c, next, bin);
+                if heir.link(PREV) != c.payload() {
+                    broken(c);
+                }
+                heir.set_link(PREV, 0);
+                Some(heir)
+            } else {
+                self.take_leaf(c, bin)
+            };
+            self.replace(c, heir, bin);
+        }
+        // Whoever is given the memory learns no address from it.
+        for field in 0..FIELDS {
+            c.set_link(field, 0);
+        }
+    }
+
+    /// A node below `c` without children, which is no longer its parent's; none if `c` has none.
+    fn take_leaf(&self, c: Chunk, bin: usize) -> Option<Chunk> {
+        let mut node = c;
+        for _ in 0..usize::BITS {
+            let side = if node.link(HIGHER) != 0 {
+                HIGHER
+            } else {
+                LOWER
+            };
+            let child = node.link(side);
+            if child == 0 {
+                break;
+            }
+            let child = self.follow(c, child, bin);
+            if child.link(PARENT) != node.payload() {
+                broken(c);
+            }
+            if child.link(LOWER) == 0 && child.link(HIGHER) == 0 {
+                node.set_link(side, 0);
+                return Some(child);
+            }
+            node = child;
+        }
+        if node == c { None } else { broken(c) }
+    }
+
+    /// Puts `heir` where `c` is in the tree, or nothing.
+    fn replace(&mut self, c: Chunk, heir: Option<Chunk>, bin: usize) {
+        let to = heir.map_or(0, Chunk::payload);
+        let parent = c.link(PARENT);
+        if parent == ROOT {
+            if self.bins.root(bin) != c.payload() {
+                broken(c);
+            }
+            self.bins.set_root(bin, to);
+        } else {
+            let above = self.follow(c, parent, bin);
+            let side = if above.link(LOWER) == c.payload() {
+                LOWER
+            } else {
+                HIGHER
+            };
+            if above.link(side) != c.payload() {
+                broken(c);
+            }
+            above.set_link(side, to);
+        }
+        let Some(heir) = heir else { return };
+        heir.set_link(PARENT, parent);
+        for side in [LOWER, HIGHER] {
+            let child = c.link(side);
+            heir.set_link(side, child);
+            if child != 0 {
+                let child = self.follow(c, child, bin);
+                if child.link(PARENT) != c.payload() {
+                    broken(c);
+                }
+                child.set_link(PARENT, heir.payload());
+            }
+        }
+    }
+
+    /// The smallest chunk of a large bin that has at least so many bytes, still linked.
+    pub(super) fn ceiling(&self, bin: usize, size: usize) -> Option<Chunk> {
+        let size = size.max(least(bin));
+        let mut best: Option<(Chunk, usize)> = None;
+        let mut see = |c: Chunk| {
+            let s = c.head().size();
+            if s >= size && best.is_none_or(|(_, b)| s < b) {
+                best = Some((c, s));
+            }
+        };
+        // A broken link is reported when the chunk that has it leaves the bin.
+        let (mut at, mut above) = (self.bins.root(bin), 0);
+        for bit in (3..=first_bit(bin)).rev() {
+            let Some(node) = self.home(at) else { break };
+            see(node);
+            let side = side(size, bit);
+            if side == LOWER && node.link(HIGHER) != 0 {
+                above = node.link(HIGHER);
+            }
+            at = node.link(side);
+        }
+        // All in there are larger; the smallest is on the way that keeps low.
+        at = above;
+        for _ in 0..usize::BITS {
+            let Some(node) = self.home(at) else { break };
+            see(node);
+            at = match node.link(LOWER) {
+                0 => node.link(HIGHER),
+                lower => lower,
+            };
+        }
+        let (node, size) = best?;
+        let newest = self.home(node.link(NEXT));
+        newest.filter(|c| c.head().size() == size).or(Some(node))
+    }
+
+    /// The chunk that hangs behind this one, of the same size.
+    pub(super) fn next_alike(&self, c: Chunk) -> Option<Chunk> {
+        self.home(c.link(NEXT))
+    }
+
+    /// Calls `f` with each chunk of a large bin; the address at which a link is broken.
+    pub(super) fn walk_tree(&self, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
+        let mut at = self.bins.root(bin);
+        let mut from = ROOT;
+        while at > ROOT {
+            let node = self.checked(at, bin)?;
+            let (lower, higher, parent) = (node.link(LOWER), node.link(HIGHER), node.link(PARENT));
+            if from == parent {
+                f(node);
+                self.walk_list(node, bin, f)?;
+            }
+            let next = if from == parent && lower != 0 {
+                lower
+            } else if (from == parent || from == lower) && higher != 0 {
+                higher
+            } else {
+                parent
+            };
+            if next != parent && self.checked(next, bin)?.link(PARENT) != at {
+                return Err(next);
+            }
+            (from, at) = (at, next);
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with each chunk that hangs behind a node.
+    fn walk_list(&self, node: Chunk, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
+        let mut last = node;
+        while let at @ 1.. = last.link(NEXT) {
+            let c = self.checked(at, bin)?;
+            if c.link(PREV) != last.payload()
+                || c.link(PARENT) != 0
+                || c.head().size() != node.head().size()
+            {
+                return Err(at);
+            }
+            f(c);
+            last = c;
+        }
+        Ok(())
+    }
+}
