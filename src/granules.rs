@@ -125,8 +125,8 @@ impl Granules {
         None
     }
 
-    /// The first span that starts at `g` or later.
-    pub fn span(&self, g: usize) -> Option<Span> {
+    /// The first span that starts at `g` or later, counted as far as `most`, or a little further.
+    pub fn span(&self, g: usize, most: usize) -> Option<Span> {
         if g >= GRANULES {
             return None;
         }
@@ -135,7 +135,7 @@ impl Granules {
             (i, word) = self.first_word(i + 1)?;
         }
         let start = i * 64 + word.trailing_zeros() as usize;
-        let len = self.from(start, GRANULES);
+        let len = self.from(start, most);
         Some(Span { start, len })
     }
 
@@ -257,7 +257,7 @@ mod tests {
                     start,
                     len: has[start..].iter().take_while(|h| **h).count(),
                 });
-                assert_eq!(set.span(g), span, "after {g}");
+                assert_eq!(set.span(g, GRANULES), span, "after {g}");
             }
         }
     }

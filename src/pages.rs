@@ -23,6 +23,12 @@ impl PageSet {
     pub fn one(g: usize) -> Self {
         Self(1 << (g / granules()))
     }
+    /// The pages that granules side by side, at least one, have a part of.
+    #[inline]
+    pub fn touched(first: usize, len: usize) -> Self {
+        let (first, last) = (first / granules(), (first + len - 1) / granules());
+        Self((((2_u32 << (last - first)) - 1) << first) as u16)
+    }
     /// A bit a page.
     #[inline]
     pub const fn bits(self) -> u16 {

@@ -25,6 +25,8 @@ pub const EARLY: usize = 64;
 const PROMPT: usize = 128 / ALIGN;
 /// Objects that are merged at most because too much rests: several times what a spill brings.
 const MERGES: usize = 4096;
+/// Spans too short that one refill passes over in a slot, once it has anything.
+const MISSES: usize = 64;
 /// Slots that one refill looks into at most, if the first has anything: where little is free in
 /// each, fewer objects come of it.
 const LOOKS: usize = 4;
@@ -90,12 +92,13 @@ impl State {
     /// # Safety
     /// `r` is a slot of this locked arena.
     unsafe fn take_from(&mut self, r: *mut Record, class: usize, out: &mut [Entry]) -> usize {
-        let (mut n, mut longest) = (0, 0);
+        let (mut n, mut longest, mut misses) = (0, 0, 0);
         // SAFETY: the caller's.
         let half = unsafe { usize::from((*r).search) };
         for (mut at, end) in [(half, GRANULES), (0, half)] {
+            // Longer than what is asked for is as good as that.
             // SAFETY: the caller's.
-            while let Some(span) = unsafe { (*r).map.span(at) }
+            while let Some(span) = unsafe { (*r).map.span(at, (out.len() - n) * class) }
                 && span.start < end
             {
                 let mut count = 0;
@@ -110,8 +113,11 @@ impl State {
                     // SAFETY: a slot's states, of granules that were free a moment ago (I9).
                     unsafe { name(r, used, class, rest) };
                     n += count;
+                } else {
+                    misses += 1;
                 }
-                if n == out.len() {
+                // With something in hand it is not looked for much longer.
+                if n == out.len() || (n != 0 && misses > MISSES) {
                     // SAFETY: the caller's.
                     let full = unsafe {
                         (*r).search = (span.start + count * class) as u16;
@@ -236,14 +242,21 @@ impl State {
         }
     }
 
-    /// Ranks a slot anew in which a span has become free.
+    /// Ranks a slot anew in which a span has become free. Where that makes it rank higher, the next
+    /// search begins there: all else in the slot is too short for what it is looked into for.
     #[inline(never)]
     pub(super) fn raise(&mut self, r: *mut Record, span: Span) {
         // SAFETY: a slot of this locked arena (I10).
-        let slot = unsafe { &*r };
-        let behind = slot.map.from(span.start + span.len, LONG);
-        let long = span.len + behind + slot.map.below(span.start, LONG);
-        self.rank(r, long.max(usize::from(slot.bound)));
+        let (before, long, bound) = unsafe {
+            let behind = (*r).map.from(span.start + span.len, LONG);
+            let before = (*r).map.below(span.start, LONG);
+            (before, span.len + behind + before, usize::from((*r).bound))
+        };
+        if long > bound {
+            // SAFETY: as above.
+            unsafe { (*r).search = (span.start - before.min(span.start)) as u16 };
+            self.rank(r, long);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION};
 use crate::granules::Span;
+use crate::pages::PageSet;
 use crate::region::{self, CHUNKS, Record};
 use crate::{fatal, os, side};
 use core::ptr;
@@ -165,17 +166,14 @@ impl State {
     /// A free span of a slot is free no more.
     pub(super) fn occupy(&mut self, r: *mut Record, span: Span) {
         // SAFETY: a slot of this locked arena (I10).
-        let (from, any) = unsafe {
+        let any = unsafe {
             (*r).map.take_span(span);
             (*r).free -= span.len as u32;
-            (
-                (*r).base + span.start * ALIGN,
-                !(*r).pages.free().is_empty(),
-            )
+            !(*r).pages.free().is_empty()
         };
         self.slots.free -= span.len * ALIGN;
-        if any {
-            self.used(from, from + span.len * ALIGN);
+        if any && self.extents.occupy_in(r, PageSet::touched(span.start, span.len)) {
+            self.await_purge();
         }
     }
 

@@ -98,7 +98,7 @@ impl State {
         let mut longest = 0;
         for (mut at, end) in [(half, GRANULES), (0, half)] {
             // SAFETY: the caller's.
-            while let Some(span) = unsafe { (*r).map.span(at) }
+            while let Some(span) = unsafe { (*r).map.span(at, MOST) }
                 && span.start < end
             {
                 if span.len < LONG {
