@@ -1,9 +1,11 @@
-//! A spin lock whose word is its owner, with a wait that spins, then yields, then sleeps.
+//! A lock whose word is its owner: whoever waits spins for a moment, then sleeps in the kernel.
 //!
-//! Pure spinning loses when threads outnumber CPUs: the holder is not running, and every spin
-//! keeps it from running. The owner's name is needed by `fork` (skip what the caller itself
-//! holds) and turns a signal handler's re-entry into a message instead of a hang. It is the lock
-//! word itself, not a second word beside `spin`'s mutex: a signal between the two writes found
+//! Where threads outnumber CPUs the holder is mostly not running, and every spin keeps it from
+//! running; a real-time thread that spins above it keeps it off for ever. So the spin is short,
+//! shorter where it was in vain lately, and then the waiter sleeps on the word (futex, as in
+//! Drepper, "Futexes Are Tricky"). The owner's name is needed by `fork` (skip what the caller
+//! itself holds) and turns a signal handler's re-entry into a message instead of a hang. It is the
+//! lock word itself, not a second word beside `spin`'s mutex: a signal between the two writes found
 //! the lock taken by nobody, and 12 of 40 forks from a handler waited for themselves.
 
 use crate::{fatal, os};
@@ -13,12 +15,21 @@ use core::sync::atomic::{
 };
 use spin::relax::{RelaxStrategy, Spin};
 
-/// Tries before the first yield: about as long as a short hold takes on another CPU.
-const SPINS: u32 = 100;
-/// Yields before the first sleep.
+/// Looks at a lock before the waiter sleeps, the most and the least: about as long as a short hold
+/// takes on another CPU, and too short to matter where there is no other CPU.
+const SPINS: (usize, usize) = (100, 4);
+/// Where the kernel lets nobody sleep on a word (a sandbox refuses `futex`): yields before the
+/// first nap, then the first and the longest nap, nanoseconds.
 const YIELDS: u32 = 16;
-/// First and longest sleep, nanoseconds.
-const SLEEP: (i64, i64) = (20_000, 1_000_000);
+const NAP: (i64, i64) = (20_000, 1_000_000);
+
+/// Bits of the word beside a thread pointer, which is aligned to more.
+const WAITERS: usize = 1;
+const COMING: usize = 2;
+
+/// Looks that the next waiter spends: twice as many after each spin that got the lock, half after
+/// each that did not. On one CPU none ever does.
+static PATIENCE: AtomicUsize = AtomicUsize::new(SPINS.0);
 
 /// How often any lock was taken.
 #[cfg(feature = "stats")]
@@ -32,7 +43,26 @@ pub fn taken() -> usize {
 
 /// A lock without data; what it guards says so where it is declared.
 pub struct Lock {
-    /// Thread pointer of the holder, 0 while free.
+    /// Who holds it, and whether somebody sleeps. `T` is a thread pointer.
+    ///
+    /// | word | means | who turns it into what |
+    /// | --- | --- | --- |
+    /// | 0 | free | whoever comes: `T`; who has slept: `T + WAITERS` |
+    /// | `T` | held; nobody must be woken | its holder: 0; who goes to sleep: `T + WAITERS` |
+    /// | `T + WAITERS` | held; threads may sleep | its holder: 0, then `COMING`, then it wakes one |
+    /// | `COMING` | free; a woken thread is on its way | that thread: `T + WAITERS`; any other yields once, then `T`; who woke nobody: 0 |
+    ///
+    /// Where a thread sleeps, the word has `WAITERS`, or a thread that has slept is on its way and
+    /// sets it, with the lock or before it sleeps again. So whoever has slept takes the lock with
+    /// `WAITERS`: there may be others, and one wake-up too many costs a system call. `COMING` is
+    /// courtesy alone, since a holder that comes back at once would pass the woken thread again
+    /// and again on their one CPU. Anybody may take the lock then: no thread is waited for that a
+    /// signal handler, or a thread of higher priority, keeps away. In the child of a `fork`
+    /// `WAITERS` may tell of threads that are gone; waking nobody is all that comes of it.
+    ///
+    /// The kernel compares the lower half of the word, which has the bits (both targets are
+    /// little-endian). Holders whose pointers share it are no matter: a thread sleeps where that
+    /// half has `WAITERS`, whoever the holder is.
     owner: AtomicUsize,
     /// The nesting depth of the fork that took it, 0 for none, and [`WITHIN`]. Written by the
     /// holder alone.
@@ -75,8 +105,17 @@ impl Lock {
 
     #[inline]
     fn try_take(&self) -> bool {
-        let me = super::tls::thread();
-        let taken = self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok();
+        self.try_take_from(0, 0)
+    }
+
+    /// Takes a free lock whose word is `free`, and leaves `mark` in it.
+    #[inline(always)]
+    fn try_take_from(&self, free: usize, mark: usize) -> bool {
+        let me = super::tls::thread() | mark;
+        let taken = self
+            .owner
+            .compare_exchange(free, me, Acquire, Relaxed)
+            .is_ok();
         #[cfg(feature = "stats")]
         TAKEN.fetch_add(usize::from(taken), Relaxed);
         taken
@@ -108,27 +147,65 @@ impl Lock {
                 core::ptr::from_ref(self).addr(),
             );
         }
-        let (mut round, mut nap) = (0, SLEEP.0);
+        self.wait_for_others();
+        false
+    }
+
+    fn wait_for_others(&self) {
+        let patience = PATIENCE.load(Relaxed);
+        // `WAITERS` once it has slept.
+        let mut mark = 0;
+        let (mut looks, mut polite, mut refusals) = (0, false, 0);
         loop {
             // Look before the exchange: a failed exchange takes the line from the holder too.
-            if self.owner.load(Relaxed) == 0 && self.try_take() {
-                return false;
-            }
-            round += 1;
-            if round <= SPINS {
+            let seen = self.owner.load(Relaxed);
+            if seen & !COMING == 0 {
+                if seen == COMING && mark == 0 && !polite {
+                    polite = true;
+                    os::yield_now();
+                } else if self.try_take_from(seen, mark) {
+                    break;
+                }
+            } else if seen & WAITERS == 0 && looks < patience {
+                looks += 1;
                 Spin::relax();
-            } else if round <= SPINS + YIELDS {
-                os::yield_now();
-            } else {
-                os::sleep(nap);
-                nap = (nap * 2).min(SLEEP.1);
+            } else if self.mark_waiting(seen) {
+                mark = WAITERS;
+                if !os::wait(&self.owner, seen | WAITERS) {
+                    rest(refusals);
+                    refusals += 1;
+                }
             }
+        }
+        if looks != 0 {
+            let next = if mark == 0 { patience * 2 } else { patience / 2 };
+            PATIENCE.store(next.clamp(SPINS.1, SPINS.0), Relaxed);
+        }
+    }
+
+    /// Notes in a held lock's word, which was `seen`, that somebody is about to sleep.
+    fn mark_waiting(&self, seen: usize) -> bool {
+        seen & WAITERS != 0
+            || self
+                .owner
+                .compare_exchange(seen, seen | WAITERS, Relaxed, Relaxed)
+                .is_ok()
+    }
+
+    /// The lock was given back while threads may sleep: wakes one, if there is one.
+    #[cold]
+    #[inline(never)]
+    fn wake(&self) {
+        // Each exchange goes on with the release before it; if it fails, somebody has the lock.
+        let _ = self.owner.compare_exchange(0, COMING, Relaxed, Relaxed);
+        if !os::wake(&self.owner) {
+            let _ = self.owner.compare_exchange(COMING, 0, Relaxed, Relaxed);
         }
     }
 
     /// Whether the calling thread holds it.
     pub fn is_mine(&self) -> bool {
-        self.owner.load(Relaxed) == super::tls::thread()
+        self.owner.load(Relaxed) & !(WAITERS | COMING) == super::tls::thread()
     }
 
     /// The depth of the fork that took it, 0 for none.
@@ -148,7 +225,17 @@ impl Lock {
     /// it is alive.
     #[inline]
     pub unsafe fn release(&self) {
-        self.owner.store(0, Release);
+        if self.owner.swap(0, Release) & WAITERS != 0 {
+            self.wake();
+        }
+    }
+}
+
+/// Waits without the kernel's help, for the `refusals`th time.
+fn rest(refusals: u32) {
+    match refusals.checked_sub(YIELDS) {
+        None => os::yield_now(),
+        Some(naps) => os::sleep((NAP.0 << naps.min(10)).min(NAP.1)),
     }
 }
 
