@@ -306,16 +306,23 @@ pub fn wait(word: &AtomicUsize, value: usize) -> bool {
     }
 }
 
-/// Wakes one thread that sleeps on `word`; whether there was one. Keeps `errno`.
-pub fn wake(word: &AtomicUsize) -> bool {
-    futex(word, libc::FUTEX_WAKE, 1) == Ok(1)
+/// Wakes one thread that sleeps on `word`, if one does. Keeps `errno`.
+pub fn wake(word: &AtomicUsize) {
+    let _ = futex(word, libc::FUTEX_WAKE, 1);
 }
 
 /// A call on the lower half of `word`, for threads of this process; what it answers.
 fn futex(word: &AtomicUsize, what: i32, value: u32) -> Result<c_long, i32> {
     const { assert!(cfg!(target_endian = "little")) };
+    #[cfg(test)]
+    if scripted::lets_nobody_sleep() {
+        return Err(libc::ENOSYS);
+    }
     let half: *const u32 = ptr::from_ref(word).cast();
-    let (what, value) = (c_long::from(what | libc::FUTEX_PRIVATE_FLAG), c_long::from(value));
+    let (what, value) = (
+        c_long::from(what | libc::FUTEX_PRIVATE_FLAG),
+        c_long::from(value),
+    );
     let before = errno();
     // SAFETY: the word lives across the call, which reads it, and no time is given.
     let answer = unsafe { libc::syscall(libc::SYS_futex, half, what, value, 0usize) };

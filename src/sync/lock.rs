@@ -23,9 +23,8 @@ const SPINS: (usize, usize) = (100, 4);
 const YIELDS: u32 = 16;
 const NAP: (i64, i64) = (20_000, 1_000_000);
 
-/// Bits of the word beside a thread pointer, which is aligned to more.
+/// A bit of the word that no thread pointer has, since all are aligned.
 const WAITERS: usize = 1;
-const COMING: usize = 2;
 
 /// Looks that the next waiter spends: twice as many after each spin that got the lock, half after
 /// each that did not. On one CPU none ever does.
@@ -45,24 +44,23 @@ pub fn taken() -> usize {
 pub struct Lock {
     /// Who holds it, and whether somebody sleeps. `T` is a thread pointer.
     ///
-    /// | word | means | who turns it into what |
+    /// | word | means | next |
     /// | --- | --- | --- |
-    /// | 0 | free | whoever comes: `T`; who has slept: `T + WAITERS` |
-    /// | `T` | held; nobody must be woken | its holder: 0; who goes to sleep: `T + WAITERS` |
-    /// | `T + WAITERS` | held; threads may sleep | its holder: 0, then `COMING`, then it wakes one |
-    /// | `COMING` | free; a woken thread is on its way | that thread: `T + WAITERS`; any other yields once, then `T`; who woke nobody: 0 |
+    /// | 0 | free | whoever comes: `T`; whoever has slept: `T + WAITERS` |
+    /// | `T` | held, and nobody sleeps who must be woken | its holder: 0; who is about to sleep: `T + WAITERS` |
+    /// | `T + WAITERS` | held, and threads may sleep | its holder: 0, and then it wakes one |
     ///
-    /// Where a thread sleeps, the word has `WAITERS`, or a thread that has slept is on its way and
-    /// sets it, with the lock or before it sleeps again. So whoever has slept takes the lock with
-    /// `WAITERS`: there may be others, and one wake-up too many costs a system call. `COMING` is
-    /// courtesy alone, since a holder that comes back at once would pass the woken thread again
-    /// and again on their one CPU. Anybody may take the lock then: no thread is waited for that a
-    /// signal handler, or a thread of higher priority, keeps away. In the child of a `fork`
-    /// `WAITERS` may tell of threads that are gone; waking nobody is all that comes of it.
+    /// While a thread sleeps, the word has `WAITERS`, or its holder is about to wake one, or one
+    /// that has slept is on its way and sets it: with the lock, or before it sleeps again. So
+    /// whoever has slept takes the lock with `WAITERS`; where nobody else sleeps, that costs a
+    /// system call. A thread on its way has no right to the lock: whoever comes first gets it, and
+    /// nobody waits for a thread that a signal handler, or one of higher priority, keeps away.
+    /// In the child of a `fork` the bit may tell of threads that are gone; that nobody is woken
+    /// is all that comes of it.
     ///
-    /// The kernel compares the lower half of the word, which has the bits (both targets are
-    /// little-endian). Holders whose pointers share it are no matter: a thread sleeps where that
-    /// half has `WAITERS`, whoever the holder is.
+    /// The kernel compares the lower half of the word, which has the bit (both targets are
+    /// little-endian). Two pointers may share that half: whoever is the holder, a thread sleeps
+    /// only where the half has `WAITERS`.
     owner: AtomicUsize,
     /// The nesting depth of the fork that took it, 0 for none, and [`WITHIN`]. Written by the
     /// holder alone.
@@ -105,17 +103,14 @@ impl Lock {
 
     #[inline]
     fn try_take(&self) -> bool {
-        self.try_take_from(0, 0)
+        self.try_take_as(0)
     }
 
-    /// Takes a free lock whose word is `free`, and leaves `mark` in it.
+    /// Takes the lock if it is free, with `mark` in its word.
     #[inline(always)]
-    fn try_take_from(&self, free: usize, mark: usize) -> bool {
+    fn try_take_as(&self, mark: usize) -> bool {
         let me = super::tls::thread() | mark;
-        let taken = self
-            .owner
-            .compare_exchange(free, me, Acquire, Relaxed)
-            .is_ok();
+        let taken = self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok();
         #[cfg(feature = "stats")]
         TAKEN.fetch_add(usize::from(taken), Relaxed);
         taken
@@ -151,26 +146,27 @@ impl Lock {
         false
     }
 
+    /// Spins, then sleeps, until the lock is this thread's.
     fn wait_for_others(&self) {
         let patience = PATIENCE.load(Relaxed);
-        // `WAITERS` once it has slept.
+        // `WAITERS` once it was about to sleep.
         let mut mark = 0;
-        let (mut looks, mut polite, mut refusals) = (0, false, 0);
+        let (mut looks, mut refusals) = (0, 0);
         loop {
             // Look before the exchange: a failed exchange takes the line from the holder too.
             let seen = self.owner.load(Relaxed);
-            if seen & !COMING == 0 {
-                if seen == COMING && mark == 0 && !polite {
-                    polite = true;
-                    os::yield_now();
-                } else if self.try_take_from(seen, mark) {
+            if seen == 0 {
+                if self.try_take_as(mark) {
                     break;
                 }
             } else if seen & WAITERS == 0 && looks < patience {
                 looks += 1;
                 Spin::relax();
             } else if self.mark_waiting(seen) {
-                mark = WAITERS;
+                if looks >= patience {
+                    PATIENCE.store((patience / 2).max(SPINS.1), Relaxed);
+                }
+                (mark, looks) = (WAITERS, 0);
                 if !os::wait(&self.owner, seen | WAITERS) {
                     rest(refusals);
                     refusals += 1;
@@ -178,8 +174,7 @@ impl Lock {
             }
         }
         if looks != 0 {
-            let next = if mark == 0 { patience * 2 } else { patience / 2 };
-            PATIENCE.store(next.clamp(SPINS.1, SPINS.0), Relaxed);
+            PATIENCE.store((patience * 2).min(SPINS.0), Relaxed);
         }
     }
 
@@ -192,20 +187,16 @@ impl Lock {
                 .is_ok()
     }
 
-    /// The lock was given back while threads may sleep: wakes one, if there is one.
+    /// Wakes one of those who sleep, after a release.
     #[cold]
     #[inline(never)]
     fn wake(&self) {
-        // Each exchange goes on with the release before it; if it fails, somebody has the lock.
-        let _ = self.owner.compare_exchange(0, COMING, Relaxed, Relaxed);
-        if !os::wake(&self.owner) {
-            let _ = self.owner.compare_exchange(COMING, 0, Relaxed, Relaxed);
-        }
+        os::wake(&self.owner);
     }
 
     /// Whether the calling thread holds it.
     pub fn is_mine(&self) -> bool {
-        self.owner.load(Relaxed) & !(WAITERS | COMING) == super::tls::thread()
+        self.owner.load(Relaxed) & !WAITERS == super::tls::thread()
     }
 
     /// The depth of the fork that took it, 0 for none.
