@@ -222,12 +222,14 @@ impl Lock {
     }
 }
 
-/// Waits without the kernel's help, for the `refusals`th time.
+/// Waits without the kernel's help, for the `refusals`th time. Keeps `errno`.
 fn rest(refusals: u32) {
+    let errno = os::errno();
     match refusals.checked_sub(YIELDS) {
         None => os::yield_now(),
         Some(naps) => os::sleep((NAP.0 << naps.min(10)).min(NAP.1)),
     }
+    os::set_errno(errno);
 }
 
 impl Drop for Guard<'_> {
