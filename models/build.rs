@@ -12,7 +12,8 @@ const SOURCES: [(&str, &[(&str, &str)]); 6] = [
         "sync/lock.rs",
         &[
             ("spin::relax", "crate::stand_in::relax"),
-            ("(100, 4)", "(1, 1)"),
+            ("LOOKS: usize = 100", "LOOKS: usize = 1"),
+            ("HALVED: usize = 5", "HALVED: usize = 0"),
             ("YIELDS: u32 = 16", "YIELDS: u32 = 1"),
         ],
     ),

@@ -92,9 +92,12 @@ pub fn direct(n: usize, growth: Growth) -> Fresh {
 }
 
 /// This thread's arena, which comes with a cache. Threads that only ask for what no cache holds
-/// get one too: they all waited for the main arena.
+/// get one too: they all waited for the main arena. A process's only thread has that for itself;
+/// making a second one takes a small request, and so a cache.
 fn home() -> &'static Arena {
-    cache::thread::current();
+    if cache::thread::count() != 0 {
+        cache::thread::current();
+    }
     cache::thread::arena()
 }
 

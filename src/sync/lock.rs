@@ -15,9 +15,11 @@ use core::sync::atomic::{
 };
 use spin::relax::{RelaxStrategy, Spin};
 
-/// Looks at a lock before the waiter sleeps, the most and the least: about as long as a short hold
-/// takes on another CPU, and too short to matter where there is no other CPU.
-const SPINS: (usize, usize) = (100, 4);
+/// Looks at a lock before the waiter sleeps: about as long as a short hold takes on another CPU.
+const LOOKS: usize = 100;
+/// How often their number is halved at most: what is left matters little where there is no other
+/// CPU, and finds out when there is one again.
+const HALVED: usize = 5;
 /// Where the kernel lets nobody sleep on a word (a sandbox refuses `futex`): yields before the
 /// first nap, then the first and the longest nap, nanoseconds.
 const YIELDS: u32 = 16;
@@ -26,9 +28,9 @@ const NAP: (i64, i64) = (20_000, 1_000_000);
 /// A bit of the word that no thread pointer has, since all are aligned.
 const WAITERS: usize = 1;
 
-/// Looks that the next waiter spends: twice as many after each spin that got the lock, half after
-/// each that did not. On one CPU none ever does.
-static PATIENCE: AtomicUsize = AtomicUsize::new(SPINS.0);
+/// How often the next waiter's looks are halved: once more after each spin that was in vain, once
+/// less after each that got a lock. On one CPU none ever does.
+static IN_VAIN: AtomicUsize = AtomicUsize::new(0);
 
 /// How often any lock was taken.
 #[cfg(feature = "stats")]
@@ -148,7 +150,8 @@ impl Lock {
 
     /// Spins, then sleeps, until the lock is this thread's.
     fn wait_for_others(&self) {
-        let patience = PATIENCE.load(Relaxed);
+        let in_vain = IN_VAIN.load(Relaxed);
+        let most = LOOKS >> in_vain;
         // `WAITERS` once it was about to sleep.
         let mut mark = 0;
         let (mut looks, mut refusals) = (0, 0);
@@ -159,12 +162,12 @@ impl Lock {
                 if self.try_take_as(mark) {
                     break;
                 }
-            } else if seen & WAITERS == 0 && looks < patience {
+            } else if seen & WAITERS == 0 && looks < most {
                 looks += 1;
                 Spin::relax();
             } else if self.mark_waiting(seen) {
-                if looks >= patience {
-                    PATIENCE.store((patience / 2).max(SPINS.1), Relaxed);
+                if looks == most {
+                    IN_VAIN.store((in_vain + 1).min(HALVED), Relaxed);
                 }
                 (mark, looks) = (WAITERS, 0);
                 if !os::wait(&self.owner, seen | WAITERS) {
@@ -174,7 +177,7 @@ impl Lock {
             }
         }
         if looks != 0 {
-            PATIENCE.store((patience * 2).min(SPINS.0), Relaxed);
+            IN_VAIN.store(in_vain.saturating_sub(1), Relaxed);
         }
     }
 
