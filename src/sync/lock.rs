@@ -246,3 +246,38 @@ impl Drop for Guard<'_> {
         unsafe { self.lock.release() };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_lock_has_one_holder_whether_or_not_the_kernel_lets_threads_sleep() {
+        const TURNS: usize = 2000;
+        for sleepless in [false, true] {
+            let (lock, count) = (Lock::new(), AtomicUsize::new(0));
+            let take_turns = || {
+                if sleepless {
+                    os::scripted::let_nobody_sleep();
+                }
+                for _ in 0..TURNS {
+                    let _held = lock.acquire();
+                    let seen = count.load(Relaxed);
+                    // Now and then the holder goes away.
+                    if seen.is_multiple_of(64) {
+                        thread::yield_now();
+                    }
+                    count.store(seen + 1, Relaxed);
+                }
+            };
+            thread::scope(|s| {
+                for _ in 0..4 {
+                    s.spawn(take_turns);
+                }
+            });
+            assert_eq!(count.load(Relaxed), 4 * TURNS, "sleepless: {sleepless}");
+            assert_eq!(lock.owner.load(Relaxed), 0);
+        }
+    }
+}
