@@ -94,13 +94,31 @@ fn a_thread_without_room_for_its_key_loses_nothing() {
 }
 
 #[test]
-fn a_free_that_waits_leaves_errno_alone() {
+fn a_call_that_waits_leaves_errno_alone_and_needs_no_futex() {
     let program = common::compile_c("robustness/waiting_keeps_errno.c", &["-rdynamic"]);
     common::for_each_mode(|mode| {
-        for how in ["plain", "sized"] {
-            common::assert_silent_success(&common::run(&program, &[how], mode));
+        for how in ["plain", "sized", "malloc"] {
+            for sleep in ["interrupted", "refused"] {
+                common::assert_silent_success(&common::run(&program, &[how, sleep], mode));
+            }
         }
     });
+}
+
+#[test]
+fn thousands_of_threads_that_end_at_once_sleep_a_few_times_each() {
+    holds_if_possible("ending_at_once", &[], "8,000 threads are not allowed");
+}
+
+#[test]
+fn whoever_waits_on_one_cpu_sleeps_until_the_holder_is_out() {
+    holds("waiting_on_one_cpu", &["plain"]);
+}
+
+#[test]
+fn a_real_time_thread_lets_a_holder_below_it_run() {
+    let why_not = "SCHED_FIFO is not allowed";
+    holds_if_possible("waiting_on_one_cpu", &["fifo"], why_not);
 }
 
 #[test]

@@ -1,9 +1,11 @@
-/* free and free_sized leave errno alone, also when they have to wait for a lock
-   and the calls with which they wait fail. Another thread holds the registry of
+/* free and free_sized leave errno alone, and so does a malloc that succeeds, also
+   when they have to wait for a lock and the calls with which they wait fail: they
+   are interrupted, or futex is refused, and then yields and naps serve. Another thread holds the registry of
    mapped chunks: it stands in the mmap for a larger table until this one has
    waited a while. Built with -rdynamic: the syscall below is everybody's. */
 #include "check.h"
 #include <dlfcn.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -15,6 +17,7 @@ enum { LARGE = 256 << 10, MOST = 5000, WAITS = 5, MARK = 77 };
 
 static atomic_int held, released, waits;
 static __thread int fills, counts;
+static int refused;
 
 static long kernel(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -61,7 +64,12 @@ long syscall(long nr, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    if (counts && (nr == SYS_sched_yield || nr == SYS_nanosleep)) {
+    if (refused && nr == SYS_futex) {
+        errno = ENOSYS;
+        return -1;
+    }
+    int sleeps = nr == SYS_futex && (a[1] & ~FUTEX_PRIVATE_FLAG) == FUTEX_WAIT;
+    if (counts && (sleeps || nr == SYS_sched_yield || nr == SYS_nanosleep)) {
         if (atomic_fetch_add(&waits, 1) + 1 == WAITS)
             atomic_store(&released, 1);
         kernel(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
@@ -89,7 +97,8 @@ int main(int argc, char **argv)
 {
     void (*sized)(void *, size_t);
     *(void **)&sized = dlsym(RTLD_DEFAULT, "free_sized");
-    CHECK(argc == 2 && sized != NULL);
+    CHECK(argc == 3 && sized != NULL);
+    refused = strcmp(argv[2], "refused") == 0;
     pthread_t other;
     void *p = malloc(LARGE);
     CHECK(p != NULL && pthread_create(&other, NULL, fill, NULL) == 0);
@@ -99,6 +108,8 @@ int main(int argc, char **argv)
     errno = MARK;
     if (strcmp(argv[1], "sized") == 0)
         sized(p, LARGE);
+    else if (strcmp(argv[1], "malloc") == 0)
+        CHECK(opaque(malloc(LARGE)) != NULL);
     else
         free(p);
     int after = errno;

@@ -667,6 +667,8 @@ pub unsafe extern "C" fn syscall(
                 unsafe { to(c).write((1 << machine.cpus) - 1) };
                 return 8;
             }
+            // One thread plays all, and a fork's child is played by it too.
+            (libc::SYS_futex, _) => panic!("a wait for a lock, or a wake-up, with one thread"),
             (libc::SYS_openat, None) => return no(libc::ENOENT),
             (libc::SYS_openat, Some(_)) => return FILE.into(),
             (libc::SYS_read, Some(text)) => {

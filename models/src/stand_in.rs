@@ -205,6 +205,66 @@ pub mod fatal {
 }
 
 pub mod os {
+    use super::Relaxed;
+    use super::atomic::AtomicUsize;
+    use loom::sync::{Condvar, Mutex};
+    use std::cell::Cell;
+
+    loom::lazy_static! {
+        /// Who sleeps on which word, first come first: the kernel's queue and its lock.
+        static ref QUEUE: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+        static ref CALLED: Condvar = Condvar::new();
+    }
+    std::thread_local! {
+        static REFUSING: Cell<bool> = const { Cell::new(false) };
+        static ALONE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// From now on nobody may sleep on a word, as in a sandbox without `futex`, or all may.
+    pub fn refuse_sleep(on: bool) {
+        REFUSING.set(on);
+    }
+    /// From now on the calls are those of a fork's child, whose one thread nobody would wake and
+    /// who reaches nobody; or of the parent again.
+    pub fn be_child(on: bool) {
+        ALONE.set(on);
+    }
+    /// Only the lower half counts, and what is compared is so under the queue's lock.
+    pub fn wait(word: &AtomicUsize, value: usize) -> bool {
+        if REFUSING.get() {
+            return false;
+        }
+        assert!(!ALONE.get(), "the child waits for a thread that is gone");
+        let me = (std::ptr::from_ref(word).addr(), super::tls::thread());
+        let mut queue = QUEUE.lock().expect("no panic");
+        if word.load(Relaxed) as u32 == value as u32 {
+            queue.push(me);
+            while queue.contains(&me) {
+                queue = CALLED.wait(queue).expect("no panic");
+            }
+        }
+        true
+    }
+    pub fn wake(word: &AtomicUsize) {
+        if REFUSING.get() || ALONE.get() {
+            return;
+        }
+        let at = std::ptr::from_ref(word).addr();
+        let mut queue = QUEUE.lock().expect("no panic");
+        if let Some(first) = queue.iter().position(|sleeper| sleeper.0 == at) {
+            queue.remove(first);
+            CALLED.notify_all();
+        }
+    }
+    /// How many threads sleep.
+    pub fn sleepers() -> usize {
+        QUEUE.lock().expect("no panic").len()
+    }
+    /// Wakes all, as the parent's own releases would.
+    pub fn wake_all() {
+        QUEUE.lock().expect("no panic").clear();
+        CALLED.notify_all();
+    }
     pub fn yield_now() {
         loom::thread::yield_now();
     }

@@ -7,7 +7,7 @@
 use cairn_models::arena::heap::Heap;
 use cairn_models::config::REGION;
 use cairn_models::heap::{fork, start};
-use cairn_models::stand_in::{STARTS, chunk, refuse_values, settings, signal};
+use cairn_models::stand_in::{STARTS, chunk, os, refuse_values, settings, signal};
 use cairn_models::sync::Lock;
 use cairn_models::{arenas, cache, region};
 use loom::cell::UnsafeCell;
@@ -36,21 +36,95 @@ impl Guarded {
     }
 }
 
+fn two_take_turns() {
+    let shared = Arc::new(Guarded {
+        lock: Lock::new(),
+        value: UnsafeCell::new(0),
+    });
+    let other = shared.clone();
+    let other = thread::spawn(move || other.add());
+    shared.add();
+    other.join().expect("it ends");
+    let _held = shared.lock.acquire();
+    // SAFETY: as above.
+    shared.value.with(|v| assert_eq!(unsafe { *v }, 2));
+}
+
 #[test]
 fn a_lock_has_one_holder_who_sees_what_the_last_one_wrote() {
-    model(|| {
-        let shared = Arc::new(Guarded {
-            lock: Lock::new(),
-            value: UnsafeCell::new(0),
-        });
-        let other = shared.clone();
-        let other = thread::spawn(move || other.add());
-        shared.add();
-        other.join().expect("it ends");
-        let _held = shared.lock.acquire();
-        // SAFETY: as above.
-        shared.value.with(|v| assert_eq!(unsafe { *v }, 2));
+    model(two_take_turns);
+}
+
+/// The holder gives it back once others wait, so that they have slept, or are about to.
+fn two_wait_for_a_third() {
+    let shared = Arc::new(Guarded {
+        lock: Lock::new(),
+        value: UnsafeCell::new(0),
     });
+    let held = shared.lock.acquire();
+    let others: Vec<_> = (0..2)
+        .map(|_| shared.clone())
+        .map(|shared| thread::spawn(move || shared.add()))
+        .collect();
+    drop(held);
+    for other in others {
+        other.join().expect("it ends");
+    }
+    let _held = shared.lock.acquire();
+    // SAFETY: as above.
+    shared.value.with(|v| assert_eq!(unsafe { *v }, 2));
+}
+
+#[test]
+fn whoever_sleeps_for_a_lock_is_woken() {
+    model(two_wait_for_a_third);
+}
+
+#[test]
+fn where_nobody_may_sleep_a_lock_is_waited_for_all_the_same() {
+    model(|| {
+        os::refuse_sleep(true);
+        two_take_turns();
+    });
+    os::refuse_sleep(false);
+}
+
+/// Whether the other thread slept when the run forked.
+fn fork_beside_a_sleeper() -> bool {
+    let shared = Arc::new(Guarded {
+        lock: Lock::new(),
+        value: UnsafeCell::new(0),
+    });
+    let held = shared.lock.acquire();
+    let other = shared.clone();
+    let other = thread::spawn(move || other.add());
+    thread::yield_now();
+    let slept = os::sleepers() == 1;
+    if slept {
+        // From here on the run is the child of a fork out of a signal's handler, which leaves
+        // the lock to the call that it interrupted.
+        assert!(shared.lock.is_mine(), "its word has more than its owner");
+        os::be_child(true);
+        drop(held);
+        shared.add();
+        shared.add();
+        // The parent's thread, which has the child's memory here, is woken after all.
+        os::be_child(false);
+        os::wake_all();
+    } else {
+        drop(held);
+    }
+    other.join().expect("it ends");
+    slept
+}
+
+#[test]
+fn a_lock_for_which_threads_of_the_parent_sleep_is_the_childs_to_use() {
+    static SLEPT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    model(|| {
+        SLEPT.fetch_add(usize::from(fork_beside_a_sleeper()), Relaxed);
+    });
+    assert_ne!(SLEPT.load(Relaxed), 0, "no schedule had a sleeper");
 }
 
 #[test]

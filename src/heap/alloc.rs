@@ -75,7 +75,7 @@ fn from_cache(n: usize) -> usize {
 
 /// From the arena or the system, past the cache.
 pub fn direct(n: usize, growth: Growth) -> Fresh {
-    let mine = cache::thread::arena();
+    let mine = home();
     if class::is_for_run(n) {
         let class = class::of_request(n);
         for arena in candidates(mine) {
@@ -90,6 +90,16 @@ pub fn direct(n: usize, growth: Growth) -> Fresh {
         // free may still hold a chunk.
     }
     from_arenas(n, ALIGN, mine, growth)
+}
+
+/// This thread's arena, which comes with a cache. Threads that only ask for what no cache holds
+/// get one too: they all waited for the main arena. A process's only thread has that for itself;
+/// making a second one takes a small request, and so a cache.
+fn home() -> &'static Arena {
+    if cache::thread::count() != 0 {
+        cache::thread::current();
+    }
+    cache::thread::arena()
 }
 
 /// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
@@ -197,9 +207,7 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     if !cached.is_null() {
         return cached;
     }
-    let p = ptr::with_exposed_provenance_mut(
-        from_arenas(n, align, cache::thread::arena(), Growth::Yes).p,
-    );
+    let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, home(), Growth::Yes).p);
     perturb(p, n, !settings::perturb());
     p
 }

@@ -13,6 +13,17 @@ std::thread_local! {
     static ALWAYS: Cell<bool> = const { Cell::new(false) };
     static REFUSED: Cell<u64> = const { Cell::new(0) };
     static LENT: Cell<bool> = const { Cell::new(false) };
+    static SLEEPLESS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread can neither sleep on a word nor wake who does, as where a sandbox refuses `futex`.
+pub fn let_nobody_sleep() {
+    SLEEPLESS.set(true);
+}
+
+/// Asked before a thread sleeps, or wakes one.
+pub fn lets_nobody_sleep() -> bool {
+    SLEEPLESS.get()
 }
 
 /// This thread's main arena uses the break from now on, as where Cairn is the process's malloc.

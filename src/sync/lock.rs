@@ -1,9 +1,11 @@
-//! A spin lock whose word is its owner, with a wait that spins, then yields, then sleeps.
+//! A lock whose word is its owner: whoever waits spins for a moment, then sleeps in the kernel.
 //!
-//! Pure spinning loses when threads outnumber CPUs: the holder is not running, and every spin
-//! keeps it from running. The owner's name is needed by `fork` (skip what the caller itself
-//! holds) and turns a signal handler's re-entry into a message instead of a hang. It is the lock
-//! word itself, not a second word beside `spin`'s mutex: a signal between the two writes found
+//! Where threads outnumber CPUs the holder is mostly not running, and every spin keeps it from
+//! running; a real-time thread that spins above it keeps it off for ever. So the spin is short,
+//! shorter where it was in vain lately, and then the waiter sleeps on the word (futex, as in
+//! Drepper, "Futexes Are Tricky"). The owner's name is needed by `fork` (skip what the caller
+//! itself holds) and turns a signal handler's re-entry into a message instead of a hang. It is the
+//! lock word itself, not a second word beside `spin`'s mutex: a signal between the two writes found
 //! the lock taken by nobody, and 12 of 40 forks from a handler waited for themselves.
 
 use crate::{fatal, os};
@@ -13,12 +15,22 @@ use core::sync::atomic::{
 };
 use spin::relax::{RelaxStrategy, Spin};
 
-/// Tries before the first yield: about as long as a short hold takes on another CPU.
-const SPINS: u32 = 100;
-/// Yields before the first sleep.
+/// Looks at a lock before the waiter sleeps: about as long as a short hold takes on another CPU.
+const LOOKS: usize = 100;
+/// How often their number is halved at most: what is left matters little where there is no other
+/// CPU, and finds out when there is one again.
+const HALVED: usize = 5;
+/// Where the kernel lets nobody sleep on a word (a sandbox refuses `futex`): yields before the
+/// first nap, then the first and the longest nap, nanoseconds.
 const YIELDS: u32 = 16;
-/// First and longest sleep, nanoseconds.
-const SLEEP: (i64, i64) = (20_000, 1_000_000);
+const NAP: (i64, i64) = (20_000, 1_000_000);
+
+/// A bit of the word that no thread pointer has, since all are aligned.
+const WAITERS: usize = 1;
+
+/// How often the next waiter's looks are halved: once more after each spin that was in vain, once
+/// less after each that got a lock. On one CPU none ever does.
+static IN_VAIN: AtomicUsize = AtomicUsize::new(0);
 
 /// How often any lock was taken.
 #[cfg(feature = "stats")]
@@ -32,7 +44,25 @@ pub fn taken() -> usize {
 
 /// A lock without data; what it guards says so where it is declared.
 pub struct Lock {
-    /// Thread pointer of the holder, 0 while free.
+    /// Who holds it, and whether somebody sleeps. `T` is a thread pointer.
+    ///
+    /// | word | means | next |
+    /// | --- | --- | --- |
+    /// | 0 | free | whoever comes: `T`; whoever has slept: `T + WAITERS` |
+    /// | `T` | held, and nobody sleeps who must be woken | its holder: 0; who is about to sleep: `T + WAITERS` |
+    /// | `T + WAITERS` | held, and threads may sleep | its holder: 0, and then it wakes one |
+    ///
+    /// While a thread sleeps, the word has `WAITERS`, or its holder is about to wake one, or one
+    /// that has slept is on its way and sets it: with the lock, or before it sleeps again. So
+    /// whoever has slept takes the lock with `WAITERS`; where nobody else sleeps, that costs a
+    /// system call. A thread on its way has no right to the lock: whoever comes first gets it, and
+    /// nobody waits for a thread that a signal handler, or one of higher priority, keeps away.
+    /// In the child of a `fork` the bit may tell of threads that are gone; that nobody is woken
+    /// is all that comes of it.
+    ///
+    /// The kernel compares the lower half of the word, which has the bit (both targets are
+    /// little-endian). Two pointers may share that half: whoever is the holder, a thread sleeps
+    /// only where the half has `WAITERS`.
     owner: AtomicUsize,
     /// The nesting depth of the fork that took it, 0 for none, and [`WITHIN`]. Written by the
     /// holder alone.
@@ -85,7 +115,13 @@ impl Lock {
 
     #[inline]
     fn try_take(&self) -> bool {
-        let me = super::tls::thread();
+        self.try_take_as(0)
+    }
+
+    /// Takes the lock if it is free, with `mark` in its word.
+    #[inline(always)]
+    fn try_take_as(&self, mark: usize) -> bool {
+        let me = super::tls::thread() | mark;
         let taken = self.owner.compare_exchange(0, me, Acquire, Relaxed).is_ok();
         #[cfg(feature = "stats")]
         TAKEN.fetch_add(usize::from(taken), Relaxed);
@@ -118,27 +154,62 @@ impl Lock {
                 core::ptr::from_ref(self).addr(),
             );
         }
-        let (mut round, mut nap) = (0, SLEEP.0);
+        self.wait_for_others();
+        false
+    }
+
+    /// Spins, then sleeps, until the lock is this thread's.
+    fn wait_for_others(&self) {
+        let in_vain = IN_VAIN.load(Relaxed);
+        let most = LOOKS >> in_vain;
+        // `WAITERS` once it was about to sleep.
+        let mut mark = 0;
+        let (mut looks, mut refusals) = (0, 0);
         loop {
             // Look before the exchange: a failed exchange takes the line from the holder too.
-            if self.owner.load(Relaxed) == 0 && self.try_take() {
-                return false;
-            }
-            round += 1;
-            if round <= SPINS {
+            let seen = self.owner.load(Relaxed);
+            if seen == 0 {
+                if self.try_take_as(mark) {
+                    break;
+                }
+            } else if seen & WAITERS == 0 && looks < most {
+                looks += 1;
                 Spin::relax();
-            } else if round <= SPINS + YIELDS {
-                os::yield_now();
-            } else {
-                os::sleep(nap);
-                nap = (nap * 2).min(SLEEP.1);
+            } else if self.mark_waiting(seen) {
+                if looks == most {
+                    IN_VAIN.store((in_vain + 1).min(HALVED), Relaxed);
+                }
+                (mark, looks) = (WAITERS, 0);
+                if !os::wait(&self.owner, seen | WAITERS) {
+                    rest(refusals);
+                    refusals += 1;
+                }
             }
         }
+        if looks != 0 {
+            IN_VAIN.store(in_vain.saturating_sub(1), Relaxed);
+        }
+    }
+
+    /// Notes in a held lock's word, which was `seen`, that somebody is about to sleep.
+    fn mark_waiting(&self, seen: usize) -> bool {
+        seen & WAITERS != 0
+            || self
+                .owner
+                .compare_exchange(seen, seen | WAITERS, Relaxed, Relaxed)
+                .is_ok()
+    }
+
+    /// Wakes one of those who sleep, after a release.
+    #[cold]
+    #[inline(never)]
+    fn wake(&self) {
+        os::wake(&self.owner);
     }
 
     /// Whether the calling thread holds it.
     pub fn is_mine(&self) -> bool {
-        self.owner.load(Relaxed) == super::tls::thread()
+        self.owner.load(Relaxed) & !WAITERS == super::tls::thread()
     }
 
     /// The depth of the fork that took it, 0 for none.
@@ -158,8 +229,20 @@ impl Lock {
     /// it is alive.
     #[inline]
     pub unsafe fn release(&self) {
-        self.owner.store(0, Release);
+        if self.owner.swap(0, Release) & WAITERS != 0 {
+            self.wake();
+        }
     }
+}
+
+/// Waits without the kernel's help, for the `refusals`th time. Keeps `errno`.
+fn rest(refusals: u32) {
+    let errno = os::errno();
+    match refusals.checked_sub(YIELDS) {
+        None => os::yield_now(),
+        Some(naps) => os::sleep((NAP.0 << naps.min(10)).min(NAP.1)),
+    }
+    os::set_errno(errno);
 }
 
 impl Drop for Guard<'_> {
@@ -171,5 +254,40 @@ impl Drop for Guard<'_> {
         }
         // SAFETY: a guard exists only while its thread holds the lock.
         unsafe { self.lock.release() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_lock_has_one_holder_whether_or_not_the_kernel_lets_threads_sleep() {
+        const TURNS: usize = 2000;
+        for sleepless in [false, true] {
+            let (lock, count) = (Lock::new(), AtomicUsize::new(0));
+            let take_turns = || {
+                if sleepless {
+                    os::scripted::let_nobody_sleep();
+                }
+                for _ in 0..TURNS {
+                    let _held = lock.acquire();
+                    let seen = count.load(Relaxed);
+                    // Now and then the holder goes away.
+                    if seen.is_multiple_of(64) {
+                        thread::yield_now();
+                    }
+                    count.store(seen + 1, Relaxed);
+                }
+            };
+            thread::scope(|s| {
+                for _ in 0..4 {
+                    s.spawn(take_turns);
+                }
+            });
+            assert_eq!(count.load(Relaxed), 4 * TURNS, "sleepless: {sleepless}");
+            assert_eq!(lock.owner.load(Relaxed), 0);
+        }
     }
 }
