@@ -157,9 +157,11 @@ impl State {
             }
         } else if new_end > heap.limit {
             return false;
-        // SAFETY: inside the reservation.
-        } else if !unsafe { os::commit(end, step) } {
-            return false;
+        } else if new_end > heap.open() {
+            // SAFETY: inside the reservation.
+            if !unsafe { os::commit(heap.open(), new_end - heap.open()) } {
+                return false;
+            }
         }
         // SAFETY: memory just obtained for this heap.
         if !unsafe { region::enter(end, new_end, heap) } {

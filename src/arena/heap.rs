@@ -29,6 +29,9 @@ pub struct Heap {
     pub base: usize,
     /// One past the last byte that may be used; a multiple of 64 KiB.
     end: usize,
+    /// One past the last byte that ever could be used: what the heap no longer has of a reservation
+    /// it need not ask for again.
+    open: usize,
     /// One past the reservation; 0 for the break.
     pub limit: usize,
     /// From here to its end some of it was asked for in huge pages; 0 if none was.
@@ -52,6 +55,7 @@ impl Heap {
             arena,
             base,
             end,
+            open: end,
             limit,
             huge: 0,
             older,
@@ -62,9 +66,14 @@ impl Heap {
     pub const fn end(&self) -> usize {
         self.end
     }
+    /// One past what may be used without asking the kernel.
+    pub(super) const fn open(&self) -> usize {
+        self.open
+    }
     /// It is longer or shorter now.
-    pub(super) const fn set_end(&mut self, end: usize) {
+    pub(super) fn set_end(&mut self, end: usize) {
         self.end = end;
+        self.open = self.open.max(end);
         if self.huge >= end {
             self.huge = 0;
         }

@@ -4,8 +4,10 @@
 //! only way to a `State` is [`Arena::lock`]. The thread caches see batches of [`Entry`], never
 //! the insides.
 
+mod batch;
 pub mod bins;
 pub mod check;
+mod check_pages;
 mod decay;
 mod entry;
 pub mod extents;
@@ -60,7 +62,7 @@ pub struct Arena {
     pub out: [AtomicUsize; RUNS + 1],
     state: UnsafeCell<State>,
     /// What is given back just now. Guarded by `purging`.
-    batch: UnsafeCell<trim::Batch>,
+    batch: UnsafeCell<batch::Batch>,
 }
 
 // SAFETY: `state` is reached only through `lock`, and `batch` with `purging` held.
@@ -118,7 +120,7 @@ impl Arena {
                 waiting: fast::Waiting::new(),
                 bins: Bins::new(),
             }),
-            batch: UnsafeCell::new(trim::Batch::new()),
+            batch: UnsafeCell::new(batch::Batch::new()),
         }
     }
 

@@ -172,7 +172,11 @@ impl State {
             !(*r).pages.free().is_empty()
         };
         self.slots.free -= span.len * ALIGN;
-        if any && self.extents.occupy_in(r, PageSet::touched(span.start, span.len)) {
+        if any
+            && self
+                .extents
+                .occupy_in(r, PageSet::touched(span.start, span.len))
+        {
             self.await_purge();
         }
     }

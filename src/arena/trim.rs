@@ -1,9 +1,10 @@
 //! Memory goes back: idle pages by advice, oldest first and a few at a time; a heap's end by moving
 //! the break.
 //!
-//! A call gives back at most so much ([`RANGES`], [`PAGES`]), and asks the kernel without the
+//! A call gives back at most so much (`batch`), and asks the kernel without the
 //! arena's lock: no call grows with the heap, and nobody waits but who is handed those very pages.
 
+use super::batch::{APART, Batch, Of, PAGES, RANGES, Range, WHOLE};
 use super::{Arena, Locked, State};
 use crate::config::{GRANULES, HUGE_PAGE, REGION};
 use crate::pages::PageSet;
@@ -12,125 +13,10 @@ use crate::sync::Guard;
 use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
-/// Ranges that one call asks the kernel to take back.
-const RANGES: usize = 64;
-/// Pages of 4 KiB that one call gives back; what a huge page costs counts as [`WHOLE`] of them.
-const PAGES: usize = 1024;
-/// Pages whose time it takes to give back a huge page as a whole, and to take one apart.
-const WHOLE: usize = 32;
-/// See [`WHOLE`].
-const APART: usize = 128;
 /// Regions that one call looks at.
 const LOOKS: usize = 256;
 /// Regions of a huge page.
 const PARTS: usize = HUGE_PAGE / REGION;
-
-/// What is given back.
-#[derive(Clone, Copy)]
-struct Range {
-    from: usize,
-    to: usize,
-    of: Of,
-}
-
-/// What a range is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
-    /// Pages of the heap.
-    Heap,
-    /// The same, and the huge page around them is to be none any more.
-    Apart,
-    /// A huge page that was taken apart once, and may be one again.
-    Whole,
-    /// States of what is free.
-    States,
-}
-
-/// What one call gives back.
-pub(super) struct Batch {
-    len: usize,
-    /// Pages that it may still take.
-    left: usize,
-    /// Ranges that the kernel would not take.
-    refused: usize,
-    ranges: [Range; RANGES],
-}
-
-impl Batch {
-    pub(super) const fn new() -> Self {
-        let none = Range {
-            from: 0,
-            to: 0,
-            of: Of::Heap,
-        };
-        Self {
-            len: 0,
-            left: 0,
-            refused: 0,
-            ranges: [none; RANGES],
-        }
-    }
-
-    /// Whether it takes what one more region can come to.
-    const fn has_room(&self) -> bool {
-        self.left != 0 && self.len + REGION / 4096 / 2 + 2 <= RANGES
-    }
-
-    fn add(&mut self, new: Range) {
-        // Regions that were freed one after the other mostly lie side by side.
-        if let Some(last) = self.len.checked_sub(1).and_then(|i| self.ranges.get_mut(i))
-            && last.to == new.from
-            && (last.of == Of::States) == (new.of == Of::States)
-            && matches!(new.of, Of::Heap | Of::States)
-        {
-            last.to = new.to;
-            return;
-        }
-        if let Some(place) = self.ranges.get_mut(self.len) {
-            *place = new;
-            self.len += 1;
-        }
-    }
-
-    /// Asks the kernel. Ranges that it would not take are moved to the front.
-    fn give_back(&mut self) {
-        self.refused = 0;
-        for i in 0..self.len {
-            let Some(&range) = self.ranges.get(i) else {
-                break;
-            };
-            if matches!(range.of, Of::Apart | Of::Whole) {
-                let around = range.from & !(HUGE_PAGE - 1);
-                // SAFETY: a huge page's addresses inside a heap.
-                unsafe { os::advise_huge(around, HUGE_PAGE, range.of == Of::Whole) };
-            }
-            // SAFETY: pages that are wholly free, and that nobody is handed before they are marked
-            // as done.
-            let gone = unsafe { os::purge(range.from, range.to - range.from) };
-            if range.of != Of::States {
-                range.each(|r, pages| {
-                    // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
-                    unsafe { (*r).pages.finish(pages) };
-                });
-            }
-            if !gone && let Some(place) = self.ranges.get_mut(self.refused) {
-                *place = range;
-                self.refused += 1;
-            }
-        }
-    }
-}
-
-impl Range {
-    fn each(&self, mut f: impl FnMut(*mut Record, PageSet)) {
-        let mut at = self.from;
-        while at < self.to {
-            let end = self.to.min((at | (REGION - 1)) + 1);
-            f(region::record(at), PageSet::of(at, end));
-            at = end;
-        }
-    }
-}
 
 /// How much of what is idle goes.
 #[derive(Clone, Copy)]
@@ -221,7 +107,7 @@ impl Arena {
         // SAFETY: `purging` is held, and nobody fills another batch before this is done.
         let batch = unsafe { &*self.batch.get() };
         let mut stays = 0;
-        for range in batch.ranges.iter().take(batch.refused) {
+        for range in batch.refused() {
             if range.of != Of::States {
                 stays += range.to - range.from;
                 range.each(|r, pages| state.extents.keep(r, pages));

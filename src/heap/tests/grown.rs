@@ -5,7 +5,7 @@ use super::{KIB, MIB, Mode, Scene, in_modes, survives};
 use crate::os::scripted;
 use crate::{arenas, c};
 
-/// Less than half a huge page each, so that the heap grows as it does for small objects.
+/// Large, so that the heap is long after a few.
 const OBJECT: usize = 900 * KIB;
 
 /// Whether the heap at the end of any arena is in huge pages.
@@ -25,7 +25,10 @@ fn long(s: &mut Scene) {
     for _ in 0..12 {
         s.malloc(OBJECT);
     }
-    s.malloc(100);
+    // Only what is used from end to end comes in huge pages.
+    for _ in 0..400 {
+        s.malloc(7 * KIB);
+    }
     if scripted::refused() == 0 {
         assert!(any_huge(), "the heap does not grow by huge pages");
     }

@@ -1,0 +1,126 @@
+//! What one call gives back: a bounded number of ranges, and of pages.
+
+use crate::config::{HUGE_PAGE, REGION};
+use crate::os;
+use crate::pages::PageSet;
+use crate::region::{self, Record};
+
+/// Ranges that one call asks the kernel to take back.
+pub(super) const RANGES: usize = 64;
+/// Pages of 4 KiB that one call gives back; what a huge page costs counts as [`WHOLE`] of them.
+pub(super) const PAGES: usize = 1024;
+/// Pages whose time it takes to give back a huge page as a whole, and to take one apart.
+pub(super) const WHOLE: usize = 32;
+/// See [`WHOLE`].
+pub(super) const APART: usize = 128;
+/// What is given back.
+#[derive(Clone, Copy)]
+pub(super) struct Range {
+    pub from: usize,
+    pub to: usize,
+    pub of: Of,
+}
+
+/// What a range is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Pages of the heap.
+    Heap,
+    /// The same, and the huge page around them is to be none any more.
+    Apart,
+    /// A huge page that was taken apart once, and may be one again.
+    Whole,
+    /// States of what is free.
+    States,
+}
+
+/// What one call gives back.
+pub(super) struct Batch {
+    pub len: usize,
+    /// Pages that it may still take.
+    pub left: usize,
+    /// Ranges that the kernel would not take.
+    pub refused: usize,
+    ranges: [Range; RANGES],
+}
+
+impl Batch {
+    pub(super) const fn new() -> Self {
+        let none = Range {
+            from: 0,
+            to: 0,
+            of: Of::Heap,
+        };
+        Self {
+            len: 0,
+            left: 0,
+            refused: 0,
+            ranges: [none; RANGES],
+        }
+    }
+
+    /// Whether it takes what one more region can come to.
+    pub(super) const fn has_room(&self) -> bool {
+        self.left != 0 && self.len + REGION / 4096 / 2 + 2 <= RANGES
+    }
+
+    pub(super) fn add(&mut self, new: Range) {
+        // Regions that were freed one after the other mostly lie side by side.
+        if let Some(last) = self.len.checked_sub(1).and_then(|i| self.ranges.get_mut(i))
+            && last.to == new.from
+            && (last.of == Of::States) == (new.of == Of::States)
+            && matches!(new.of, Of::Heap | Of::States)
+        {
+            last.to = new.to;
+            return;
+        }
+        if let Some(place) = self.ranges.get_mut(self.len) {
+            *place = new;
+            self.len += 1;
+        }
+    }
+
+    /// What the kernel would not take.
+    pub(super) fn refused(&self) -> &[Range] {
+        self.ranges.get(..self.refused).unwrap_or_default()
+    }
+
+    /// Asks the kernel. Ranges that it would not take are moved to the front.
+    pub(super) fn give_back(&mut self) {
+        self.refused = 0;
+        for i in 0..self.len {
+            let Some(&range) = self.ranges.get(i) else {
+                break;
+            };
+            if matches!(range.of, Of::Apart | Of::Whole) {
+                let around = range.from & !(HUGE_PAGE - 1);
+                // SAFETY: a huge page's addresses inside a heap.
+                unsafe { os::advise_huge(around, HUGE_PAGE, range.of == Of::Whole) };
+            }
+            // SAFETY: pages that are wholly free, and that nobody is handed before they are marked
+            // as done.
+            let gone = unsafe { os::purge(range.from, range.to - range.from) };
+            if range.of != Of::States {
+                range.each(|r, pages| {
+                    // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
+                    unsafe { (*r).pages.finish(pages) };
+                });
+            }
+            if !gone && let Some(place) = self.ranges.get_mut(self.refused) {
+                *place = range;
+                self.refused += 1;
+            }
+        }
+    }
+}
+
+impl Range {
+    pub(super) fn each(&self, mut f: impl FnMut(*mut Record, PageSet)) {
+        let mut at = self.from;
+        while at < self.to {
+            let end = self.to.min((at | (REGION - 1)) + 1);
+            f(region::record(at), PageSet::of(at, end));
+            at = end;
+        }
+    }
+}
