@@ -78,7 +78,6 @@ impl State {
         let Some(step) = missing.checked_next_multiple_of(REGION) else {
             return false;
         };
-        os::close_guards();
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.heap };
         let end = heap.end;
