@@ -2,12 +2,12 @@
 
 use crate::arena::Arena;
 use crate::config::MAX_ARENAS;
-use crate::own::OWN;
+use crate::statics::STATICS;
 use crate::sync::Lock;
 use crate::{settings, side};
 use core::ptr;
 use core::sync::atomic::{
-    AtomicUsize,
+    AtomicPtr, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -22,12 +22,19 @@ pub fn set_cpus(n: usize) {
 
 /// The arena that uses the break.
 pub fn main() -> &'static Arena {
-    &OWN.main
+    // SAFETY: zeros are an arena without a heap, and the piece is nothing else anywhere.
+    unsafe { STATICS.main.of() }
+}
+
+/// The arenas but the main one, by index, less one.
+fn others() -> &'static [AtomicPtr<Arena>; MAX_ARENAS] {
+    // SAFETY: zeros are null, and the piece is nothing else anywhere.
+    unsafe { STATICS.others.of() }
 }
 
 /// The arenas there are, by index.
 pub fn all() -> impl Iterator<Item = &'static Arena> {
-    let others = OWN.others.iter().map_while(|a| {
+    let others = others().iter().map_while(|a| {
         // SAFETY: arenas live in side memory as long as the process (I11).
         unsafe { a.load(Acquire).as_ref() }
     });
@@ -62,7 +69,7 @@ pub fn assign() -> &'static Arena {
 #[cold]
 #[inline(never)]
 fn create(index: usize) -> Option<&'static Arena> {
-    let place = OWN.others.get(index - 1)?;
+    let place = others().get(index - 1)?;
     let new: *mut Arena = ptr::with_exposed_provenance_mut(side::take(size_of::<Arena>())?);
     // SAFETY: side memory just taken, large enough and aligned to a cache line.
     unsafe { Arena::begin(new, index) };

@@ -8,21 +8,19 @@
 //!
 //! | room | what it knows |
 //! | --- | --- |
+//! | `layout` | what a reader outside shares: sizes, the header's word, classes, the table's arithmetic |
 //! | `config`, `fatal`, `knobs`, `report` | constants, last words, the environment, texts |
-//! | `os`, `sync` | the system's primitives; locks and the thread-local word |
+//! | `os`, `statics` | the system's primitives; the static bytes, and who has which |
+//! | `sync` | locks and the thread-local word |
 //! | `settings`, `side` | the knobs in force; memory for the allocator's own data |
 //! | `class`, `chunk`, `granules` | size classes; headers, feet and tags; sets of 16 bytes each |
-//! | `region` | what an address is |
+//! | `region`, `object` | what an address is; an object's state |
 //! | `checked` | check mode: trailers behind objects, the quarantine |
 //! | `arena` | bins, fastbins, runs, top: everything behind one lock |
-//! | `own`, `arenas`, `mapped` | static memory; which arenas there are; one mapping each |
+//! | `arenas`, `mapped` | which arenas there are; one mapping each |
 //! | `cache` | a thread's arrays |
 //! | `heap` | routes: which part serves, what a pointer is |
 //! | `c`, `global` | the interfaces |
-//!
-//! Four arrows point up, and why: `sync::tls` names the blank of `own` that a thread's word starts
-//! with; `region` and `arena::slack` name the static of `own` that their tables are a part of; and
-//! `region` names the `Heap` its records belong to without looking inside.
 
 #![cfg_attr(not(test), no_std)]
 
@@ -49,13 +47,16 @@ mod global;
 mod granules;
 mod heap;
 mod knobs;
+#[doc(hidden)]
+pub mod layout;
 mod mapped;
+mod object;
 mod os;
-mod own;
 mod region;
 mod report;
 mod settings;
 mod side;
+mod statics;
 mod sync;
 
 pub use arena::check::{Broken, HeapReport, Role, View};

@@ -2,9 +2,10 @@
 
 use super::State;
 use super::heap::{Heap, Reservation};
+use super::record;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
-use crate::{fatal, os, region, settings, side};
+use crate::{fatal, os, settings, side};
 use core::ptr;
 
 impl State {
@@ -110,7 +111,7 @@ impl State {
             return false;
         }
         // SAFETY: memory just obtained for this heap.
-        if !unsafe { region::enter(end, new_end, heap) } {
+        if !unsafe { record::enter(end, new_end, heap) } {
             if heap.is_break() {
                 os::sbrk(-(step as isize));
             }
@@ -220,7 +221,7 @@ impl State {
             })
         };
         // SAFETY: the memory was just obtained for this heap.
-        if !unsafe { region::enter(base, end, heap) } {
+        if !unsafe { record::enter(base, end, heap) } {
             // SAFETY: nobody else knows it.
             unsafe { side::give(at, size_of::<Heap>()) };
             return false;

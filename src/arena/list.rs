@@ -1,7 +1,7 @@
 //! A list of region records, linked through the records: they live in side memory, out of any
 //! overflow's reach, so the links are followed without a check.
 
-use crate::region::Record;
+use super::record::Record;
 use core::ptr;
 
 /// A doubly linked list. A record is on one list at most; `Record::listed` says whether.

@@ -10,6 +10,7 @@ pub mod fast;
 pub mod grow;
 pub mod heap;
 pub mod list;
+pub mod record;
 pub mod runs;
 pub mod slack;
 pub mod slots;
@@ -19,7 +20,7 @@ pub mod trim;
 
 use crate::chunk::Chunk;
 use crate::class::{CLASSES, RUNS};
-use crate::region::{ObjectState, Record};
+use crate::object::ObjectState;
 use crate::sync::{Guard, Lock};
 use bins::Bins;
 use core::cell::UnsafeCell;
@@ -28,6 +29,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use heap::Heap;
 use list::List;
+use record::Record;
 
 /// One freed object or chunk on its way between a cache and an arena.
 ///
@@ -279,4 +281,25 @@ impl DerefMut for Locked<'_> {
 pub unsafe fn owner(record: *mut Record) -> &'static Arena {
     // SAFETY: records and heaps live as long as the process (I11), and so do arenas.
     unsafe { &*(*(*record).heap).arena }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
+    use super::*;
+    use crate::side;
+    use std::slice;
+
+    /// The main arena is never made: its static bytes are one.
+    #[test]
+    fn zeros_are_an_arena_without_a_heap() {
+        let at = side::zeroed(size_of::<Arena>()).expect("memory");
+        // SAFETY: room for an arena that nobody else knows.
+        let bytes = unsafe {
+            Arena::begin(ptr::with_exposed_provenance_mut(at), 0);
+            slice::from_raw_parts(ptr::with_exposed_provenance::<u8>(at), size_of::<Arena>())
+        };
+        assert!(bytes.iter().all(|byte| *byte == 0));
+    }
 }

@@ -8,11 +8,13 @@
 //! neighbour's bytes, and nothing of the heap's.
 
 use super::fast::Stack;
+use super::record::{self, Record};
 use super::slots::{LONG, WHOLE};
 use super::{Entry, State, owner};
 use crate::config::{ALIGN, GRANULES, REGION};
 use crate::granules::{self, Span};
-use crate::region::{self, FREED, ObjectState, Record};
+use crate::object::{self, FREED, ObjectState};
+use crate::region;
 use crate::{class, fatal, settings};
 use core::ptr;
 
@@ -108,7 +110,7 @@ impl State {
         for entry in entries {
             let p = entry.p;
             if p / REGION != region {
-                (region, r) = (p / REGION, region::record(p));
+                (region, r) = (p / REGION, record::of(p));
                 // SAFETY: entries were vetted, so their regions have records (I8).
                 if !ptr::eq(unsafe { owner(r) }, self.me) {
                     break;
@@ -135,7 +137,7 @@ impl State {
             let Some(p) = self.fast.get_mut(class).and_then(Stack::pop) else {
                 break;
             };
-            *entry = Entry::object(p, region::state_at(region::word(p), p));
+            *entry = Entry::object(p, object::state_at(region::word(p), p));
             n += 1;
         }
         self.resting -= n * class::size_of(class);
@@ -146,7 +148,7 @@ impl State {
     pub(super) fn merge_resting(&mut self) {
         for class in 1..=class::RUNS {
             while let Some(p) = self.fast.get_mut(class).and_then(Stack::pop) {
-                self.merge_object(p, class, region::record(p));
+                self.merge_object(p, class, record::of(p));
             }
         }
         self.resting = 0;

@@ -9,11 +9,12 @@
 
 use super::State;
 use super::list::List;
+use super::record::{self, Record};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION, round_up};
 use crate::granules::Span;
-use crate::region::{self, CHUNKS, Record};
+use crate::region::{self, CHUNKS};
 use crate::{fatal, os, side};
 use core::ptr;
 
@@ -175,7 +176,7 @@ impl State {
     /// Cuts a slot out of the heap, all of it free.
     fn new_slot(&mut self) -> Option<*mut Record> {
         let c = self.take_slot_chunk()?;
-        let r = region::record(c.payload());
+        let r = record::of(c.payload());
         // SAFETY: a region of this locked arena, whose chunks are in use or cut away (I10).
         unsafe {
             if (*r).states == 0 {

@@ -13,6 +13,7 @@ use super::realloc::found;
 use super::vet::{self, Found, Why};
 use super::{alloc, start};
 use crate::arena::check::{Role, View};
+use crate::arena::record;
 use crate::arena::split::Growth;
 use crate::arena::{Arena, owner};
 use crate::checked::canary::{self, LEAST};
@@ -22,7 +23,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
 use crate::knobs::Knobs;
 use crate::mapped::guarded;
-use crate::{cache, class, fatal, os, region, settings};
+use crate::{cache, class, fatal, os, settings};
 use alloc::Fresh;
 use core::ptr;
 
@@ -166,7 +167,7 @@ fn chunk(c: Chunk, size: usize) {
     let p = c.payload();
     asked(c, size);
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(p)) }.lock();
+    let mut state = unsafe { owner(record::of(p)) }.lock();
     // Again under the lock: of two threads that free the same chunk, one comes second.
     if !c.is_used() {
         refuse(Why::Freed, p);
@@ -252,7 +253,7 @@ fn let_go(held: Held) {
     }
     inspect(&held);
     // SAFETY: a chunk that was vetted when it was freed (I1), and its region's record (I8).
-    let (c, mut state) = unsafe { (Chunk::at(held.p), owner(region::record(held.p)).lock()) };
+    let (c, mut state) = unsafe { (Chunk::at(held.p), owner(record::of(held.p)).lock()) };
     let head = c.head();
     if !c.is_freed() || !head.is(Kind::Plain) || class::usable(head.size()) != held.len {
         fatal::die("malloc(): memory corruption (fast)", held.p);
@@ -301,7 +302,7 @@ fn chunk_stays(c: Chunk, size: usize, n: usize) -> bool {
         return false;
     }
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(c.payload())) }.lock();
+    let mut state = unsafe { owner(record::of(c.payload())) }.lock();
     if !c.is_used() {
         fatal::die("realloc(): invalid pointer", c.payload());
     }

@@ -3,10 +3,11 @@
 
 use super::vet::{self, Found, Why};
 use super::{checked, realloc, start};
+use crate::arena::record;
 use crate::arena::{Entry, owner};
 use crate::chunk::Chunk;
-use crate::region;
 use crate::{cache, class, fatal, mapped, os, settings};
+use crate::{object, region};
 use core::ptr;
 
 /// As [`super::release`], from the start. Keeps `errno`.
@@ -92,10 +93,10 @@ fn object(p: usize, class: usize) {
     {
         return;
     }
-    let state = region::state_at(region::word(p), p);
+    let state = object::state_at(region::word(p), p);
     // SAFETY: a run's object has a state and a record (I8, I9).
     unsafe {
-        let mut arena = owner(region::record(p)).lock();
+        let mut arena = owner(record::of(p)).lock();
         // Again under the lock: of two threads that free the same object, one comes second.
         if usize::from(state.get()) != class {
             refuse(Why::Freed, p);
@@ -124,7 +125,7 @@ fn chunk(c: Chunk, size: usize) {
         return;
     }
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(p)) }.lock();
+    let mut state = unsafe { owner(record::of(p)) }.lock();
     // Again under the lock: of two threads that free the same chunk, one comes second.
     if !c.is_used() {
         fatal::die("free(): double free detected in tcache 2", p);
@@ -152,7 +153,7 @@ mod tests {
         };
         heap::release(p);
         // SAFETY: an object of a run has a state.
-        unsafe { region::state_at(region::word(p.addr()), p.addr()).turn() };
+        unsafe { object::state_at(region::word(p.addr()), p.addr()).turn() };
         let line = fatal::hook::fatal_line(|| {
             let _ = object().find(|q| *q == p);
         });

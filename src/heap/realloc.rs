@@ -2,10 +2,11 @@
 
 use super::vet::{self, Found, Why};
 use super::{alloc, checked, start};
+use crate::arena::record;
 use crate::arena::{owner, slack};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
-use crate::{class, fatal, mapped, os, region, settings};
+use crate::{class, fatal, mapped, os, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
@@ -58,7 +59,7 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
         return true;
     }
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(c.payload())) }.lock();
+    let mut state = unsafe { owner(record::of(c.payload())) }.lock();
     if !c.is_used() {
         fatal::die("realloc(): invalid pointer", c.payload());
     }

@@ -4,8 +4,9 @@
 //! No thread has a cache until then, so it takes the slow way, and that begins here.
 
 use crate::knobs::Knobs;
+use crate::statics::{self, STATICS};
 use crate::sync::Lock;
-use crate::{arenas, cache, chunk, class, os, own, settings};
+use crate::{arenas, cache, chunk, class, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
@@ -65,7 +66,8 @@ pub fn begin() {
         if STAGE.load(Acquire) != NOT_YET {
             return;
         }
-        own::begin();
+        // SAFETY: whole pages, zero, and side memory's alone from here on.
+        unsafe { side::lend(STATICS.span.0.at(), statics::SPAN) };
         let mut secret = [0; 2];
         os::secret(&mut secret);
         chunk::set_key(secret);

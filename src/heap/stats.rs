@@ -2,7 +2,7 @@
 //! They are taken under each arena's lock and written after it was let go.
 
 use super::checked;
-use crate::arena::bins::{self, BINS};
+use crate::arena::bins::BINS;
 use crate::arena::{Arena, State};
 use crate::chunk::Chunk;
 use crate::report::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
@@ -176,5 +176,3 @@ pub fn print_verbose() {
         &peaks,
     );
 }
-
-const _: () = assert!(bins::BINS == BINS);

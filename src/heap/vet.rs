@@ -2,9 +2,10 @@
 //! memory at the pointer only when that says that it is a heap's.
 
 use super::checked;
+use crate::arena::record::{self, Record};
 use crate::chunk::{Chunk, Kind};
-use crate::config::REGION;
-use crate::region::{self, FREED, Record};
+use crate::object::{self, FREED};
+use crate::region;
 use crate::{class, mapped, settings};
 
 /// What a pointer is.
@@ -50,13 +51,13 @@ pub fn look(p: usize) -> Found {
     }
     if region::is_slot(word) {
         // SAFETY: a run's word leads to its states (I9).
-        return match unsafe { region::state_at(word, p).get() } {
+        return match unsafe { object::state_at(word, p).get() } {
             0 => Found::Bad(Why::Inside),
             state if state & FREED != 0 => Found::Bad(Why::Freed),
             class => Found::Object(usize::from(class)),
         };
     }
-    let r: *mut Record = region::record(p);
+    let r: *mut Record = record::of(p);
     // SAFETY: the word is not 0, so there is a record (I8).
     if unsafe { p < (*(*r).heap).first() } {
         return Found::Bad(Why::Inside);
@@ -106,5 +107,3 @@ pub fn usable(p: usize) -> Result<usize, Why> {
         Found::Bad(why) => Err(why),
     }
 }
-
-const _: () = assert!(REGION.is_power_of_two());

@@ -2,7 +2,7 @@
 //! second is found where a cache gives it back to its slot.
 
 use super::{forked, in_modes};
-use crate::{c, cache, fatal, heap, region};
+use crate::{c, cache, fatal, heap, object, region};
 use std::sync::mpsc;
 use std::vec::Vec;
 use std::{format, thread};
@@ -31,7 +31,7 @@ fn merged_twice(meanwhile: Meanwhile) {
     heap::release(p);
     // The other thread looked before that.
     // SAFETY: an object of a run has a state.
-    unsafe { region::state_at(word, at).turn() };
+    unsafe { object::state_at(word, at).turn() };
     let (freed, wait) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     let other = thread::spawn(move || {
