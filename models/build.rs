@@ -35,10 +35,10 @@ const SOURCES: [(&str, &[(&str, &str)]); 8] = [
             ("(1 << 16) - 1", "2"),
         ],
     ),
-    ("arena/record.rs", &[]),
-    ("heap/start.rs", &[]),
+    ("arena/records.rs", &[]),
+    ("routes/start.rs", &[]),
     (
-        "heap/fork.rs",
+        "routes/fork.rs",
         &[("libc::pthread_atfork", "crate::stand_in::pthread_atfork")],
     ),
 ];

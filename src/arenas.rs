@@ -11,7 +11,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// Guards the making of arenas. The outermost lock of the order.
+/// Guards the making of arenas. Of the locks only the start's is further out.
 pub static LOCK: Lock = Lock::new();
 static CPUS: AtomicUsize = AtomicUsize::new(0);
 
@@ -64,6 +64,12 @@ pub fn assign() -> &'static Arena {
     }
     best.threads.fetch_add(1, Relaxed);
     best
+}
+
+/// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
+/// while reservations are not, and the other way round.
+pub fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
+    core::iter::once(mine).chain(all().filter(move |a| !ptr::eq(*a, mine)))
 }
 
 #[cold]

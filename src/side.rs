@@ -28,7 +28,7 @@ struct Shared(UnsafeCell<Side>);
 // SAFETY: reached only through `with`, under `LOCK`.
 unsafe impl Sync for Shared {}
 
-/// The innermost lock of the order.
+/// Of the locks only the quarantine's is further in.
 pub static LOCK: Lock = Lock::new();
 static SIDE: Shared = Shared(UnsafeCell::new(Side {
     free: [0; (LARGE - SMALL + 1) as usize],

@@ -11,7 +11,7 @@
 )]
 
 pub mod stand_in;
-pub use stand_in::{checked, chunk, class, config, fatal, granules};
+pub use stand_in::{chunk, class, config, fatal, granules, watch};
 pub use stand_in::{knobs, mapped, os, settings, side, statics};
 
 macro_rules! shipped {
@@ -39,8 +39,8 @@ pub mod layout {
 
 pub mod arena {
     pub use crate::stand_in::arena::*;
-    pub mod record {
-        shipped!("arena_record.rs");
+    pub mod records {
+        shipped!("arena_records.rs");
 
         /// Memory for a record, as the system gives it: zeros.
         pub fn blank() -> usize {
@@ -112,13 +112,12 @@ pub mod cache {
     }
 }
 
-pub mod heap {
-    pub use crate::stand_in::checked;
+pub mod routes {
     pub mod start {
-        shipped!("heap_start.rs");
+        shipped!("routes_start.rs");
     }
     pub mod fork {
-        shipped!("heap_fork.rs");
+        shipped!("routes_fork.rs");
 
         pub fn before() {
             prepare();

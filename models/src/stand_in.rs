@@ -188,8 +188,8 @@ pub mod signal {
         match LEFT.get() {
             Some(0) => {
                 LEFT.set(None);
-                crate::heap::fork::before();
-                crate::heap::fork::in_child();
+                crate::routes::fork::before();
+                crate::routes::fork::in_child();
             }
             Some(uses) => LEFT.set(Some(uses - 1)),
             None => {}
@@ -321,8 +321,10 @@ pub mod knobs {
     }
 }
 
-pub mod checked {
-    pub fn begin(_: &super::knobs::Knobs) {}
+pub mod watch {
+    pub mod checked {
+        pub fn begin(_: &super::super::knobs::Knobs) {}
+    }
     pub mod quarantine {
         pub use super::super::QUARANTINE as LOCK;
     }
@@ -431,7 +433,7 @@ pub mod statics {
 pub mod side {
     pub use super::SIDE as LOCK;
     use crate::cache::Cache;
-    use crate::arena::record::{self, Record};
+    use crate::arena::records::{self, Record};
     use crate::region::{LEAF_SIZE, blank_leaf};
 
     /// Memory of some size; what is made of it says the size.
@@ -450,7 +452,7 @@ pub mod side {
     pub unsafe fn lend(_: usize, _: usize) {}
     pub fn forever(size: usize) -> Option<usize> {
         assert_eq!(size, size_of::<Record>());
-        Some(record::blank())
+        Some(records::blank())
     }
     /// # Safety
     /// As the original's.

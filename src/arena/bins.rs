@@ -10,7 +10,7 @@
 //! arena, and no chunk leaves a list unless both neighbours point back to it (I6).
 
 use super::State;
-use super::record;
+use super::records;
 use crate::chunk::{Chunk, Head, Kind};
 use crate::config::{ALIGN, MIN_CHUNK, round_up};
 use crate::fatal;
@@ -107,7 +107,7 @@ impl State {
         if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
             return false;
         }
-        let r = record::of(p);
+        let r = records::of(p);
         // SAFETY: the word is not 0, so the record is there (I8).
         core::ptr::eq(unsafe { (*(*r).heap).arena }, self.me)
             // SAFETY: as above; a payload at the very base of a heap has no header.

@@ -12,7 +12,7 @@
 
 use super::bins::{self, BINS};
 use super::heap::Heap;
-use super::record::{self, Record};
+use super::records::{self, Record};
 use super::{State, slots};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
@@ -155,7 +155,7 @@ impl State {
     ) -> Result<(), Broken> {
         let mut at = heap.base;
         while at < heap.end {
-            let r = record::of(at);
+            let r = records::of(at);
             // SAFETY: a record that is there lives forever.
             if r.is_null() || region::word(at) == 0 || !ptr::eq(unsafe { (*r).heap }, heap) {
                 return Err(no(8, at));
@@ -270,7 +270,7 @@ impl State {
         sums: &mut Sums,
     ) -> Result<usize, Broken> {
         let word = region::word(p);
-        let r: *mut Record = record::of(p);
+        let r: *mut Record = records::of(p);
         // SAFETY: the region is this heap's, so its record is there (I8).
         let r = unsafe { &*r };
         report.slots += 1;

@@ -2,7 +2,7 @@
 
 use super::State;
 use super::heap::{Heap, Reservation};
-use super::record;
+use super::records;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::{fatal, os, settings, side};
@@ -111,7 +111,7 @@ impl State {
             return false;
         }
         // SAFETY: memory just obtained for this heap.
-        if !unsafe { record::enter(end, new_end, heap) } {
+        if !unsafe { records::enter(end, new_end, heap) } {
             if heap.is_break() {
                 os::sbrk(-(step as isize));
             }
@@ -221,7 +221,7 @@ impl State {
             })
         };
         // SAFETY: the memory was just obtained for this heap.
-        if !unsafe { record::enter(base, end, heap) } {
+        if !unsafe { records::enter(base, end, heap) } {
             // SAFETY: nobody else knows it.
             unsafe { side::give(at, size_of::<Heap>()) };
             return false;

@@ -6,16 +6,15 @@
 
 pub mod bins;
 pub mod check;
-pub mod fast;
+pub mod fastbins;
 pub mod grow;
 pub mod heap;
-pub mod list;
-pub mod record;
+pub mod records;
 pub mod runs;
-pub mod slack;
 pub mod slots;
 pub mod split;
 pub mod strip;
+pub mod surplus;
 pub mod trim;
 
 use crate::chunk::Chunk;
@@ -28,8 +27,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use heap::Heap;
-use list::List;
-use record::Record;
+use records::{List, Record};
 
 /// One freed object or chunk on its way between a cache and an arena.
 ///
@@ -171,7 +169,7 @@ pub struct State {
     /// Slots with something to give, by their bounds.
     pub(crate) slots: [List; slots::LONG + 1],
     /// Freed chunks that wait uncoalesced, and freed objects that rest, a stack per class.
-    pub(crate) fast: [fast::Stack; CLASSES],
+    pub(crate) fast: [fastbins::Stack; CLASSES],
     pub(crate) bins: Bins,
 }
 
@@ -214,7 +212,7 @@ impl Arena {
                 break_lost: false,
                 sparse: false,
                 slots: [const { List::new() }; slots::LONG + 1],
-                fast: [const { fast::Stack::new() }; CLASSES],
+                fast: [const { fastbins::Stack::new() }; CLASSES],
                 bins: Bins::new(),
             }),
         }

@@ -7,8 +7,8 @@
 //! Two free neighbours merge by being bits side by side. An overflow inside a slot can reach a
 //! neighbour's bytes, and nothing of the heap's.
 
-use super::fast::Stack;
-use super::record::{self, Record};
+use super::fastbins::Stack;
+use super::records::{self, Record};
 use super::slots::{LONG, WHOLE};
 use super::{Entry, State, owner};
 use crate::config::{ALIGN, GRANULES, REGION};
@@ -110,7 +110,7 @@ impl State {
         for entry in entries {
             let p = entry.p;
             if p / REGION != region {
-                (region, r) = (p / REGION, record::of(p));
+                (region, r) = (p / REGION, records::of(p));
                 // SAFETY: entries were vetted, so their regions have records (I8).
                 if !ptr::eq(unsafe { owner(r) }, self.me) {
                     break;
@@ -148,7 +148,7 @@ impl State {
     pub(super) fn merge_resting(&mut self) {
         for class in 1..=class::RUNS {
             while let Some(p) = self.fast.get_mut(class).and_then(Stack::pop) {
-                self.merge_object(p, class, record::of(p));
+                self.merge_object(p, class, records::of(p));
             }
         }
         self.resting = 0;

@@ -8,8 +8,7 @@
 //! ```
 
 use super::State;
-use super::list::List;
-use super::record::{self, Record};
+use super::records::{self, List, Record};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION, round_up};
@@ -176,7 +175,7 @@ impl State {
     /// Cuts a slot out of the heap, all of it free.
     fn new_slot(&mut self) -> Option<*mut Record> {
         let c = self.take_slot_chunk()?;
-        let r = record::of(c.payload());
+        let r = records::of(c.payload());
         // SAFETY: a region of this locked arena, whose chunks are in use or cut away (I10).
         unsafe {
             if (*r).states == 0 {

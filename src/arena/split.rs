@@ -1,10 +1,19 @@
 //! Split and coalesce: how chunks become free and free chunks become chunks.
 
-use super::{Entry, State, bins, slack};
+use super::{Entry, State, bins, surplus};
 use crate::chunk::{Chunk, Kind};
 use crate::class;
 use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK};
 use crate::fatal;
+
+/// Memory and what is known of its contents.
+#[derive(Clone, Copy)]
+pub struct Fresh {
+    /// The payload, or 0.
+    pub p: usize,
+    /// From this address on it is known to be zero.
+    pub clean_from: usize,
+}
 
 /// A chunk fresh from the arena, in use, and how much of it must be cleared to be zero.
 #[derive(Clone, Copy)]
@@ -95,7 +104,7 @@ impl State {
         let rest = head.size() - size;
         if rest < MIN_CHUNK {
             if rest != 0 {
-                slack::note(c, head.size());
+                surplus::note(c, head.size());
             }
             return;
         }
@@ -287,7 +296,7 @@ impl State {
             self.link(rest, found - size);
         } else {
             if found != size {
-                slack::note(c, found);
+                surplus::note(c, found);
             }
             c.write(found, Kind::Plain, head.prev_in_use(), true);
             next.set_prev_in_use(true);

@@ -5,7 +5,7 @@
 //! of a list many objects away from this one (`docs/design.md`, section 16).
 
 use super::State;
-use super::record::{self, Record};
+use super::records::{self, Record};
 use super::slots::{LONG, WHOLE};
 use crate::config::{ALIGN, GRANULES};
 use crate::granules::{self, Span};
@@ -135,7 +135,7 @@ impl State {
     /// Takes back what is left of a strip of this arena.
     pub fn take_back(&mut self, strip: Strip) {
         let Some(span) = strip.span() else { return };
-        let r = record::of(strip.end - ALIGN);
+        let r = records::of(strip.end - ALIGN);
         // SAFETY: a strip's slot stays one as long as the strip has granules.
         let slot = unsafe { &mut *r };
         slot.map.put_span(span);

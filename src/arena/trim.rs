@@ -6,7 +6,7 @@
 
 use super::State;
 use super::bins::{self, BINS, PURGEABLE};
-use super::record;
+use super::records;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{GRANULES, PURGE_DELAY, REGION, round_up};
 use crate::{fatal, os, region, settings};
@@ -166,7 +166,7 @@ impl State {
     fn purge_states(from: usize, to: usize) {
         let mut at = round_up(from, REGION);
         while at < to && to - at >= REGION {
-            let r = record::of(at);
+            let r = records::of(at);
             // SAFETY: a record lives forever (I11); no slot is there, so nobody reads its states.
             unsafe {
                 if !r.is_null() && (*r).states != 0 && os::page() <= GRANULES {
@@ -279,7 +279,7 @@ impl State {
         }
         Self::purge_states(from, to);
         // SAFETY: a chunk's region has a record, and its heap is this locked arena's (I8, I10).
-        unsafe { (*(*record::of(c.payload())).heap).give_up_huge() };
+        unsafe { (*(*records::of(c.payload())).heap).give_up_huge() };
         c.write(size, Kind::Purged, c.head().prev_in_use(), false);
         if size >= PURGEABLE {
             self.dirty -= size;

@@ -1,7 +1,7 @@
 //! The system's primitives, each with its precondition. Nothing else in Cairn makes a system
 //! call that has to do with memory, so this file is the list the README prints.
 //!
-//! All of them may change `errno`; the outermost layer restores it where C demands it.
+//! All of them may change `errno`; the routes restore it where C demands it.
 //!
 //! They go through libc's `syscall`: the loader looks up every function that a library names,
 //! whether or not it is ever called, and each process pays for it. `sbrk` is libc's own, see there.

@@ -6,6 +6,7 @@
 use crate::knobs::Knobs;
 use crate::statics::{self, STATICS};
 use crate::sync::Lock;
+use crate::watch::checked;
 use crate::{arenas, cache, chunk, class, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
@@ -34,6 +35,15 @@ const NOT_YET: u8 = 0;
 const PLAIN: u8 = 1;
 const CHECKED: u8 = 2;
 
+/// Which way the slow paths of this process go, from its start to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// Caches and runs.
+    Plain,
+    /// Check mode: trailers, guards, the quarantine (`watch`).
+    Checked,
+}
+
 /// Sets everything up, once; cheap afterwards.
 #[inline]
 pub fn ensure() {
@@ -42,17 +52,25 @@ pub fn ensure() {
     }
 }
 
-/// As [`ensure`], at the same cost while check mode is off; whether it is on.
+/// As [`ensure`], at the same cost while check mode is off; which way it is.
 #[inline]
-pub fn is_checked() -> bool {
-    STAGE.load(Acquire) != PLAIN && is_checked_at_last()
+pub fn route() -> Route {
+    if STAGE.load(Acquire) == PLAIN {
+        Route::Plain
+    } else {
+        route_at_last()
+    }
 }
 
 #[cold]
 #[inline(never)]
-fn is_checked_at_last() -> bool {
+fn route_at_last() -> Route {
     ensure();
-    STAGE.load(Acquire) == CHECKED
+    if STAGE.load(Acquire) == CHECKED {
+        Route::Checked
+    } else {
+        Route::Plain
+    }
 }
 
 /// As [`ensure`], where most likely it was not.
@@ -81,7 +99,7 @@ pub fn begin() {
         // SAFETY: the lock is held.
         unsafe { (*KNOBS.0.get()).write(knobs) };
         if knobs.check != 0 {
-            super::checked::begin(&knobs);
+            checked::begin(&knobs);
         }
         put_in_force(&knobs);
         cache::thread::init();

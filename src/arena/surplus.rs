@@ -1,4 +1,4 @@
-//! Which chunks are 16 bytes longer than the size their owner asked for needs.
+//! The surplus: which chunks are 16 bytes longer than the size their owner asked for needs.
 //!
 //! What is left of a free chunk, or of one that shrinks, may be 16 bytes: too little for a chunk of
 //! its own, so the one in use keeps them. A free that names a size has to know, for a chunk of
@@ -6,7 +6,7 @@
 //! the marks lie here, a bit for each end of a chunk within [`MARKED`] bytes of address.
 //!
 //! Marks are never taken away: a good free is never refused. A wrong one of 16 bytes less passes
-//! only where a chunk with slack ended at the same place before, or at a multiple of the span.
+//! only where a chunk with a surplus ended at the same place before, or at a multiple of the span.
 
 use crate::chunk::Chunk;
 use crate::config::ALIGN;

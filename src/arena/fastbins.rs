@@ -10,7 +10,7 @@
 //! that the prefetcher likes. Chasing neighbours chunk by chunk in the order of the frees costs
 //! ten times as much (`docs/design.md`).
 
-use super::record::{self, Record};
+use super::records::{self, Record};
 use super::{Entry, State, owner};
 use crate::chunk::{Chunk, Kind};
 use crate::class;
@@ -96,7 +96,7 @@ impl State {
         let size = class::size_of(class);
         let mut n = 0;
         for entry in entries {
-            let (p, r) = (entry.p, record::of(entry.p));
+            let (p, r) = (entry.p, records::of(entry.p));
             // SAFETY: entries were vetted, so their regions have records (I8).
             if !ptr::eq(unsafe { owner(r) }, self.me) {
                 break;
@@ -182,7 +182,7 @@ impl State {
     pub(super) fn is_waiting(&self, p: usize) -> bool {
         region::word(p) == region::CHUNKS
             // SAFETY: the word is not 0, so the record is there (I8).
-            && unsafe { (*record::of(p)).map.has(granules::number(p)) }
+            && unsafe { (*records::of(p)).map.has(granules::number(p)) }
     }
 
     /// A waiting chunk, its header compared with its tag.
@@ -196,7 +196,7 @@ impl State {
     }
 
     fn wait_no_more(&mut self, p: usize, size: usize) {
-        let r = record::of(p);
+        let r = records::of(p);
         // SAFETY: as in `vet_waiting`.
         unsafe {
             (*r).map.take(granules::number(p));
