@@ -126,7 +126,7 @@ fn the_note_leads_a_reader_outside_to_the_librarys_statics() {
     let seen = Seen::look(child.id());
     let d = seen.descriptor("libcairn.so").expect("a descriptor");
     seen.holds(&d, p);
-    assert!(p as usize % sizes::ALIGN == 0);
+    assert!(p.is_multiple_of(sizes::ALIGN as u64));
     let stdin = child.stdin.as_mut().expect("a pipe");
     stdin.write_all(b"\n").expect("it waits");
     assert!(child.wait().expect("it ends").success());
