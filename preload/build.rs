@@ -1,5 +1,7 @@
 //! How `libcairn.so` is linked.
 
+use std::env;
+
 fn main() {
     for flag in [
         // Threads hold destructors and the process holds fork handlers that
@@ -12,14 +14,22 @@ fn main() {
         // transactional memory and profiling, and five symbols that the loader
         // looks for in every library: all for nothing here.
         "-nostartfiles",
-        // What the loader writes once and then closes fills one page, not the
-        // end of one and the beginning of the next. (GNU ld always does so,
-        // and says that it does not know the flag.)
-        "-Wl,-z,separate-loadable-segments",
         // A program linked with -lcairn asks for the name, not for a path.
         "-Wl,-soname,libcairn.so",
     ] {
         println!("cargo::rustc-cdylib-link-arg={flag}");
     }
+    // What the loader closes once it has relocated fills whole pages, of the largest size that
+    // the kernels of the architecture have.
+    let page = match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86_64") => 4096,
+        _ => 65536,
+    };
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,max-page-size={page},-z,common-page-size={page}");
+    // Two arguments: a path may have commas, which divide what stands behind `-Wl`.
+    let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    println!("cargo::rustc-cdylib-link-arg=-T");
+    println!("cargo::rustc-cdylib-link-arg={here}/library.ld");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=library.ld");
 }

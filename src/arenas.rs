@@ -2,16 +2,16 @@
 
 use crate::arena::Arena;
 use crate::config::MAX_ARENAS;
-use crate::own::OWN;
+use crate::statics::STATICS;
 use crate::sync::Lock;
 use crate::{settings, side};
 use core::ptr;
 use core::sync::atomic::{
-    AtomicUsize,
+    AtomicPtr, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// Guards the making of arenas. The outermost lock of the order.
+/// Guards the making of arenas. Of the locks only the start's is further out.
 pub static LOCK: Lock = Lock::new();
 static CPUS: AtomicUsize = AtomicUsize::new(0);
 
@@ -22,12 +22,19 @@ pub fn set_cpus(n: usize) {
 
 /// The arena that uses the break.
 pub fn main() -> &'static Arena {
-    &OWN.main
+    // SAFETY: zeros are an arena without a heap, and the piece is nothing else anywhere.
+    unsafe { STATICS.main.of() }
+}
+
+/// The arenas but the main one, by index, less one.
+fn others() -> &'static [AtomicPtr<Arena>; MAX_ARENAS] {
+    // SAFETY: zeros are null, and the piece is nothing else anywhere.
+    unsafe { STATICS.others.of() }
 }
 
 /// The arenas there are, by index.
 pub fn all() -> impl Iterator<Item = &'static Arena> {
-    let others = OWN.others.iter().map_while(|a| {
+    let others = others().iter().map_while(|a| {
         // SAFETY: arenas live in side memory as long as the process (I11).
         unsafe { a.load(Acquire).as_ref() }
     });
@@ -68,7 +75,7 @@ const WORTH: usize = 2 << 20;
 /// use that one may all wait for something. Nobody waits for it.
 pub fn look_after_another(mine: &Arena) {
     static OPERATIONS: AtomicUsize = AtomicUsize::new(0);
-    if OWN.others[0].load(Relaxed).is_null() {
+    if others().first().is_none_or(|a| a.load(Relaxed).is_null()) {
         return;
     }
     let now = OPERATIONS.fetch_add(1, Relaxed);
@@ -86,10 +93,16 @@ pub fn look_after_another(mine: &Arena) {
     }
 }
 
+/// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
+/// while reservations are not, and the other way round.
+pub fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
+    core::iter::once(mine).chain(all().filter(move |a| !ptr::eq(*a, mine)))
+}
+
 #[cold]
 #[inline(never)]
 fn create(index: usize) -> Option<&'static Arena> {
-    let place = OWN.others.get(index - 1)?;
+    let place = others().get(index - 1)?;
     let new: *mut Arena = ptr::with_exposed_provenance_mut(side::take(size_of::<Arena>())?);
     // SAFETY: side memory just taken, large enough and aligned to a cache line.
     unsafe { Arena::begin(new, index) };

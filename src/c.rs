@@ -2,8 +2,8 @@
 //! else. The cdylib exports these functions one by one; none of them calls an exported symbol.
 
 use crate::config::{ALIGN, MAX_REQUEST};
-use crate::heap::{self, alloc, checked, realloc as resizing, start, stats, vet};
-use crate::{fatal, os};
+use crate::routes::{self, alloc, check, realloc as resizing, start, trim};
+use crate::{fatal, os, stats};
 use core::ptr;
 use libc::{EINVAL, ENOMEM, FILE, c_int, c_void};
 
@@ -26,7 +26,7 @@ pub fn init() {
 
 /// Check mode's last look, and the `CAIRN_VERBOSE` line; the library's destructor calls it.
 pub fn at_exit() {
-    checked::inspect_at_exit();
+    check::at_exit();
     if start::verbose() {
         stats::print_verbose();
     }
@@ -53,7 +53,7 @@ fn malloc_slow(n: usize) -> *mut u8 {
 /// As C's.
 #[inline(always)]
 pub unsafe fn malloc_or_null(n: usize) -> *mut c_void {
-    heap::allocate(n).cast()
+    routes::allocate(n).cast()
 }
 
 /// `memalign` that leaves `errno` alone, for C++'s aligned `operator new`.
@@ -70,7 +70,7 @@ pub unsafe fn memalign_or_null(align: usize, n: usize) -> *mut c_void {
 /// As C's; a pointer that is not Cairn's ends the process.
 #[inline(always)]
 pub unsafe fn free(p: *mut c_void) {
-    heap::release(p.cast());
+    routes::release(p.cast());
 }
 
 /// `calloc`; memory known to be zero is not cleared.
@@ -90,10 +90,10 @@ pub unsafe fn calloc(count: usize, size: usize) -> *mut c_void {
 /// As C's; a pointer that is not Cairn's ends the process.
 pub unsafe fn realloc(p: *mut c_void, n: usize) -> *mut c_void {
     if p.is_null() {
-        return or_enomem(heap::allocate(n));
+        return or_enomem(routes::allocate(n));
     }
     if n == 0 {
-        heap::release(p.cast());
+        routes::release(p.cast());
         return ptr::null_mut();
     }
     or_enomem(resizing::resize(p.cast(), n))
@@ -178,7 +178,7 @@ pub unsafe fn pvalloc(n: usize) -> *mut c_void {
 /// # Safety
 /// As glibc's; a pointer that is not Cairn's ends the process.
 pub unsafe fn malloc_usable_size(p: *mut c_void) -> usize {
-    match vet::usable(p.addr()) {
+    match routes::usable(p.addr()) {
         Ok(n) => n,
         // Last, so that only null pays for the question.
         Err(_) if p.is_null() => 0,
@@ -191,7 +191,7 @@ pub unsafe fn malloc_usable_size(p: *mut c_void) -> usize {
 /// # Safety
 /// As C's.
 pub unsafe fn free_sized(p: *mut c_void, n: usize) {
-    heap::release_sized(p.cast(), n, ALIGN);
+    routes::release_sized(p.cast(), n, ALIGN);
 }
 
 /// C23's `free_aligned_sized`, C++'s sized aligned delete.
@@ -199,7 +199,7 @@ pub unsafe fn free_sized(p: *mut c_void, n: usize) {
 /// # Safety
 /// As C's.
 pub unsafe fn free_aligned_sized(p: *mut c_void, align: usize, n: usize) {
-    heap::release_sized(p.cast(), n, align);
+    routes::release_sized(p.cast(), n, align);
 }
 
 /// `mallopt`: 1 when the value was taken or the parameter is unknown, 0 when it is out of range.
@@ -216,7 +216,7 @@ pub unsafe fn mallopt(parameter: c_int, value: c_int) -> c_int {
 /// As glibc's.
 pub unsafe fn malloc_trim(pad: usize) -> c_int {
     start::ensure();
-    c_int::from(stats::trim(pad.min(MAX_REQUEST)))
+    c_int::from(trim::trim(pad.min(MAX_REQUEST)))
 }
 
 /// `mallinfo2`, fields as glibc's.

@@ -1,26 +1,13 @@
-//! Every constant of the heap's geometry, with its unit and its reason.
+//! Every constant that a measurement or another allocator chose, with its unit and its reason; and
+//! those of the heap's geometry, which `layout` has.
 
-/// Every payload is aligned to this many bytes (the x86-64 and aarch64 ABIs' `max_align_t`).
-pub const ALIGN: usize = 16;
-/// Bytes of the header just below a payload: size and flags, then the tag.
-pub const HEADER: usize = 8;
-/// The smallest chunk, bytes: header, two links and a foot must fit when it is free.
-pub const MIN_CHUNK: usize = 32;
-/// log2 of the unit of address lookup.
-pub const REGION_SHIFT: u32 = 16;
-/// Bytes of a region, the unit of lookup, of growth and of a run's slot.
-pub const REGION: usize = 1 << REGION_SHIFT;
-/// Granules (16 bytes) in a region: bits of its map, bytes of its state page.
-pub const GRANULES: usize = REGION / ALIGN;
-/// Largest free chunk, bytes: sizes live in 32 bits, so merging stops below 4 GiB.
-pub const MAX_CHUNK: usize = (1 << 32) - REGION;
+pub use crate::layout::sizes::{
+    ALIGN, CACHE_LIMIT, GRANULES, HEADER, MAX_ARENAS, MAX_CHUNK, MIN_CHUNK, REGION, RUN_LIMIT,
+    chunk_size, round_up,
+};
+
 /// Largest request, bytes: pointer differences must stay representable (C17 7.22.3).
 pub const MAX_REQUEST: usize = isize::MAX as usize;
-/// Compile-time limit of requests served from runs, bytes. A state page is a sixteenth of what it
-/// describes, so a larger object would pay more for its states than for a header.
-pub const RUN_LIMIT: usize = 512;
-/// Largest request the thread cache serves, bytes.
-pub const CACHE_LIMIT: usize = 32 * 1024;
 /// How long memory lies free before it goes back to the system, milliseconds. Programs that build
 /// something, free it and build it again come back to it sooner, and what comes after a peak later.
 pub const PURGE_DELAY: usize = 25;
@@ -34,22 +21,3 @@ pub const HUGE_FROM: usize = 8 << 20;
 pub const HEAP_RESERVE: usize = 64 << 20;
 /// Upper bound of the dynamic mmap threshold, bytes (glibc's `DEFAULT_MMAP_THRESHOLD_MAX`).
 pub const MMAP_THRESHOLD_MAX: usize = 32 << 20;
-/// Most arenas one process can have; the number in use is bounded by its CPUs.
-pub const MAX_ARENAS: usize = 64;
-
-const _: () = assert!(GRANULES == 4096, "a state page is one byte a granule");
-const _: () = assert!(MIN_CHUNK >= 2 * HEADER + 2 * size_of::<usize>());
-const _: () = assert!(RUN_LIMIT.is_multiple_of(ALIGN));
-
-/// Rounds `n` up to a multiple of `unit`, a power of two; the caller knows that it cannot wrap.
-#[inline(always)]
-pub const fn round_up(n: usize, unit: usize) -> usize {
-    (n + unit - 1) & !(unit - 1)
-}
-
-/// The chunk size that serves a request of `n` bytes, at most [`MAX_REQUEST`].
-#[inline(always)]
-pub const fn chunk_size(n: usize) -> usize {
-    let size = round_up(n + HEADER, ALIGN);
-    if size < MIN_CHUNK { MIN_CHUNK } else { size }
-}

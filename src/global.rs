@@ -1,8 +1,8 @@
 //! `#[global_allocator]`.
 
 use crate::config::ALIGN;
-use crate::heap::free::check_size;
-use crate::heap::{self, alloc, realloc};
+use crate::routes::free::check_size;
+use crate::routes::{self, alloc, realloc};
 use core::alloc::{GlobalAlloc, Layout};
 
 /// Cairn as a Rust program's allocator.
@@ -25,7 +25,7 @@ unsafe impl GlobalAlloc for Cairn {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.align() <= ALIGN {
-            heap::allocate(layout.size())
+            routes::allocate(layout.size())
         } else {
             alloc::aligned(layout.align(), layout.size())
         }
@@ -33,7 +33,7 @@ unsafe impl GlobalAlloc for Cairn {
 
     #[inline]
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        heap::release_sized(p, layout.size(), layout.align());
+        routes::release_sized(p, layout.size(), layout.align());
     }
 
     #[inline]

@@ -8,21 +8,24 @@
 //!
 //! | room | what it knows |
 //! | --- | --- |
-//! | `config`, `fatal`, `knobs`, `report` | constants, last words, the environment, texts |
-//! | `os`, `sync` | the system's primitives; locks and the thread-local word |
+//! | `layout` | what a reader outside shares: sizes, the header's word, classes, the table's arithmetic |
+//! | `config`, `fatal`, `knobs` | constants, last words, the environment |
+//! | `os`, `statics` | the system's primitives; the static bytes, and who has which |
+//! | `sync` | locks and the thread-local word |
 //! | `settings`, `side` | the knobs in force; memory for the allocator's own data |
 //! | `class`, `chunk`, `pages`, `granules` | size classes; headers, feet and tags; sets of pages, and of 16 bytes each |
-//! | `region` | what an address is |
-//! | `checked` | check mode: trailers behind objects, the quarantine |
-//! | `arena` | bins, fastbins, runs, top: everything behind one lock |
-//! | `own`, `arenas`, `mapped` | static memory; which arenas there are; one mapping each |
+//! | `region`, `object` | what an address is; an object's state |
+//! | `mapped` | one mapping each |
+//! | `arena` | bins, fastbins, runs, top, records: everything behind one lock |
+//! | `arenas`, `vet` | which arenas there are; what a pointer is |
 //! | `cache` | a thread's arrays |
-//! | `heap` | routes: which part serves, what a pointer is |
+//! | `watch` | check mode: trailers, quarantine, guarded mappings |
+//! | `routes` | which part serves a request; start, fork, check |
+//! | `stats` | the figures of the whole heap, and their texts |
 //! | `c`, `global` | the interfaces |
 //!
-//! Four arrows point up, and why: `sync::tls` names the blank of `own` that a thread's word starts
-//! with; `region` and `arena::slack` name the static of `own` that their tables are a part of; and
-//! `region` names the `Heap` its records belong to without looking inside.
+//! `c` and `layout` are public for the library that is preloaded and for readers outside, and no
+//! part of the crate's promise.
 
 #![cfg_attr(not(test), no_std)]
 
@@ -38,27 +41,32 @@ compile_error!("cairn replaces glibc's malloc and needs glibc");
 
 mod arena;
 mod arenas;
+#[doc(hidden)]
 pub mod c;
 mod cache;
-mod checked;
 mod chunk;
 mod class;
 mod config;
 mod fatal;
 mod global;
 mod granules;
-mod heap;
 mod knobs;
+#[doc(hidden)]
+pub mod layout;
 mod mapped;
+mod object;
 mod os;
-mod own;
 mod pages;
 mod region;
-mod report;
+mod routes;
 mod settings;
 mod side;
+mod statics;
+mod stats;
 mod sync;
+mod vet;
+mod watch;
 
 pub use arena::check::{Broken, HeapReport, Role, View};
 pub use global::Cairn;
-pub use heap::check::{check_heap, walk};
+pub use routes::check::{check_heap, walk};

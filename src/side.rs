@@ -28,7 +28,7 @@ struct Shared(UnsafeCell<Side>);
 // SAFETY: reached only through `with`, under `LOCK`.
 unsafe impl Sync for Shared {}
 
-/// The innermost lock of the order.
+/// Of the locks only the quarantine's is further in.
 pub static LOCK: Lock = Lock::new();
 static SIDE: Shared = Shared(UnsafeCell::new(Side {
     free: [0; (LARGE - SMALL + 1) as usize],
@@ -150,5 +150,60 @@ impl Side {
         let at = self.pages.0;
         self.pages.0 += size;
         Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
+    use super::*;
+    use core::mem;
+    use std::fs;
+    use std::vec::Vec;
+
+    /// First and last address of each mapping, and whether anybody may touch it.
+    fn maps() -> Vec<(usize, usize, bool)> {
+        let line = |line: &str| {
+            let (range, rest) = line.split_once(' ')?;
+            let (from, to) = range.split_once('-')?;
+            let number = |n| usize::from_str_radix(n, 16).ok();
+            Some((number(from)?, number(to)?, !rest.starts_with("---")))
+        };
+        let text = fs::read_to_string("/proc/self/maps").expect("the kernel's list");
+        text.lines().filter_map(line).collect()
+    }
+
+    /// What lies at either end of the accessible mapping that holds `at`: pages that nobody may touch.
+    #[track_caller]
+    fn stands_alone(what: &str, at: usize, len: usize) -> (usize, usize) {
+        let maps = maps();
+        let i = maps.partition_point(|m| m.1 <= at);
+        let (from, to, open) = maps[i];
+        assert!(
+            open && from <= at && at + len <= to,
+            "{what} at {at:#x}: {from:#x}-{to:#x}"
+        );
+        // A gap would do today; tomorrow somebody may be mapped there.
+        let closed = |m: Option<&(usize, usize, bool)>| m.filter(|m| !m.2).copied();
+        let before = closed(maps.get(i.wrapping_sub(1))).map(|m| m.1);
+        let after = closed(maps.get(i + 1)).map(|m| m.0);
+        assert_eq!((before, after), (Some(from), Some(to)), "{what}: no guard");
+        (from, to)
+    }
+
+    #[test]
+    fn guards_stand_around_side_memory() {
+        // What has a mapping of its own has its own guards too, and does not live by a neighbour's.
+        let alone = take(1 << 20).expect("memory");
+        let bounds = stands_alone("a large table", alone, 1 << 20);
+        assert_eq!(bounds, (alone, alone + (1 << 20)), "a guard is open");
+        // The first span lies among the statics, with what is around those.
+        let rest = with(|s| mem::replace(&mut s.pages, (0, 0)));
+        for size in [64 << 10, 4 << 10, 64 << 10, 64 << 10, 64 << 10] {
+            let at = take(size).expect("memory");
+            stands_alone("side memory", at, size);
+        }
+        with(|s| s.pages = rest);
     }
 }

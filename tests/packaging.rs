@@ -167,37 +167,3 @@ fn a_32_bit_child_does_not_notice_the_preload() {
     );
     assert!(output.stderr.is_empty(), "{}", common::describe(&output));
 }
-
-/// One line of `/proc/self/maps`: first and last address, rights.
-fn mapping(line: &str) -> Option<(u64, u64, &str)> {
-    let (range, rest) = line.split_once(' ')?;
-    let (from, to) = range.split_once('-')?;
-    let number = |n| u64::from_str_radix(n, 16).ok();
-    Some((number(from)?, number(to)?, rest.get(..4)?))
-}
-
-#[test]
-fn the_preloaded_librarys_tables_lie_between_guards() {
-    let Some(cat) = common::find("cat") else {
-        return;
-    };
-    let output = common::run(cat, &["/proc/self/maps"], &[]);
-    let shown = String::from_utf8_lossy(&output.stdout);
-    // What the library has beyond its file follows the file's last part.
-    let maps: Vec<_> = shown
-        .lines()
-        .skip_while(|line| !line.contains("libcairn.so"))
-        .filter_map(mapping)
-        .collect();
-    let guarded = maps.windows(3).any(|around| {
-        let [before, tables, after] = around else {
-            return false;
-        };
-        // The root, the words of none and a leaf are 1.8 MB.
-        tables.1 - tables.0 > 1_800_000
-            && tables.2 == "rw-p"
-            && (before.1, before.2) == (tables.0, "---p")
-            && (after.0, after.2) == (tables.1, "---p")
-    });
-    assert!(guarded, "no tables between guards:\n{shown}");
-}

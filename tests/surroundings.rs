@@ -48,10 +48,15 @@ fn vfork_and_posix_spawn_work_while_threads_allocate() {
 }
 
 #[test]
-fn guards_close_around_the_tables_when_the_heap_grows_or_memory_is_mapped() {
-    holds("guards", &["break"]);
-    holds("guards", &["mapping"]);
-    holds("guards", &["tables"]);
+fn some_mib_that_nobody_may_touch_lie_around_the_tables() {
+    for grown_by in ["break", "mapping", "tables"] {
+        holds("tables_apart", &[grown_by]);
+    }
+}
+
+#[test]
+fn a_collector_may_read_every_writable_segment() {
+    holds("scan_data", &[]);
 }
 
 #[test]
@@ -249,6 +254,24 @@ fn valgrind_starts_the_program() {
     let quiet = ["--error-exitcode=9", "--quiet", "--tool=memcheck"];
     greets_under("valgrind", &quiet, "hello");
     greets_under("valgrind", &["--quiet", "--tool=none"], "hello on cairn");
+}
+
+/// It finds nothing where it cannot read the library that it is to stand in front of.
+#[test]
+fn memcheck_finds_what_it_finds_on_glibc() {
+    let Some(valgrind) = common::find("valgrind") else {
+        return;
+    };
+    let program = program("memcheck");
+    let found = |mut command: Command| {
+        command.args(["--tool=memcheck", "--leak-check=full"]);
+        let output = common::watch(command.arg(&program));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ["Invalid write", "Invalid read", "definitely lost in loss"]
+            .map(|error| said.matches(error).count())
+    };
+    assert_eq!(found(common::plain(&valgrind)), [1, 1, 1]);
+    assert_eq!(found(common::preloaded(&valgrind)), [1, 1, 1]);
 }
 
 #[test]

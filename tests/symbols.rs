@@ -229,6 +229,65 @@ fn it_has_no_page_of_its_file_that_every_process_copies() {
     assert!(!written, "bytes to copy in .data:\n{sections}");
 }
 
+/// A field of a program header that is a number.
+fn number(line: &str, field: usize) -> u64 {
+    let word = line.split_whitespace().nth(field).unwrap_or_default();
+    u64::from_str_radix(word.trim_start_matches("0x"), 16).expect("a number in hexadecimal")
+}
+
+/// Where each part lies is `preload/library.ld`'s.
+#[test]
+fn its_tables_lie_between_two_holes_that_the_loader_closes() {
+    let Some(headers) = says("readelf", &["--program-headers", "--wide"]) else {
+        return;
+    };
+    let parts: Vec<&str> = headers
+        .lines()
+        .filter(|line| line.trim_start().starts_with("LOAD "))
+        .collect();
+    let flags: Vec<String> = parts
+        .iter()
+        .map(|line| {
+            let words: Vec<_> = line.split_whitespace().skip(6).collect();
+            words[..words.len() - 1].concat()
+        })
+        .collect();
+    assert_eq!(flags, ["RE", "RW", "R"], "{headers}");
+    let bounds: Vec<(u64, u64)> = parts
+        .iter()
+        .map(|line| (number(line, 2), number(line, 2) + number(line, 5)))
+        .collect();
+    for pair in bounds.windows(2) {
+        let hole = pair[1].0 - pair[0].1;
+        // Some processes may have but little address space.
+        assert!((8 << 20..9 << 20).contains(&hole), "{headers}");
+    }
+    for part in &parts {
+        // Who maps the file himself, as valgrind does, takes no part without bytes in it.
+        assert!(number(part, 4) > 0, "nothing in the file: {headers}");
+    }
+    // Less than a huge page: where the kernel makes those unasked it makes none of this, which
+    // would be resident at once.
+    let tables = bounds[1].1 - bounds[1].0;
+    let page = number(parts[1], parts[1].split_whitespace().count() - 1);
+    if cfg!(target_arch = "x86_64") {
+        assert!(tables - page < 2 << 20, "{tables} bytes: {headers}");
+    }
+    // What the loader closes after relocation ends where a page ends, of the kernel's largest, and
+    // what is in the file ends there or before: the loader clears the rest of a page.
+    let closed: Vec<&str> = headers
+        .lines()
+        .filter(|line| line.trim_start().starts_with("GNU_RELRO "))
+        .collect();
+    assert_eq!(closed.len(), 1, "{headers}");
+    let end = number(closed[0], 2) + number(closed[0], 5);
+    let filled = number(parts[1], 2) + number(parts[1], 4);
+    assert!(
+        end.is_multiple_of(page) && filled <= end && end - page < filled,
+        "{headers}"
+    );
+}
+
 /// More than 64 bytes of static storage, and a late `dlopen` may find none.
 #[test]
 fn its_thread_local_storage_is_static_and_small() {

@@ -472,14 +472,6 @@ pub unsafe extern "C" fn mremap(
 /// As C's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mprotect(at: *mut c_void, len: size_t, prot: c_int) -> c_int {
-    if is_inside() && fresh::is_static(at.addr()) {
-        // The guards around Cairn's statics; those pages are watched, and never written.
-        return if system().refuses() {
-            refusal() as c_int
-        } else {
-            0
-        };
-    }
     if is_inside() {
         assert!(
             system().owns(at.addr(), at.addr() + len),

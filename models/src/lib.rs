@@ -11,8 +11,8 @@
 )]
 
 pub mod stand_in;
-pub use stand_in::{checked, chunk, class, config, fatal, granules};
-pub use stand_in::{knobs, mapped, os, own, settings, side};
+pub use stand_in::{chunk, class, config, fatal, granules, watch};
+pub use stand_in::{knobs, mapped, os, settings, side, statics};
 
 macro_rules! shipped {
     ($file:literal) => {
@@ -28,37 +28,69 @@ pub mod sync {
     pub use lock::{Guard, Lock};
 }
 
+pub mod layout {
+    pub mod sizes {
+        pub use crate::stand_in::config::*;
+    }
+    pub mod table {
+        shipped!("layout_table.rs");
+    }
+}
+
 pub mod arena {
     pub use crate::stand_in::arena::*;
+    pub mod records {
+        shipped!("arena_records.rs");
+
+        /// Memory for a record, as the system gives it: zeros.
+        pub fn blank() -> usize {
+            crate::stand_in::leak(Record {
+                heap: ptr::null_mut(),
+                base: 0,
+                next: ptr::null_mut(),
+                prev: ptr::null_mut(),
+                pending: 0,
+                free: 0,
+                bound: 0,
+                purged: 0,
+                search: 0,
+                listed: false,
+                states: 0,
+                map: Granules::new(),
+            })
+        }
+    }
 }
 
 pub mod region {
     shipped!("region.rs");
 
-    /// Memory for a leaf, as the system gives it: zeros.
+    use crate::stand_in::statics::Zero;
+    use std::array::from_fn;
+
+    impl Zero for Table {
+        fn zero() -> Self {
+            Self {
+                root: from_fn(|_| AtomicUsize::new(0)),
+                none: from_fn(|_| AtomicUsize::new(0)),
+            }
+        }
+    }
+    impl Zero for Leaf {
+        fn zero() -> Self {
+            Self {
+                word: from_fn(|_| AtomicUsize::new(0)),
+                record: from_fn(|_| AtomicUsize::new(0)),
+            }
+        }
+    }
+
+    /// Memory for a leaf, likewise.
     pub fn blank_leaf() -> usize {
-        crate::stand_in::leak(Leaf::new())
+        crate::stand_in::leak(Leaf::zero())
     }
 
-    /// Memory for a record, likewise.
-    pub fn blank_record() -> usize {
-        crate::stand_in::leak(Record {
-            heap: ptr::null_mut(),
-            base: 0,
-            next: ptr::null_mut(),
-            prev: ptr::null_mut(),
-            pending: 0,
-            free: 0,
-            bound: 0,
-            purged: 0,
-            search: 0,
-            listed: false,
-            states: 0,
-            map: crate::granules::Granules::new(),
-        })
-    }
-
-    pub const LEAF_BYTES: usize = size_of::<Leaf>();
+    pub const LEAF_SIZE: usize = size_of::<Leaf>();
 }
 
 pub mod arenas {
@@ -80,13 +112,12 @@ pub mod cache {
     }
 }
 
-pub mod heap {
-    pub use crate::stand_in::checked;
+pub mod routes {
     pub mod start {
-        shipped!("heap_start.rs");
+        shipped!("routes_start.rs");
     }
     pub mod fork {
-        shipped!("heap_fork.rs");
+        shipped!("routes_fork.rs");
 
         pub fn before() {
             prepare();

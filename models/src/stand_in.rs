@@ -92,7 +92,7 @@ pub mod relax {
 pub mod tls {
     use std::cell::Cell;
     loom::thread_local! {
-        static WORD: Cell<usize> = Cell::new(super::own::empty());
+        static WORD: Cell<usize> = Cell::new(super::statics::empty());
         static NAME: Box<u64> = Box::new(0);
     }
     pub fn get() -> usize {
@@ -188,8 +188,8 @@ pub mod signal {
         match LEFT.get() {
             Some(0) => {
                 LEFT.set(None);
-                crate::heap::fork::before();
-                crate::heap::fork::in_child();
+                crate::routes::fork::before();
+                crate::routes::fork::in_child();
             }
             Some(uses) => LEFT.set(Some(uses - 1)),
             None => {}
@@ -381,8 +381,10 @@ pub mod knobs {
     }
 }
 
-pub mod checked {
-    pub fn begin(_: &super::knobs::Knobs) {}
+pub mod watch {
+    pub mod checked {
+        pub fn begin(_: &super::super::knobs::Knobs) {}
+    }
     pub mod quarantine {
         pub use super::super::QUARANTINE as LOCK;
     }
@@ -408,27 +410,77 @@ pub mod granules {
     }
 }
 
-/// What is there from the beginning, but for memory.
-pub mod own {
+/// What is there from the beginning. Loom's types have no constant value, so a piece becomes what
+/// its owner takes it for when that is asked for the first time in a schedule.
+pub mod statics {
     use super::atomic::AtomicPtr;
     use crate::arena::Arena;
-    use crate::config::MAX_ARENAS;
-    use crate::region::{Leaf, Table};
+    use crate::region::Leaf;
+    use std::cell::OnceCell;
 
-    pub struct Own {
-        pub table: Table,
-        pub first: Leaf,
-        pub main: Arena,
-        pub others: [AtomicPtr<Arena>; MAX_ARENAS],
+    /// What zeros are.
+    pub trait Zero {
+        fn zero() -> Self;
     }
+    impl<T, const N: usize> Zero for [AtomicPtr<T>; N] {
+        fn zero() -> Self {
+            core::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut()))
+        }
+    }
+    impl Zero for Arena {
+        fn zero() -> Self {
+            Self::new()
+        }
+    }
+
+    pub struct Piece(OnceCell<usize>);
+    impl Piece {
+        /// # Safety
+        /// As the original's.
+        pub unsafe fn of<T: Zero>(&self) -> &'static T {
+            let at = self.0.get_or_init(|| super::leak(T::zero()));
+            // SAFETY: made above; a piece is of one type.
+            unsafe { &*std::ptr::with_exposed_provenance(*at) }
+        }
+    }
+    /// The first leaf, which is known by its address alone.
+    pub struct LeafPiece(Piece);
+    impl LeafPiece {
+        pub fn at(&self) -> usize {
+            // SAFETY: it is nothing else.
+            let leaf: &Leaf = unsafe { self.0.of() };
+            std::ptr::from_ref(leaf).expose_provenance()
+        }
+    }
+    pub struct Span;
+    impl Span {
+        pub fn at(&self) -> usize {
+            0
+        }
+    }
+
+    pub struct Statics {
+        pub table: Piece,
+        pub leaf: LeafPiece,
+        pub main: Piece,
+        pub others: Piece,
+        pub span: (Span,),
+    }
+    // SAFETY: loom runs one thread of a model at a time, and `of` lets no other begin.
+    unsafe impl Sync for Statics {}
     loom::lazy_static! {
-        pub static ref OWN: Own = Own {
-            table: Table::new(),
-            first: Leaf::new(),
-            main: Arena::new(),
-            others: core::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+        pub static ref STATICS: Statics = {
+            let piece = || Piece(OnceCell::new());
+            Statics {
+                table: piece(),
+                leaf: LeafPiece(piece()),
+                main: piece(),
+                others: piece(),
+                span: (Span,),
+            }
         };
     }
+    pub const SPAN: usize = 0;
     static BLANKS: [u64; 2] = [0; 2];
     pub fn empty() -> usize {
         std::ptr::from_ref(&BLANKS[0]).expose_provenance()
@@ -436,18 +488,18 @@ pub mod own {
     pub fn finished() -> usize {
         std::ptr::from_ref(&BLANKS[1]).expose_provenance()
     }
-    pub fn begin() {}
 }
 
 pub mod side {
     pub use super::SIDE as LOCK;
     use crate::cache::Cache;
-    use crate::region::{LEAF_BYTES, Record, blank_leaf, blank_record};
+    use crate::arena::records::{self, Record};
+    use crate::region::{LEAF_SIZE, blank_leaf};
 
     /// Memory of some size; what is made of it says the size.
     pub fn take(size: usize) -> Option<usize> {
         let _held = LOCK.acquire();
-        Some(if size == LEAF_BYTES {
+        Some(if size == LEAF_SIZE {
             blank_leaf()
         } else if size == size_of::<Cache>() {
             super::leak(Cache::new())
@@ -455,9 +507,12 @@ pub mod side {
             super::leak([0_u64; 256])
         })
     }
+    /// # Safety
+    /// None here.
+    pub unsafe fn lend(_: usize, _: usize) {}
     pub fn forever(size: usize) -> Option<usize> {
         assert_eq!(size, size_of::<Record>());
-        Some(blank_record())
+        Some(records::blank())
     }
     /// # Safety
     /// As the original's.

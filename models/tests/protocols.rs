@@ -5,9 +5,10 @@
 #![allow(missing_docs, reason = "a test binary")]
 
 use cairn_models::arena::heap::Heap;
+use cairn_models::arena::records;
 use cairn_models::config::REGION;
-use cairn_models::heap::{fork, start};
-use cairn_models::stand_in::{STARTS, chunk, os, refuse_values, settings, signal};
+use cairn_models::routes::{fork, start};
+use cairn_models::stand_in::{STARTS, chunk, refuse_values, settings, signal};
 use cairn_models::sync::Lock;
 use cairn_models::{arenas, cache, region};
 use loom::cell::UnsafeCell;
@@ -247,7 +248,7 @@ fn an_arena_that_is_seen_is_whole() {
 /// Enters the region `at`.
 fn enter(at: usize) {
     // SAFETY: each region is entered by one thread, as under its arena's lock.
-    assert!(unsafe { region::enter(at, at + REGION, ptr::null_mut::<Heap>()) });
+    assert!(unsafe { records::enter(at, at + REGION, ptr::null_mut::<Heap>()) });
 }
 
 /// What every look-up does with a pointer: where the word says something, there is a record.
@@ -255,7 +256,7 @@ fn look_up(p: usize) -> bool {
     if region::word(p) == 0 {
         return false;
     }
-    let record = region::record(p);
+    let record = records::of(p);
     assert!(!record.is_null(), "a word without a record");
     // SAFETY: not null; loom fails the model if the record may be seen unmade.
     assert!(!unsafe { (*record).map.has(p) });

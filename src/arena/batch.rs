@@ -1,9 +1,9 @@
 //! What one call gives back: a bounded number of ranges, and of pages.
 
+use super::records::{self, Record};
 use crate::config::{HUGE_PAGE, REGION};
 use crate::os;
 use crate::pages::PageSet;
-use crate::region::{self, Record};
 
 /// Ranges that one call asks the kernel to take back.
 pub(super) const RANGES: usize = 64;
@@ -119,7 +119,7 @@ impl Range {
         let mut at = self.from;
         while at < self.to {
             let end = self.to.min((at | (REGION - 1)) + 1);
-            f(region::record(at), PageSet::of(at, end));
+            f(records::of(at), PageSet::of(at, end));
             at = end;
         }
     }

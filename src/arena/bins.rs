@@ -10,6 +10,7 @@
 //! arena, and no chunk leaves a list unless both neighbours point back to it (I6).
 
 use super::State;
+use super::records;
 use crate::chunk::{Chunk, Head};
 use crate::config::{ALIGN, MIN_CHUNK, round_up};
 use crate::fatal;
@@ -125,7 +126,7 @@ impl State {
         if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
             return false;
         }
-        let r = region::record(p);
+        let r = records::of(p);
         // SAFETY: the word is not 0, so the record is there (I8).
         core::ptr::eq(unsafe { (*(*r).heap).arena }, self.me)
             // SAFETY: as above; a payload at the very base of a heap has no header.

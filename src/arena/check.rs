@@ -14,12 +14,14 @@
 use super::bins::{self, BINS};
 use super::check_pages::{free_pages, no_free_pages};
 use super::heap::Heap;
+use super::records::{self, Record};
 use super::{State, slots};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES, MAX_CHUNK, MIN_CHUNK, REGION, round_up};
+use crate::object::{self, FREED};
 use crate::os;
-use crate::region::{self, FREED, Record};
+use crate::region;
 use core::ptr;
 
 /// A broken invariant: its number, and the address at which it showed.
@@ -154,7 +156,7 @@ impl State {
     ) -> Result<(), Broken> {
         let mut at = heap.base;
         while at < heap.end() {
-            let r = region::record(at);
+            let r = records::of(at);
             // SAFETY: a record that is there lives forever.
             if r.is_null() || region::word(at) == 0 || !ptr::eq(unsafe { (*r).heap }, heap) {
                 return Err(no(8, at));
@@ -281,7 +283,7 @@ impl State {
         sums: &mut Sums,
     ) -> Result<usize, Broken> {
         let word = region::word(p);
-        let r: *mut Record = region::record(p);
+        let r: *mut Record = records::of(p);
         // SAFETY: the region is this heap's, so its record is there (I8).
         let r = unsafe { &*r };
         report.slots += 1;
@@ -298,7 +300,7 @@ impl State {
                 continue;
             }
             // SAFETY: a slot's states (I9).
-            let state = unsafe { region::state_at(word, object).get() };
+            let state = unsafe { object::state_at(word, object).get() };
             let class = usize::from(state & !FREED);
             if state == 0 {
                 strips += 1;
@@ -312,7 +314,7 @@ impl State {
             for inside in 1..class {
                 let granule = object + inside * ALIGN;
                 // SAFETY: as above.
-                let state = unsafe { region::state_at(word, granule).get() };
+                let state = unsafe { object::state_at(word, granule).get() };
                 if state != 0 || r.map.has(at + inside) {
                     return Err(no(9, granule));
                 }

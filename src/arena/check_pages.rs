@@ -2,10 +2,10 @@
 
 use super::State;
 use super::check::{Broken, no};
+use super::records;
 use crate::config::{REGION, round_up};
 use crate::os;
 use crate::pages::PageSet;
-use crate::region;
 
 impl State {
     /// That no other pages are marked as free than those that were seen, and that the queue holds
@@ -17,7 +17,7 @@ impl State {
             let (mut at, end) = unsafe { ((*heap).base, (*heap).end()) };
             while at < end {
                 // SAFETY: seen to be there by `check_heap`.
-                let pages = unsafe { &(*region::record(at)).pages };
+                let pages = unsafe { &(*records::of(at)).pages };
                 free += pages.free().len();
                 idle += pages.idle().len();
                 if !pages.idle().and(pages.gone()).is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn free_pages(from: usize, to: usize) -> Result<usize, Broken> {
         let end = to.min((at | (REGION - 1)) + 1);
         let pages = PageSet::of(at, end);
         // SAFETY: a region of a heap's, seen to be there by `check_heap`.
-        if pages != unsafe { (*region::record(at)).pages.free() }.and(pages) {
+        if pages != unsafe { (*records::of(at)).pages.free() }.and(pages) {
             return Err(no(12, at));
         }
         at = end;
@@ -67,7 +67,7 @@ pub(super) fn no_free_pages(from: usize, to: usize) -> Result<(), Broken> {
     while at < to {
         let end = to.min((at | (REGION - 1)) + 1);
         // SAFETY: a region of a heap's, seen to be there by `check_heap`.
-        let free = unsafe { (*region::record(at)).pages.free() };
+        let free = unsafe { (*records::of(at)).pages.free() };
         if !free.and(PageSet::of(at, end)).is_empty() {
             return Err(no(12, from + 8));
         }

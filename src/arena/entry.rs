@@ -1,7 +1,7 @@
 //! What passes between a cache and an arena.
 
 use crate::chunk::Chunk;
-use crate::region::ObjectState;
+use crate::object::ObjectState;
 
 /// One freed object or chunk on its way between a cache and an arena.
 ///

@@ -18,10 +18,11 @@
 //! A gone page is *busy* while the kernel is asked for it, which is done without the arena's lock.
 //! Whoever is handed such a page waits for [`super::Arena::purging`] first; all others do not.
 
+use super::records::{self, Record};
 use crate::config::REGION;
 use crate::os;
 use crate::pages::PageSet;
-use crate::region::{self, Record};
+
 use core::ptr;
 use core::sync::atomic::{
     AtomicU16,
@@ -259,7 +260,7 @@ fn each(from: usize, to: usize, mut f: impl FnMut(*mut Record, PageSet)) {
     let mut at = from;
     while at < to {
         let end = to.min((at | (REGION - 1)) + 1);
-        f(region::record(at), PageSet::of(at, end));
+        f(records::of(at), PageSet::of(at, end));
         at = end;
     }
 }

@@ -3,6 +3,7 @@
 
 use super::State;
 use super::heap::{Heap, Reservation};
+use super::records;
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::{os, region, settings, side};
 use core::ptr;
@@ -119,7 +120,7 @@ impl State {
         }
         // SAFETY: memory just obtained for this heap.
         unsafe { os::advise_huge(from, HUGE_PAGE, true) };
-        self.extents.set_plain(region::record(from), false);
+        self.extents.set_plain(records::of(from), false);
         heap.set_huge(from);
         true
     }
@@ -129,7 +130,6 @@ impl State {
         let Some(step) = missing.checked_next_multiple_of(REGION) else {
             return false;
         };
-        os::close_guards();
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.top.heap() };
         let end = heap.end();
@@ -164,7 +164,7 @@ impl State {
             }
         }
         // SAFETY: memory just obtained for this heap.
-        if !unsafe { region::enter(end, new_end, heap) } {
+        if !unsafe { records::enter(end, new_end, heap) } {
             if heap.is_break() {
                 os::sbrk(-(step as isize));
             }
@@ -191,7 +191,7 @@ impl State {
             unsafe { region::leave(from, end) };
             if os::sbrk(-(len as isize)).is_none() {
                 // SAFETY: they were this heap's a moment ago, and their records are there.
-                unsafe { region::enter(from, end, heap) };
+                unsafe { records::enter(from, end, heap) };
                 return false;
             }
         } else {
@@ -297,7 +297,7 @@ impl State {
             heap.write(Heap::new(self.me, (base, end, limit), self.top.heap()));
         };
         // SAFETY: the memory was just obtained for this heap.
-        if !unsafe { region::enter(base, end, heap) } {
+        if !unsafe { records::enter(base, end, heap) } {
             // SAFETY: nobody else knows it.
             unsafe { side::give(at, size_of::<Heap>()) };
             return false;

@@ -11,22 +11,21 @@ mod check_pages;
 mod decay;
 mod entry;
 pub mod extents;
-pub mod fast;
+pub mod fastbins;
 pub mod grow;
 pub mod heap;
-pub mod list;
+pub mod records;
 pub mod runs;
-pub mod slack;
 pub mod slots;
 pub mod split;
 pub mod strip;
 pub mod supply;
+pub mod surplus;
 pub mod top;
 mod tree;
 mod trim;
 
 use crate::class::RUNS;
-use crate::region::Record;
 use crate::sync::{Guard, Lock};
 use bins::Bins;
 use core::cell::UnsafeCell;
@@ -34,6 +33,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 pub use entry::Entry;
+use records::Record;
 
 /// An arena: the lock, and what it guards.
 ///
@@ -85,7 +85,7 @@ pub struct State {
     /// Freed objects that rest.
     pub resting: runs::Resting,
     /// Freed chunks that wait uncoalesced.
-    pub waiting: fast::Waiting,
+    pub waiting: fastbins::Waiting,
     /// Free chunks.
     pub bins: Bins,
 }
@@ -117,7 +117,7 @@ impl Arena {
                 extents: extents::Extents::new(),
                 slots: slots::Slots::new(),
                 resting: runs::Resting::new(),
-                waiting: fast::Waiting::new(),
+                waiting: fastbins::Waiting::new(),
                 bins: Bins::new(),
             }),
             batch: UnsafeCell::new(batch::Batch::new()),
@@ -202,4 +202,25 @@ impl DerefMut for Locked<'_> {
 pub unsafe fn owner(record: *mut Record) -> &'static Arena {
     // SAFETY: records and heaps live as long as the process (I11), and so do arenas.
     unsafe { &*(*(*record).heap).arena }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
+    use super::*;
+    use crate::side;
+    use std::slice;
+
+    /// The main arena is never made: its static bytes are one.
+    #[test]
+    fn zeros_are_an_arena_without_a_heap() {
+        let at = side::zeroed(size_of::<Arena>()).expect("memory");
+        // SAFETY: room for an arena that nobody else knows.
+        let bytes = unsafe {
+            Arena::begin(ptr::with_exposed_provenance_mut(at), 0);
+            slice::from_raw_parts(ptr::with_exposed_provenance::<u8>(at), size_of::<Arena>())
+        };
+        assert!(bytes.iter().all(|byte| *byte == 0));
+    }
 }

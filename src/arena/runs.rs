@@ -7,12 +7,14 @@
 //! Two free neighbours merge by being bits side by side. An overflow inside a slot can reach a
 //! neighbour's bytes, and nothing of the heap's.
 
-use super::fast::Stack;
+use super::fastbins::Stack;
+use super::records::{self, Record};
 use super::slots::{LONG, WHOLE};
 use super::{Entry, State, owner};
 use crate::config::{ALIGN, GRANULES, REGION};
 use crate::granules::{self, Span};
-use crate::region::{self, FREED, ObjectState, Record};
+use crate::object::{self, FREED, ObjectState};
+use crate::region;
 use crate::{class, fatal, settings};
 use core::ptr;
 
@@ -147,7 +149,7 @@ impl State {
         for entry in entries {
             let p = entry.p;
             if p / REGION != region {
-                (region, r) = (p / REGION, region::record(p));
+                (region, r) = (p / REGION, records::of(p));
                 // SAFETY: entries were vetted, so their regions have records (I8).
                 if !ptr::eq(unsafe { owner(r) }, self.me) {
                     break;
@@ -180,7 +182,7 @@ impl State {
             let Some(p) = self.resting.stacks.get_mut(class).and_then(Stack::pop) else {
                 break;
             };
-            *entry = Entry::object(p, region::state_at(region::word(p), p));
+            *entry = Entry::object(p, object::state_at(region::word(p), p));
             n += 1;
         }
         self.resting.bytes -= n * class::size_of(class);
@@ -203,7 +205,7 @@ impl State {
                 && let Some(p) = self.resting.stacks.get_mut(class).and_then(Stack::pop)
             {
                 self.resting.bytes -= class::size_of(class);
-                self.merge_object(p, class, region::record(p));
+                self.merge_object(p, class, records::of(p));
                 left -= 1;
             }
             if left == 0 {

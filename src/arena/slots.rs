@@ -8,7 +8,7 @@
 //! ```
 
 use super::grow::Use;
-use super::list::List;
+use super::records::{self, List, Record};
 use super::supply::{Growth, Source, Wanted};
 use super::{State, bins};
 use crate::chunk::{Chunk, Kind};
@@ -16,7 +16,7 @@ use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION};
 use crate::granules::Span;
 use crate::pages::PageSet;
-use crate::region::{self, CHUNKS, Record};
+use crate::region::{self, CHUNKS};
 use crate::{fatal, os, side};
 use core::ptr;
 
@@ -201,7 +201,7 @@ impl State {
     /// Cuts a slot out of the heap, all of it free.
     fn new_slot(&mut self) -> Option<*mut Record> {
         let c = self.take_slot_chunk()?;
-        let r = region::record(c.payload());
+        let r = records::of(c.payload());
         // SAFETY: a region of this locked arena, whose chunks are in use or cut away (I10).
         unsafe {
             if (*r).states == 0 {

@@ -1,10 +1,19 @@
 //! Split and coalesce: how chunks become free and free chunks become chunks.
 
 use super::supply::{Growth, Sized, Source};
-use super::{Entry, State, bins, slack};
+use super::{Entry, State, bins, surplus};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK, round_up};
 use crate::{class, fatal, os};
+
+/// Memory and what is known of its contents.
+#[derive(Clone, Copy)]
+pub struct Fresh {
+    /// The payload, or 0.
+    pub p: usize,
+    /// From this address on it is known to be zero.
+    pub clean_from: usize,
+}
 
 /// A chunk fresh from the arena, in use, and how much of it must be cleared to be zero.
 #[derive(Clone, Copy)]
@@ -72,7 +81,7 @@ impl State {
         let rest = head.size() - size;
         if rest < MIN_CHUNK {
             if rest != 0 {
-                slack::note(c, head.size());
+                surplus::note(c, head.size());
             }
             return;
         }
@@ -123,7 +132,7 @@ impl State {
         cut.swallow();
         c.write(have + taken, Kind::Plain, head.prev_in_use(), true);
         if have + taken != size {
-            slack::note(c, have + taken);
+            surplus::note(c, have + taken);
         }
         true
     }
@@ -199,7 +208,7 @@ impl State {
         } else {
             chunk.write(size + rest, Kind::Plain, lead == 0 && prev_in_use, true);
             if rest != 0 {
-                slack::note(chunk, size + rest);
+                surplus::note(chunk, size + rest);
             }
             chunk.after(size + rest).set_prev_in_use(true);
         }

@@ -5,10 +5,11 @@
 //! of a list many objects away from this one (`docs/design.md`, section 16).
 
 use super::State;
+use super::records::{self, Record};
 use super::slots::{LONG, WHOLE};
 use crate::config::{ALIGN, GRANULES};
 use crate::granules::{self, Span};
-use crate::region::{self, Record};
+use crate::{object, region};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -50,7 +51,7 @@ impl Strip {
                 return 0;
             }
             self.at.store(self.at.load(Relaxed) + size, Relaxed);
-            let state = region::state_at(self.word, p);
+            let state = object::state_at(self.word, p);
             // SAFETY: the caller's.
             unsafe {
                 if state.get() == 0 {
@@ -140,7 +141,7 @@ impl State {
     /// Takes back what is left of a strip of this arena.
     pub fn take_back(&mut self, strip: Strip) {
         let Some(span) = strip.span() else { return };
-        let r = region::record(strip.end - ALIGN);
+        let r = records::of(strip.end - ALIGN);
         // SAFETY: a strip's slot stays one as long as the strip has granules.
         let (free, pages) = unsafe {
             (*r).map.put_span(span);

@@ -10,10 +10,10 @@
 
 use super::heap::Heap;
 use super::split::Carved;
-use super::{State, bins};
+use super::{State, bins, records};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{MIN_CHUNK, REGION, round_up};
-use crate::{fatal, os, region, settings};
+use crate::{fatal, os, settings};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -179,7 +179,7 @@ impl State {
                 break;
             }
             let last = (self.top.fresh - 1) & !(page - 1);
-            let r = region::record(last);
+            let r = records::of(last);
             // SAFETY: top's regions are the heap's (I8).
             let gone = unsafe { (*r).pages.gone() };
             let pages = (last & (REGION - 1)) / page;

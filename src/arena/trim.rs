@@ -5,10 +5,11 @@
 //! arena's lock: no call grows with the heap, and nobody waits but who is handed those very pages.
 
 use super::batch::{APART, Batch, Of, PAGES, RANGES, Range, WHOLE};
+use super::records::{self, Record};
 use super::{Arena, Locked, State};
 use crate::config::{GRANULES, HUGE_PAGE, REGION};
 use crate::pages::PageSet;
-use crate::region::{self, Record};
+use crate::region;
 use crate::sync::Guard;
 use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
@@ -205,7 +206,7 @@ impl State {
         // SAFETY: the caller's; its heap is this arena's.
         let (base, huge) = unsafe { ((*r).base, (*(*r).heap).may_be_huge((*r).base)) };
         let from = base & !(HUGE_PAGE - 1);
-        let parts = || (0..PARTS).map(|i| region::record(from + i * REGION));
+        let parts = || (0..PARTS).map(|i| records::of(from + i * REGION));
         // SAFETY: regions of the same heap.
         if !huge
             || !parts().all(|r| unsafe { (*r).pages.free() }.is_full())
@@ -217,7 +218,7 @@ impl State {
             // SAFETY: as above.
             self.extents.give(part, unsafe { (*part).pages.free() });
         }
-        let first = region::record(from);
+        let first = records::of(from);
         // SAFETY: as above.
         let plain = unsafe { (*first).pages.is_plain() };
         self.extents.set_plain(first, false);
@@ -260,7 +261,7 @@ impl State {
         }
         // Taken apart, it is not to be made whole again behind the heap's back.
         let around = base & !(HUGE_PAGE - 1);
-        let first = region::record(around);
+        let first = records::of(around);
         // SAFETY: a huge page's regions are the same heap's.
         let apart = in_huge && unsafe { !(*first).pages.is_plain() };
         let mut of = if apart { Of::Apart } else { Of::Heap };

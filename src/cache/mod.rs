@@ -12,7 +12,8 @@ use crate::arena::{Arena, Entry};
 use crate::chunk::{Chunk, TURN};
 use crate::class::{BIN_SHIFT, CLASSES};
 use crate::config::{ALIGN, RUN_LIMIT, chunk_size};
-use crate::region::{self, CHUNKS, FREED};
+use crate::object::{self, FREED};
+use crate::region::{self, CHUNKS};
 use crate::sync::tls;
 use crate::{class, fatal};
 use core::mem::{MaybeUninit, offset_of};
@@ -245,7 +246,7 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
     // is mapped memory (I8); the bin is this thread's.
     unsafe {
         if region::is_slot(word) {
-            let state = region::state_of(word, granule);
+            let state = object::state_of(word, granule);
             let class = state.get().cast_signed();
             if class <= 0 {
                 return false;

@@ -1,10 +1,11 @@
 //! The cache's slow side: slow start, refills and spills in batches, idle bins.
 
 use super::{Bin, Cache, thread};
+use crate::arena::records;
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry, Locked, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES, FIRST_CHUNK};
-use crate::{arenas, region, settings, side};
+use crate::{arenas, settings, side};
 use core::mem;
 use core::ptr;
 use core::slice;
@@ -51,7 +52,7 @@ impl Spill {
     fn put(&mut self, mut entries: &[Entry], class: usize) {
         while let Some(first) = entries.first() {
             // SAFETY: cached entries were vetted, so their regions have records (I8).
-            let home = unsafe { owner(region::record(first.p)) };
+            let home = unsafe { owner(records::of(first.p)) };
             if let Some((arena, _)) = &self.held
                 && !ptr::eq(*arena, home)
             {

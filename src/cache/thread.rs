@@ -12,7 +12,7 @@
 use super::Cache;
 use crate::arena::Arena;
 use crate::sync::tls;
-use crate::{arenas, own, side};
+use crate::{arenas, side, statics};
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{
@@ -61,7 +61,7 @@ pub fn bypass() {
 
 fn leave() {
     if let Some(cache) = existing() {
-        part(cache, own::finished());
+        part(cache, statics::finished());
         // SAFETY: the word no longer leads to it, and its thread is this one.
         unsafe { (*cache).drain() };
     }
@@ -91,13 +91,13 @@ fn recount_after(forks: usize) {
 /// This thread's cache, if it has one.
 pub fn existing() -> Option<*mut Cache> {
     let at = tls::get();
-    let none = at == own::empty() || at == own::finished();
+    let none = at == statics::empty() || at == statics::finished();
     (!none).then(|| ptr::with_exposed_provenance_mut(at))
 }
 
 /// This thread's cache, made if need be; `None` when the thread must do without.
 pub fn current() -> Option<*mut Cache> {
-    if tls::get() != own::empty() {
+    if tls::get() != statics::empty() {
         if BYPASS.load(Relaxed) {
             leave();
         }
@@ -122,7 +122,7 @@ pub fn current() -> Option<*mut Cache> {
     }
     // Nobody would hand it over at the thread's end. What refused was memory, so the next call
     // that could use a cache tries again; until then the thread goes on as before its first.
-    part(cache, own::empty());
+    part(cache, statics::empty());
     // SAFETY: the word no longer leads to it.
     unsafe { hand_over(cache) };
     None
@@ -148,7 +148,7 @@ pub fn arena() -> &'static Arena {
 /// The thread ends: its cache is parked or given back, and it never gets another.
 unsafe extern "C" fn finish(cache: *mut libc::c_void) {
     let cache: *mut Cache = cache.cast();
-    part(cache, own::finished());
+    part(cache, statics::finished());
     // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
     unsafe { hand_over(cache) };
 }

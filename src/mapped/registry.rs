@@ -8,9 +8,9 @@
 //! mapping more) is *stuck*. It is empty, serves the next request of its length, and is offered to
 //! the kernel again as others are given back.
 
-use super::guarded;
-use crate::side;
+use crate::config::ALIGN;
 use crate::sync::Lock;
+use crate::{os, side};
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -20,7 +20,7 @@ const FIRST: usize = 64;
 
 /// One mapping.
 #[derive(Clone, Copy)]
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     /// Payload, 0 for a free place of the table.
     pub p: usize,
     /// First byte.
@@ -56,9 +56,14 @@ impl Mapping {
         if self.last == 0 {
             self.len
         } else {
-            self.last - guarded::first(self.p)
+            self.last - first(self.p)
         }
     }
+}
+
+/// The first byte that may be written, below a payload.
+pub fn first(p: usize) -> usize {
+    (p - ALIGN) & !(os::page() - 1)
 }
 
 /// Places kept for chunks that are out of the table. Raised under the lock, lowered anywhere: who
@@ -68,7 +73,7 @@ static KEPT: AtomicUsize = AtomicUsize::new(0);
 static STUCK: AtomicUsize = AtomicUsize::new(0);
 
 /// The table, and what it counts.
-pub(super) struct Registry {
+pub(crate) struct Registry {
     table: usize,
     /// Places of the table, a power of two, or 0.
     pub places: usize,
@@ -112,19 +117,19 @@ static REGISTRY: Shared = Shared(UnsafeCell::new(Registry {
 }));
 
 /// What `f` says, with the registry locked.
-pub(super) fn with<R>(f: impl FnOnce(&mut Registry) -> R) -> R {
+pub(crate) fn with<R>(f: impl FnOnce(&mut Registry) -> R) -> R {
     let _held = LOCK.acquire();
     // SAFETY: the lock is held and not re-entrant.
     f(unsafe { &mut *REGISTRY.0.get() })
 }
 
 /// The place kept for a chunk is not needed: the kernel has its memory.
-pub(super) fn forgo() {
+pub(crate) fn forgo() {
     KEPT.fetch_sub(1, Relaxed);
 }
 
 /// Whether any mapping is stuck.
-pub(super) fn any_stuck() -> bool {
+pub(crate) fn any_stuck() -> bool {
     STUCK.load(Relaxed) != 0
 }
 

@@ -1,7 +1,7 @@
 //! The system's primitives, each with its precondition. Nothing else in Cairn makes a system
 //! call that has to do with memory, so this file is the list the README prints.
 //!
-//! All of them may change `errno`; the outermost layer restores it where C demands it.
+//! All of them may change `errno`; the routes restore it where C demands it.
 //!
 //! They go through libc's `syscall`: the loader looks up every function that a library names,
 //! whether or not it is ever called, and each process pays for it. `sbrk` is libc's own, see there.
@@ -13,7 +13,9 @@ pub mod scripted;
 pub use cpus::cpus;
 
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::AtomicUsize;
+#[cfg(not(target_arch = "x86_64"))]
+use core::sync::atomic::Ordering::Relaxed;
 use libc::c_long;
 
 cfg_if::cfg_if! {
@@ -104,7 +106,6 @@ unsafe fn advise(at: usize, len: usize, advice: i32) -> bool {
 
 /// Maps `len` bytes (whole pages, not 0), readable and writable, or only reserved.
 pub fn map(len: usize, committed: bool) -> Option<usize> {
-    close_guards();
     if refused() {
         return None;
     }
@@ -120,37 +121,6 @@ pub fn map(len: usize, committed: bool) -> Option<usize> {
     let at = address(at)?;
     count(len, 0);
     Some(at)
-}
-
-/// Guards around static memory that are still open, 0 for none, and the bytes of each.
-static GUARDS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
-static GUARD: AtomicUsize = AtomicUsize::new(0);
-
-/// Names two guards that [`close_guards`] is to close.
-///
-/// # Safety
-/// Each is `len` bytes of whole pages that nobody uses as long as the process lives.
-pub unsafe fn close_later(guards: [usize; 2], len: usize) {
-    GUARD.store(len, Relaxed);
-    for (place, guard) in GUARDS.iter().zip(guards) {
-        place.store(guard, Relaxed);
-    }
-}
-
-/// Closes them, once: before anything is mapped, and when the first heap grows. Until then nothing
-/// a program can be given lies near, the break is elsewhere; and two calls and three more mappings
-/// are a tenth of what Cairn adds to the start of a process.
-pub fn close_guards() {
-    for place in &GUARDS {
-        // Whoever takes it out closes it.
-        if place.load(Relaxed) != 0
-            && let guard @ 1.. = place.swap(0, Relaxed)
-        {
-            // A guard that the kernel will not close holds nothing.
-            // SAFETY: named by `close_later`.
-            unsafe { protect(guard, GUARD.load(Relaxed), libc::PROT_NONE) };
-        }
-    }
 }
 
 /// Gives a mapping back.

@@ -4,11 +4,14 @@
 //! instructions). A hidden symbol in `.tdata`, read through its GOT entry, takes two, works in
 //! the cdylib with and without LTO, and relaxes to local-exec in an ordinary binary. Its name
 //! carries the crate's version, so that two versions can live in one program. The word starts
-//! as the address of a static cache (`own`) that is empty and full at once: no fast path asks whether
+//! as the address of a static cache (`statics`) that is empty and full at once: no fast path asks whether
 //! the thread has a cache yet. It is all the static TLS that Cairn takes, since a library that
 //! is loaded late must fit into libc's spare room.
 
+use crate::layout::descriptor;
+use crate::statics::{self, STATICS, Statics};
 use core::arch::{asm, global_asm};
+use core::mem::offset_of;
 
 macro_rules! word {
     () => {
@@ -23,6 +26,8 @@ macro_rules! word {
     };
 }
 
+// The word, and the note that tells a reader outside where the statics are (`layout::descriptor`):
+// together, since whoever links Cairn links the word.
 global_asm!(
     ".pushsection .tdata,\"awT\",@progbits",
     ".p2align 3",
@@ -31,10 +36,53 @@ global_asm!(
     concat!(".type ", word!(), ", @object"),
     concat!(".size ", word!(), ", 8"),
     concat!(word!(), ":"),
-    ".quad {own} + {empty}",
+    ".quad {statics} + {empty}",
     ".popsection",
-    own = sym crate::own::OWN,
-    empty = const crate::own::EMPTY,
+    ".pushsection .note.cairn,\"a\",@note",
+    ".p2align 2",
+    ".long {name_bytes}, {bytes}, {note_type}",
+    ".asciz \"Cairn\"",
+    ".p2align 2",
+    ".quad {magic}",
+    ".long {layout}",
+    concat!(".long ", env!("CARGO_PKG_VERSION_MAJOR")),
+    concat!(".long ", env!("CARGO_PKG_VERSION_MINOR")),
+    concat!(".long ", env!("CARGO_PKG_VERSION_PATCH")),
+    ".long {page}, 0",
+    // How far the statics are from here: a number when linked, nothing for the loader to write.
+    ".quad {statics} - .",
+    ".long {table}, {table_bytes}",
+    ".long {leaf}, {leaf_bytes}",
+    ".long {others}, {others_bytes}",
+    ".long {main}, {main_bytes}",
+    ".long {surplus}, {surplus_bytes}",
+    ".long {empty}, {empty_bytes}",
+    ".long {finished}, {finished_bytes}",
+    ".long {span}, {span_bytes}",
+    ".popsection",
+    statics = sym statics::STATICS,
+    name_bytes = const descriptor::NAME.len(),
+    bytes = const descriptor::BYTES,
+    note_type = const descriptor::TYPE,
+    magic = const descriptor::MAGIC,
+    layout = const descriptor::LAYOUT,
+    page = const if cfg!(target_arch = "x86_64") { 4096 } else { 0 },
+    table = const offset_of!(Statics, table),
+    table_bytes = const size_of_val(&STATICS.table),
+    leaf = const offset_of!(Statics, leaf),
+    leaf_bytes = const size_of_val(&STATICS.leaf),
+    others = const offset_of!(Statics, others),
+    others_bytes = const size_of_val(&STATICS.others),
+    main = const offset_of!(Statics, main),
+    main_bytes = const size_of_val(&STATICS.main),
+    surplus = const offset_of!(Statics, surplus),
+    surplus_bytes = const size_of_val(&STATICS.surplus),
+    empty = const offset_of!(Statics, empty),
+    empty_bytes = const size_of_val(&STATICS.empty),
+    finished = const offset_of!(Statics, finished),
+    finished_bytes = const size_of_val(&STATICS.finished),
+    span = const offset_of!(Statics, span),
+    span_bytes = const size_of_val(&STATICS.span),
 );
 
 cfg_if::cfg_if! {

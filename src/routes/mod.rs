@@ -1,21 +1,21 @@
-//! The heap as a whole: which part serves a request, and what a pointer is.
+//! The heap as a whole: which part serves a request.
 //!
 //! The fast paths ask the thread cache and end there. The slow ones, in the files below, are the
 //! only place that knows caches, arenas and mapped chunks at once.
 
 pub mod alloc;
 pub mod check;
-pub mod checked;
 pub mod fork;
 pub mod free;
 pub mod realloc;
 pub mod start;
-pub mod stats;
 #[cfg(test)]
 mod tests;
-pub mod vet;
+pub mod trim;
 
-use crate::cache;
+use crate::vet::{self, Found, Why};
+use crate::watch::checked;
+use crate::{cache, class, settings};
 
 /// Memory for `n` bytes, or null. `errno` is the caller's business.
 #[inline(always)]
@@ -37,5 +37,16 @@ pub fn release(p: *mut u8) {
 pub fn release_sized(p: *mut u8, n: usize, align: usize) {
     if !cache::put_sized(p.addr(), n) {
         free::sized(p.expose_provenance(), n, align);
+    }
+}
+
+/// Payload bytes that may be written.
+pub fn usable(p: usize) -> Result<usize, Why> {
+    match vet::look(p) {
+        Found::Chunk(c, size) if settings::check() != 0 => Ok(checked::asked(c, size)),
+        Found::Object(class) => Ok(class::size_of(class)),
+        Found::Chunk(_, size) => Ok(class::usable(size)),
+        Found::Mapped(n) => Ok(n),
+        Found::Bad(why) => Err(why),
     }
 }

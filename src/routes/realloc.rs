@@ -1,16 +1,19 @@
 //! Resizing: in place where the chunk behind allows it, by moving pages, and at last by copying.
 
-use super::vet::{self, Found, Why};
-use super::{alloc, checked, start};
-use crate::arena::{owner, slack};
+use super::alloc;
+use super::start::{self, Route};
+use crate::arena::records;
+use crate::arena::{owner, surplus};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
-use crate::{class, fatal, mapped, os, region, settings};
+use crate::vet::{Found, found};
+use crate::watch::checked;
+use crate::{class, fatal, mapped, os, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
 pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
-    if start::is_checked() {
+    if start::route() == Route::Checked {
         return checked::resize(p, ALIGN, n);
     }
     if n > MAX_REQUEST {
@@ -30,21 +33,6 @@ pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
     if in_place { p } else { copy(p, have, n) }
 }
 
-/// What `p` is; the process ends if it is nothing live.
-pub fn found(p: usize) -> Found {
-    let found = vet::look(p);
-    if let Found::Bad(why) = found {
-        match why {
-            Why::Foreign => fatal::die_foreign("realloc(): invalid pointer", p),
-            Why::Inside | Why::InsideMapped | Why::Freed => {
-                fatal::die("realloc(): invalid pointer", p)
-            }
-            Why::Damaged => fatal::die("realloc(): invalid size", p),
-        }
-    }
-    found
-}
-
 /// Whether a chunk now holds `n` bytes where it is.
 fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     if n > MAX_CHUNK || class::is_for_run(n) {
@@ -53,12 +41,12 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     let wanted = class::chunk_for(n);
     if wanted <= size && size - wanted < MIN_CHUNK {
         if wanted != size {
-            slack::note(c, size);
+            surplus::note(c, size);
         }
         return true;
     }
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(c.payload())) }.lock();
+    let mut state = unsafe { owner(records::of(c.payload())) }.lock();
     if !c.is_used() {
         fatal::die("realloc(): invalid pointer", c.payload());
     }
@@ -101,7 +89,7 @@ fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
 /// As [`resize`] at a multiple of `align`, a power of two above 16: always by copying, since
 /// neither a cut nor a move by pages keeps an alignment.
 pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
-    if start::is_checked() {
+    if start::route() == Route::Checked {
         return checked::resize(p, align, n);
     }
     let have = match found(p.addr()) {
@@ -131,8 +119,9 @@ pub fn fits(what: Found, align: usize, n: usize) -> bool {
         Found::Object(class) => !over && class::of_request(n) == class,
         Found::Chunk(c, size) => {
             // Exact, rounded to its class, or with a rest that was too small to split.
-            let holds =
-                |chunk: usize| chunk == size || (chunk + ALIGN == size && slack::is_noted(c, size));
+            let holds = |chunk: usize| {
+                chunk == size || (chunk + ALIGN == size && surplus::is_noted(c, size))
+            };
             // Only of a size that can be one is the chunk asked for.
             n < settings::loose_sizes()
                 && holds(if over {

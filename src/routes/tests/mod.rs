@@ -256,7 +256,7 @@ type Mode = Option<(&'static str, &'static str)>;
 /// Runs `body` in a process of its own for each mode.
 #[track_caller]
 fn in_modes(modes: &[Mode], test: &str, body: impl FnOnce()) {
-    let name = format!("heap::tests::{test}");
+    let name = format!("routes::tests::{test}");
     if env::var_os("REFUSED_CHILD").is_some() {
         return body();
     }

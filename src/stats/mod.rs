@@ -1,18 +1,12 @@
 //! The figures of the whole heap, for `mallinfo`, `malloc_info`, `malloc_stats` and the exit line.
 //! They are taken under each arena's lock and written after it was let go.
 
-use super::checked;
-use crate::arena::bins::{self, BINS};
-use crate::arena::{Arena, State};
-use crate::report::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
-use crate::{arenas, cache, fatal, mapped};
+pub mod text;
 
-/// Gives back everything free; this thread's cache first. Whether anything went to the system.
-pub fn trim(pad: usize) -> bool {
-    checked::inspect_before_trim();
-    cache::thread::flush();
-    arenas::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
-}
+use crate::arena::bins::BINS;
+use crate::arena::{Arena, State};
+use crate::{arenas, fatal, mapped};
+use text::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
 
 /// Calls `f` with each bin's row.
 fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
@@ -150,7 +144,7 @@ pub fn print_verbose() {
     #[cfg(feature = "stats")]
     {
         let taken = crate::sync::locks_taken();
-        crate::report::locks_taken(&mut |text| fatal::write_all(2, text), taken);
+        text::locks_taken(&mut |text| fatal::write_all(2, text), taken);
     }
     let mut peaks = Peaks {
         arena_bytes: 0,
@@ -169,5 +163,3 @@ pub fn print_verbose() {
         &peaks,
     );
 }
-
-const _: () = assert!(bins::BINS == BINS);

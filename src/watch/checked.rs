@@ -8,22 +8,20 @@
 //! Trailers are written and, by the walk, read under the arena's lock: an object that is in use
 //! always has a whole one, whichever thread looks.
 
-use super::free::refuse;
-use super::realloc::found;
-use super::vet::{self, Found, Why};
-use super::{alloc, start};
+use super::canary::{self, LEAST};
+use super::quarantine::{self, Held};
+use super::{FREED, guarded, perturb};
 use crate::arena::check::{Role, View};
+use crate::arena::records;
+use crate::arena::split::Fresh;
 use crate::arena::supply::Growth;
 use crate::arena::{Arena, owner};
-use crate::checked::canary::{self, LEAST};
-use crate::checked::quarantine::{self, Held};
-use crate::checked::{FREED, WALK};
+use crate::arenas::candidates;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
 use crate::knobs::Knobs;
-use crate::mapped::guarded;
-use crate::{cache, class, fatal, os, region, settings};
-use alloc::Fresh;
+use crate::vet::{self, Found, Why, found, refuse};
+use crate::{cache, class, fatal, os, settings};
 use core::ptr;
 
 /// The number of the invariant that every object in use has a whole trailer.
@@ -40,8 +38,9 @@ pub fn begin(k: &Knobs) {
     }
 }
 
+/// The last words for an object with a damaged trailer.
 #[cold]
-fn overflowed(p: usize) -> ! {
+pub fn overflowed(p: usize) -> ! {
     fatal::die("memory clobbered past end of allocated block", p)
 }
 
@@ -76,7 +75,7 @@ pub fn allocate(n: usize) -> *mut u8 {
 /// As `memalign`; `align` is a power of two.
 pub fn aligned(align: usize, n: usize) -> *mut u8 {
     let p = ptr::with_exposed_provenance_mut(find(n, align.max(ALIGN)).p);
-    alloc::perturb(p, n, !settings::perturb());
+    perturb(p, n, !settings::perturb());
     p
 }
 
@@ -118,7 +117,7 @@ fn attempt(n: usize, align: usize) -> Option<Fresh> {
         Some(Fresh { p, clean_from: p })
     };
     let size = chunk_size(n + LEAST);
-    let chunk = || alloc::candidates(cache::thread::arena()).find_map(|a| carve(a, size, align, n));
+    let chunk = || candidates(cache::thread::arena()).find_map(|a| carve(a, size, align, n));
     if size >= settings::mmap_threshold() {
         map().or_else(chunk)
     } else {
@@ -166,14 +165,14 @@ fn chunk(c: Chunk, size: usize) {
     let p = c.payload();
     asked(c, size);
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(p)) }.lock();
+    let mut state = unsafe { owner(records::of(p)) }.lock();
     // Again under the lock: of two threads that free the same chunk, one comes second.
     if !c.is_used() {
         refuse(Why::Freed, p);
     }
     c.mark(false);
     if settings::check() < FREED {
-        alloc::perturb(
+        perturb(
             ptr::with_exposed_provenance_mut(p),
             class::usable(size),
             settings::perturb(),
@@ -225,7 +224,7 @@ fn confine(held: Held) {
 }
 
 /// Lets everything go that waits; whether there was anything.
-fn empty_quarantine() -> bool {
+pub fn empty_quarantine() -> bool {
     let mut any = false;
     while let Some(out) = quarantine::oldest() {
         let_go(out);
@@ -252,7 +251,7 @@ fn let_go(held: Held) {
     }
     inspect(&held);
     // SAFETY: a chunk that was vetted when it was freed (I1), and its region's record (I8).
-    let (c, mut state) = unsafe { (Chunk::at(held.p), owner(region::record(held.p)).lock()) };
+    let (c, mut state) = unsafe { (Chunk::at(held.p), owner(records::of(held.p)).lock()) };
     let head = c.head();
     if !c.is_freed() || !head.is(Kind::Plain) || class::usable(head.size()) != held.len {
         fatal::die("malloc(): memory corruption (fast)", held.p);
@@ -301,7 +300,7 @@ fn chunk_stays(c: Chunk, size: usize, n: usize) -> bool {
         return false;
     }
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(c.payload())) }.lock();
+    let mut state = unsafe { owner(records::of(c.payload())) }.lock();
     if !c.is_used() {
         fatal::die("realloc(): invalid pointer", c.payload());
     }
@@ -342,34 +341,12 @@ pub fn is_whole(view: &View) -> bool {
         || unsafe { canary::read(view.payload, class::usable(view.size)) }.is_some()
 }
 
-/// Looks at every object, in use or freed, and ends the process if one was written past its end
-/// or after its free.
-fn inspect_all() {
+/// Looks at what waits in the quarantine and at all mappings, and ends the process if one was
+/// written past its end or after its free.
+pub fn inspect_apart() {
     quarantine::all(|held| {
         inspect(held);
         true
     });
     guarded::inspect_all();
-    if let Err(broken) = super::check::check_heap() {
-        if broken.invariant == TRAILERS {
-            overflowed(broken.address);
-        }
-        fatal::die("cairn: check_heap found a broken invariant", broken.address);
-    }
-}
-
-/// Before `malloc_trim`: nothing waits any longer.
-pub fn inspect_before_trim() {
-    if settings::check() >= WALK {
-        inspect_all();
-    }
-    empty_quarantine();
-}
-
-/// At the process's end: the last chance to see what was written. Not from a signal handler that
-/// interrupted the allocator and ends the process: what it interrupted is half done.
-pub fn inspect_at_exit() {
-    if start::is_checked() && settings::check() >= WALK && !super::fork::holds_any() {
-        inspect_all();
-    }
 }

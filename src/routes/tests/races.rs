@@ -2,13 +2,13 @@
 //! second is found where a cache gives it back to its slot.
 
 use super::{forked, in_modes};
-use crate::{c, cache, fatal, heap, region};
+use crate::{c, cache, fatal, object, region, routes};
 use std::sync::mpsc;
 use std::vec::Vec;
 use std::{format, thread};
 
 fn many(n: usize) -> Vec<*mut u8> {
-    (0..30_000).map(|_| heap::allocate(n)).collect()
+    (0..30_000).map(|_| routes::allocate(n)).collect()
 }
 
 /// What becomes of an object's memory before the second of its two frees reaches the arena.
@@ -28,14 +28,14 @@ fn merged_twice(meanwhile: Meanwhile) {
     let p = all[15_000];
     let (at, word) = (p.expose_provenance(), region::word(p.addr()));
     assert!(region::is_slot(word), "no object of a run");
-    heap::release(p);
+    routes::release(p);
     // The other thread looked before that.
     // SAFETY: an object of a run has a state.
-    unsafe { region::state_at(word, at).turn() };
+    unsafe { object::state_at(word, at).turn() };
     let (freed, wait) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     let other = thread::spawn(move || {
-        heap::release(std::ptr::with_exposed_provenance_mut(at));
+        routes::release(std::ptr::with_exposed_provenance_mut(at));
         assert!(freed.send(()).is_ok() && told.recv() == Ok(()));
         let line = fatal::hook::fatal_line(cache::thread::flush);
         let message = "free(): double free detected in tcache 2";
@@ -47,7 +47,7 @@ fn merged_twice(meanwhile: Meanwhile) {
     cache::thread::flush();
     if meanwhile == Meanwhile::Dissolved {
         for &q in all.iter().filter(|q| **q != p) {
-            heap::release(q);
+            routes::release(q);
         }
         cache::thread::flush();
         assert_eq!(region::word(at), region::CHUNKS, "the slot is still there");

@@ -10,18 +10,13 @@
 //! guard page itself. Reading or writing beyond it ends in a fault at the access; what an
 //! alignment leaves between the two holds the pattern, which is looked at when the object is freed.
 
-use super::registry::{Mapping, Registry, with};
-use super::{claim, cut, give_back, obtain};
-use crate::checked::canary;
+use super::canary;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEADER, round_up};
+use crate::mapped::registry::{Mapping, Registry, first, with};
+use crate::mapped::{claim, cut, give_back, obtain};
 use crate::{fatal, os};
 use core::ptr;
-
-/// The first byte that may be written, below a payload.
-pub fn first(p: usize) -> usize {
-    (p - ALIGN) & !(os::page() - 1)
-}
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed,
 /// between guard pages.

@@ -10,12 +10,12 @@
 //! that the prefetcher likes. Chasing neighbours chunk by chunk in the order of the frees costs
 //! ten times as much (`docs/design.md`).
 
-use super::list::List;
+use super::records::{self, List, Record};
 use super::{Entry, State, owner};
 use crate::chunk::{Chunk, Kind};
 use crate::class::{self, CLASSES};
 use crate::config::{ALIGN, MAX_CHUNK, REGION};
-use crate::region::{self, Record};
+use crate::region;
 use crate::{fatal, granules, settings, side};
 use core::ptr;
 
@@ -177,7 +177,7 @@ impl State {
         let size = class::size_of(class);
         let mut n = 0;
         for entry in entries {
-            let (p, r) = (entry.p, region::record(entry.p));
+            let (p, r) = (entry.p, records::of(entry.p));
             // SAFETY: entries were vetted, so their regions have records (I8).
             if !ptr::eq(unsafe { owner(r) }, self.me) {
                 break;
@@ -257,7 +257,7 @@ impl State {
     pub(super) fn is_waiting(&self, p: usize) -> bool {
         region::word(p) == region::CHUNKS
             // SAFETY: the word is not 0, so the record is there (I8).
-            && unsafe { (*region::record(p)).map.has(granules::number(p)) }
+            && unsafe { (*records::of(p)).map.has(granules::number(p)) }
     }
 
     /// A waiting chunk, its header compared with its tag.
@@ -271,7 +271,7 @@ impl State {
     }
 
     fn wait_no_more(&mut self, p: usize, size: usize) {
-        let r = region::record(p);
+        let r = records::of(p);
         // SAFETY: as in `vet_waiting`.
         unsafe {
             (*r).map.take(granules::number(p));

@@ -1,12 +1,15 @@
 //! Frees that the fast path could not do: a full bin, a size without a class, a mapped chunk, a
 //! thread without a cache, and every pointer that should not have come.
 
-use super::vet::{self, Found, Why};
-use super::{checked, realloc, start};
+use super::realloc;
+use super::start::{self, Route};
+use crate::arena::records;
 use crate::arena::{Entry, owner};
 use crate::chunk::Chunk;
-use crate::region;
+use crate::vet::{self, Found, Why, refuse};
+use crate::watch::{checked, perturb};
 use crate::{arenas, cache, class, fatal, mapped, os, settings};
+use crate::{object, region};
 use core::ptr;
 
 /// As [`super::release`], from the start. Keeps `errno`.
@@ -16,7 +19,7 @@ pub fn slow(p: usize) {
     if p == 0 {
         return;
     }
-    if start::is_checked() {
+    if start::route() == Route::Checked {
         return checked::free(p);
     }
     let errno = os::errno();
@@ -31,18 +34,6 @@ pub fn slow(p: usize) {
         Found::Bad(why) => refuse(why, p),
     }
     os::set_errno(errno);
-}
-
-/// The last words for a pointer that cannot be freed.
-#[cold]
-pub fn refuse(why: Why, p: usize) -> ! {
-    match why {
-        Why::Foreign => fatal::die_foreign("free(): invalid pointer", p),
-        Why::Inside => fatal::die("free(): invalid pointer", p),
-        Why::InsideMapped => fatal::die("munmap_chunk(): invalid pointer", p),
-        Why::Freed => fatal::die("free(): double free detected in tcache 2", p),
-        Why::Damaged => fatal::die("free(): invalid size", p),
-    }
 }
 
 /// As [`slow`], for memory that the caller says to be `n` bytes at a multiple of `align`. Keeps
@@ -80,7 +71,7 @@ fn misfit(p: usize, n: usize) {
 }
 
 fn object(p: usize, class: usize) {
-    super::alloc::perturb(
+    perturb(
         ptr::with_exposed_provenance_mut(p),
         class::size_of(class),
         settings::perturb(),
@@ -92,10 +83,10 @@ fn object(p: usize, class: usize) {
     {
         return;
     }
-    let state = region::state_at(region::word(p), p);
+    let state = object::state_at(region::word(p), p);
     // SAFETY: a run's object has a state and a record (I8, I9).
     unsafe {
-        let mut arena = owner(region::record(p)).lock();
+        let mut arena = owner(records::of(p)).lock();
         // Again under the lock: of two threads that free the same object, one comes second.
         if usize::from(state.get()) != class {
             refuse(Why::Freed, p);
@@ -109,7 +100,7 @@ fn object(p: usize, class: usize) {
 
 fn chunk(c: Chunk, size: usize) {
     let p = c.payload();
-    super::alloc::perturb(
+    perturb(
         ptr::with_exposed_provenance_mut(p),
         class::usable(size),
         settings::perturb(),
@@ -124,7 +115,7 @@ fn chunk(c: Chunk, size: usize) {
         return;
     }
     // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(p)) }.lock();
+    let mut state = unsafe { owner(records::of(p)) }.lock();
     // Again under the lock: of two threads that free the same chunk, one comes second.
     if !c.is_used() {
         fatal::die("free(): double free detected in tcache 2", p);
@@ -140,21 +131,21 @@ fn chunk(c: Chunk, size: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heap;
+    use crate::routes;
 
     /// Of two frees that race, both may have seen "in use": whoever comes second to the object
     /// finds it taken.
     #[test]
     fn an_object_that_is_in_use_is_not_taken_from_a_cache() {
         // The first requests of a size are chunks.
-        let object = || (0..100).map(|_| heap::allocate(48));
+        let object = || (0..100).map(|_| routes::allocate(48));
         let p = object().find(|p| region::is_slot(region::word(p.addr())));
         let Some(p) = p else {
             unreachable!("no object of a run");
         };
-        heap::release(p);
+        routes::release(p);
         // SAFETY: an object of a run has a state.
-        unsafe { region::state_at(region::word(p.addr()), p.addr()).turn() };
+        unsafe { object::state_at(region::word(p.addr()), p.addr()).turn() };
         let line = fatal::hook::fatal_line(|| {
             let _ = object().find(|q| *q == p);
         });

@@ -4,8 +4,10 @@
 //! No thread has a cache until then, so it takes the slow way, and that begins here.
 
 use crate::knobs::Knobs;
+use crate::statics::{self, STATICS};
 use crate::sync::Lock;
-use crate::{arenas, cache, chunk, class, os, own, settings};
+use crate::watch::checked;
+use crate::{arenas, cache, chunk, class, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
@@ -33,6 +35,15 @@ const NOT_YET: u8 = 0;
 const PLAIN: u8 = 1;
 const CHECKED: u8 = 2;
 
+/// Which way the slow paths of this process go, from its start to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// Caches and runs.
+    Plain,
+    /// Check mode: trailers, guards, the quarantine (`watch`).
+    Checked,
+}
+
 /// Sets everything up, once; cheap afterwards.
 #[inline]
 pub fn ensure() {
@@ -41,17 +52,25 @@ pub fn ensure() {
     }
 }
 
-/// As [`ensure`], at the same cost while check mode is off; whether it is on.
+/// As [`ensure`], at the same cost while check mode is off; which way it is.
 #[inline]
-pub fn is_checked() -> bool {
-    STAGE.load(Acquire) != PLAIN && is_checked_at_last()
+pub fn route() -> Route {
+    if STAGE.load(Acquire) == PLAIN {
+        Route::Plain
+    } else {
+        route_at_last()
+    }
 }
 
 #[cold]
 #[inline(never)]
-fn is_checked_at_last() -> bool {
+fn route_at_last() -> Route {
     ensure();
-    STAGE.load(Acquire) == CHECKED
+    if STAGE.load(Acquire) == CHECKED {
+        Route::Checked
+    } else {
+        Route::Plain
+    }
 }
 
 /// As [`ensure`], where most likely it was not.
@@ -65,7 +84,8 @@ pub fn begin() {
         if STAGE.load(Acquire) != NOT_YET {
             return;
         }
-        own::begin();
+        // SAFETY: whole pages, zero, and side memory's alone from here on.
+        unsafe { side::lend(STATICS.span.0.at(), statics::SPAN) };
         let mut secret = [0; 2];
         os::secret(&mut secret);
         chunk::set_key(secret);
@@ -79,7 +99,7 @@ pub fn begin() {
         // SAFETY: the lock is held.
         unsafe { (*KNOBS.0.get()).write(knobs) };
         if knobs.check != 0 {
-            super::checked::begin(&knobs);
+            checked::begin(&knobs);
         }
         put_in_force(&knobs);
         cache::thread::init();

@@ -15,8 +15,7 @@ use crate::{fatal, os, settings};
 use core::ptr;
 use registry::{Mapping, any_stuck, forgo, with};
 
-pub mod guarded;
-mod registry;
+pub mod registry;
 
 pub use registry::{LOCK, Totals};
 
@@ -52,7 +51,7 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
 
 /// A mapping of this length, all zero, readable and writable or only reserved, and a place for it
 /// in the registry. One that the kernel would not take back serves if that `suits`.
-fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
+pub fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
     let old = with(|r| {
         if r.totals.chunks >= settings::mmap_max() {
             return Err(());
@@ -71,7 +70,7 @@ fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
 }
 
 /// Unmaps what lies outside `[base, end)`; what the kernel refuses simply stays part of it.
-fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
+pub fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
     let mut out = m;
     // SAFETY: pages of a mapping nobody knows yet.
     unsafe {
@@ -128,7 +127,7 @@ fn vet(p: usize) {
 }
 
 /// Takes a chunk out of the registry, which keeps its place.
-fn claim(p: usize) -> Option<Mapping> {
+pub fn claim(p: usize) -> Option<Mapping> {
     with(|r| {
         let i = r.find(p)?;
         // SAFETY: `find` names a place of the table.
@@ -143,7 +142,7 @@ fn claim(p: usize) -> Option<Mapping> {
 }
 
 /// Unmaps what nobody can find; where the kernel refuses, it is stuck, and `clear` makes it zero.
-fn give_back(m: Mapping, clear: impl FnOnce()) {
+pub fn give_back(m: Mapping, clear: impl FnOnce()) {
     // SAFETY: nobody else can find it.
     if unsafe { os::unmap(m.base, m.len) } {
         forgo();

@@ -1,11 +1,11 @@
 //! The one place that says what a caller's pointer is. It reads the region table first, and the
 //! memory at the pointer only when that says that it is a heap's.
 
-use super::checked;
+use crate::arena::records::{self, Record};
 use crate::chunk::{Chunk, Kind};
-use crate::config::REGION;
-use crate::region::{self, FREED, Record};
-use crate::{class, mapped, settings};
+use crate::object::{self, FREED};
+use crate::region;
+use crate::{fatal, mapped};
 
 /// What a pointer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,13 +50,13 @@ pub fn look(p: usize) -> Found {
     }
     if region::is_slot(word) {
         // SAFETY: a run's word leads to its states (I9).
-        return match unsafe { region::state_at(word, p).get() } {
+        return match unsafe { object::state_at(word, p).get() } {
             0 => Found::Bad(Why::Inside),
             state if state & FREED != 0 => Found::Bad(Why::Freed),
             class => Found::Object(usize::from(class)),
         };
     }
-    let r: *mut Record = region::record(p);
+    let r: *mut Record = records::of(p);
     // SAFETY: the word is not 0, so there is a record (I8).
     if unsafe { p < (*(*r).heap).first() } {
         return Found::Bad(Why::Inside);
@@ -96,15 +96,29 @@ fn starts_here(r: *mut Record, p: usize) -> bool {
     at == p
 }
 
-/// Payload bytes that may be written.
-pub fn usable(p: usize) -> Result<usize, Why> {
-    match look(p) {
-        Found::Chunk(c, size) if settings::check() != 0 => Ok(checked::asked(c, size)),
-        Found::Object(class) => Ok(class::size_of(class)),
-        Found::Chunk(_, size) => Ok(class::usable(size)),
-        Found::Mapped(n) => Ok(n),
-        Found::Bad(why) => Err(why),
+/// The last words for a pointer that cannot be freed.
+#[cold]
+pub fn refuse(why: Why, p: usize) -> ! {
+    match why {
+        Why::Foreign => fatal::die_foreign("free(): invalid pointer", p),
+        Why::Inside => fatal::die("free(): invalid pointer", p),
+        Why::InsideMapped => fatal::die("munmap_chunk(): invalid pointer", p),
+        Why::Freed => fatal::die("free(): double free detected in tcache 2", p),
+        Why::Damaged => fatal::die("free(): invalid size", p),
     }
 }
 
-const _: () = assert!(REGION.is_power_of_two());
+/// What `p` is; the process ends if it is nothing live.
+pub fn found(p: usize) -> Found {
+    let found = look(p);
+    if let Found::Bad(why) = found {
+        match why {
+            Why::Foreign => fatal::die_foreign("realloc(): invalid pointer", p),
+            Why::Inside | Why::InsideMapped | Why::Freed => {
+                fatal::die("realloc(): invalid pointer", p)
+            }
+            Why::Damaged => fatal::die("realloc(): invalid size", p),
+        }
+    }
+    found
+}

@@ -1,35 +1,26 @@
-//! Which chunks are 16 bytes longer than the size their owner asked for needs.
+//! The surplus: which chunks are 16 bytes longer than the size their owner asked for needs.
 //!
 //! What is left of a free chunk, or of one that shrinks, may be 16 bytes: too little for a chunk of
 //! its own, so the one in use keeps them. A free that names a size has to know, for a chunk of
 //! that length may as well belong to a request of 16 bytes more. Headers have no bit to spare, so
-//! the marks lie here, a bit for each end of a chunk within [`SPAN`] bytes of address.
+//! the marks lie here, a bit for each end of a chunk within [`MARKED`] bytes of address.
 //!
 //! Marks are never taken away: a good free is never refused. A wrong one of 16 bytes less passes
-//! only where a chunk with slack ended at the same place before, or at a multiple of the span.
+//! only where a chunk with a surplus ended at the same place before, or at a multiple of the span.
 
 use crate::chunk::Chunk;
 use crate::config::ALIGN;
-use crate::own::OWN;
+use crate::statics::{MARKED, STATICS};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Bytes of address for which there are marks: 2 MiB, by 16 KiB of marks.
-const SPAN: usize = 2 << 20;
-
 /// The marks, a bit each.
-#[repr(C)]
-pub struct Marks([AtomicU64; SPAN / ALIGN / 64]);
-
-impl Marks {
-    /// None.
-    pub const fn new() -> Self {
-        Self([const { AtomicU64::new(0) }; SPAN / ALIGN / 64])
-    }
-}
+type Marks = [AtomicU64; MARKED / ALIGN / 64];
 
 fn mark(c: Chunk, size: usize) -> (Option<&'static AtomicU64>, u64) {
-    let granule = c.after(size).payload() % SPAN / ALIGN;
-    (OWN.marks.0.get(granule / 64), 1 << (granule % 64))
+    let granule = c.after(size).payload() % MARKED / ALIGN;
+    // SAFETY: zeros are no marks, and the piece is nothing else anywhere.
+    let marks: &Marks = unsafe { STATICS.surplus.of() };
+    (marks.get(granule / 64), 1 << (granule % 64))
 }
 
 /// The chunk in use `c` of `size` bytes has 16 that were not asked for.

@@ -7,8 +7,8 @@
 //! its depth. `_Fork` runs no handlers; what holds after it is in the README.
 
 use super::start;
-use crate::checked::quarantine;
 use crate::sync::Lock;
+use crate::watch::quarantine;
 use crate::{arenas, cache, mapped, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

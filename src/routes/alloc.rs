@@ -1,21 +1,14 @@
 //! Requests that the fast path could not serve.
 
-use super::{checked, start};
-use crate::arena::split::Carved;
+use super::start::{self, Route};
+use crate::arena::split::{Carved, Fresh};
 use crate::arena::supply::Growth;
 use crate::arena::{Arena, Entry};
+use crate::arenas::candidates;
 use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST};
-use crate::{arenas, cache, class, mapped, settings};
+use crate::watch::{checked, perturb};
+use crate::{cache, class, mapped, settings};
 use core::ptr;
-
-/// Memory and what is known of its contents.
-#[derive(Clone, Copy)]
-pub struct Fresh {
-    /// The payload, or 0.
-    pub p: usize,
-    /// From this address on it is known to be zero.
-    pub clean_from: usize,
-}
 
 /// As [`super::allocate`], from the start.
 ///
@@ -34,7 +27,7 @@ fn slower(n: usize) -> *mut u8 {
     if !p.is_null() {
         return p;
     }
-    if start::is_checked() {
+    if start::route() == Route::Checked {
         return checked::allocate(n);
     }
     if n > MAX_REQUEST {
@@ -46,14 +39,6 @@ fn slower(n: usize) -> *mut u8 {
     });
     perturb(p, n, !settings::perturb());
     p
-}
-
-/// glibc's `M_PERTURB`: new memory is filled with the byte's complement, freed memory with it.
-pub fn perturb(p: *mut u8, n: usize, byte: u8) {
-    if settings::perturb() != 0 && !p.is_null() {
-        // SAFETY: `n` bytes that the caller owns.
-        unsafe { p.write_bytes(byte, n) };
-    }
 }
 
 /// By way of this thread's cache; 0 when that does not serve this size, or has no memory.
@@ -100,12 +85,6 @@ fn home() -> &'static Arena {
         cache::thread::current();
     }
     cache::thread::arena()
-}
-
-/// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
-/// while reservations are not, and the other way round.
-pub fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
-    core::iter::once(mine).chain(arenas::all().filter(move |a| !ptr::eq(*a, mine)))
 }
 
 fn one_object(arena: &Arena, class: usize) -> Option<usize> {
@@ -176,7 +155,7 @@ pub fn zeroed(n: usize) -> *mut u8 {
         }
         return p;
     }
-    if start::is_checked() {
+    if start::route() == Route::Checked {
         return checked::zeroed(n);
     }
     if n > MAX_REQUEST {
@@ -197,7 +176,7 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
     if align <= ALIGN {
         return super::allocate(n);
     }
-    if start::is_checked() {
+    if start::route() == Route::Checked {
         return checked::aligned(align, n);
     }
     if n > MAX_REQUEST || align > MAX_REQUEST || n + align > MAX_REQUEST {

@@ -1,0 +1,137 @@
+//! What an arena knows of its regions, and lists of that, linked through the records: they live in
+//! side memory, out of any overflow's reach, so the links are followed without a check.
+
+use super::extents::Pages;
+use super::heap::Heap;
+use crate::granules::Granules;
+use crate::region;
+use core::ptr;
+
+/// What an arena knows of one of its regions.
+///
+/// Guarded by that arena's lock, but for what never changes.
+#[repr(C)]
+pub struct Record {
+    /// The heap the region belongs to; never changes.
+    pub heap: *mut Heap,
+    /// First byte of the region; never changes.
+    pub base: usize,
+    /// In the list of its role: regions with chunks waiting, or slots by their bound.
+    pub next: *mut Record,
+    /// The other way.
+    pub prev: *mut Record,
+    /// As chunks: bytes of chunks that wait in fastbins and start here.
+    pub pending: u32,
+    /// As a slot: free granules.
+    pub free: u32,
+    /// As a slot: no free span is longer, granules; `slots::LONG` stands for all that are as long
+    /// or longer.
+    pub bound: u16,
+    /// As a slot: the granule from which the next search for a span goes on.
+    pub search: u16,
+    /// Whether it is on a list.
+    pub listed: bool,
+    /// Which of its pages are wholly free.
+    pub pages: Pages,
+    /// Its state page, once it was a slot; 0 before.
+    pub states: usize,
+    /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:
+    /// the granule is part of no object, in use or in a cache (I9).
+    pub map: Granules,
+}
+
+/// The record of the region `p` lies in; null if it is nobody's.
+#[inline]
+pub fn of(p: usize) -> *mut Record {
+    ptr::with_exposed_provenance_mut(region::record(p))
+}
+
+/// Enters the regions of `[from, to)` as chunks of `heap`; all of them, or on failure none.
+///
+/// # Safety
+/// The range is whole regions of memory that `heap` owns; the arena is locked.
+pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
+    let fill = |record, base| {
+        let new: *mut Record = ptr::with_exposed_provenance_mut(record);
+        // SAFETY: side memory for a record, ours alone until its region is entered.
+        unsafe {
+            (*new).heap = heap;
+            (*new).base = base;
+        }
+    };
+    // SAFETY: the caller's.
+    unsafe { region::enter(from, to, size_of::<Record>(), fill) }
+}
+
+/// A doubly linked list. A record is on one list at most; `Record::listed` says whether.
+pub struct List {
+    first: *mut Record,
+    last: *mut Record,
+}
+
+impl List {
+    /// No records.
+    pub const fn new() -> Self {
+        Self {
+            first: ptr::null_mut(),
+            last: ptr::null_mut(),
+        }
+    }
+    /// The first record, or null.
+    pub fn first(&self) -> *mut Record {
+        self.first
+    }
+    /// Puts a record that is on no list to the front.
+    pub fn push_front(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
+        unsafe {
+            (*r).prev = ptr::null_mut();
+            (*r).next = self.first;
+            (*r).listed = true;
+            if self.first.is_null() {
+                self.last = r;
+            } else {
+                (*self.first).prev = r;
+            }
+        }
+        self.first = r;
+    }
+    /// Puts a record that is on no list to the back.
+    pub fn push_back(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
+        unsafe {
+            (*r).next = ptr::null_mut();
+            (*r).prev = self.last;
+            (*r).listed = true;
+            if self.last.is_null() {
+                self.first = r;
+            } else {
+                (*self.last).next = r;
+            }
+        }
+        self.last = r;
+    }
+    /// Takes a record off this list, if it is on it.
+    pub fn remove(&mut self, r: *mut Record) {
+        // SAFETY: records are side memory (I11) of this locked arena (I10).
+        unsafe {
+            if !(*r).listed {
+                return;
+            }
+            let (next, prev) = ((*r).next, (*r).prev);
+            if prev.is_null() {
+                self.first = next;
+            } else {
+                (*prev).next = next;
+            }
+            if next.is_null() {
+                self.last = prev;
+            } else {
+                (*next).prev = prev;
+            }
+            (*r).listed = false;
+            (*r).next = ptr::null_mut();
+            (*r).prev = ptr::null_mut();
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The region table's arithmetic: which words an address leads to, and what a word says.
+//!
+//! Address space is cut into regions of 64 KiB. A two-level table holds two words a region, apart
+//! from the heap: the *word*, all that the fast paths need, and the address of the *record*, what
+//! the arena keeps about the region. A root entry covers 4 GiB.
+//!
+//! ```text
+//! word   0                 nobody's: a mapped chunk, or not Cairn's
+//!        CHUNKS            chunks with their own headers
+//!        bias              a slot of runs. Its state page less the first granule's number: a
+//!                          pointer's granule added to it is the address of its state
+//! ```
+
+use super::sizes::{ALIGN, REGION_SHIFT};
+
+/// log2 of the bytes that a root entry covers.
+pub const ROOT_SHIFT: u32 = 32;
+/// Regions of a leaf.
+pub const LEAF: usize = 1 << 16;
+/// The addresses that a program can have unless it asks for higher ones: 47 bits on x86-64, else
+/// 48. A length that is no power of two leaves one comparison with the index where two shifts
+/// would stand: 4 GiB too many, where they are the kernel's, or too few.
+pub const ROOTS: usize = if cfg!(target_arch = "x86_64") {
+    (1 << 15) + 1
+} else {
+    (1 << 16) - 1
+};
+
+/// Bytes of the root, and of the words of none behind it: what an entry of 0 leads to, since an
+/// entry is the distance of a leaf from those.
+pub const TABLE_BYTES: usize = (ROOTS + LEAF) * size_of::<usize>();
+/// Bytes of a leaf: the words of its regions, then the addresses of their records.
+pub const LEAF_BYTES: usize = 2 * LEAF * size_of::<usize>();
+
+/// Word of a region with chunks.
+pub const CHUNKS: usize = 1;
+/// The state of an object of a run is a byte at its start: its class while it is in use, and this
+/// bit more once it was given back, to a thread cache or to its slot. 0 is "no object starts
+/// here", also once what lay around has become part of another object.
+pub const FREED: u8 = 0x80;
+
+/// The place in a leaf of the region that `p` lies in.
+#[inline(always)]
+pub const fn entry(p: usize) -> usize {
+    (p >> REGION_SHIFT) & (LEAF - 1)
+}
+
+/// The word of a slot at `base` with its states there. Both are multiples of 4096, and so is it.
+pub const fn slot_word(base: usize, states: usize) -> usize {
+    states.wrapping_sub(base / ALIGN)
+}
+
+/// Whether a word is a slot's.
+#[inline(always)]
+pub const fn is_slot(word: usize) -> bool {
+    word > CHUNKS
+}
+
+/// Address of the state of a granule, by its slot's word and its number.
+#[inline(always)]
+pub const fn state_of(word: usize, granule: usize) -> usize {
+    word.wrapping_add(granule)
+}

@@ -1,0 +1,25 @@
+//! What watches a program: check mode (`MALLOC_CHECK_`), its trailers behind objects, the quarantine
+//! where freed ones wait, and mappings between guard pages; and the fill of `M_PERTURB`.
+//!
+//! The routes of a process without it ask one word whether to come here. `docs/check-mode.md` says
+//! what a user gets for which level. Trailers and guard pages are there from the first level on.
+
+pub mod canary;
+pub mod checked;
+pub mod guarded;
+pub mod quarantine;
+
+use crate::settings;
+
+/// From this level on freed memory is filled and waits in the quarantine.
+pub const FREED: u8 = 2;
+/// From this level on `malloc_trim` and the exit look at every object.
+pub const WALK: u8 = 3;
+
+/// glibc's `M_PERTURB`: new memory is filled with the byte's complement, freed memory with it.
+pub fn perturb(p: *mut u8, n: usize, byte: u8) {
+    if settings::perturb() != 0 && !p.is_null() {
+        // SAFETY: `n` bytes that the caller owns.
+        unsafe { p.write_bytes(byte, n) };
+    }
+}
