@@ -7,7 +7,7 @@
 use super::State;
 use super::bins::{self, BINS, PURGEABLE};
 use crate::chunk::{Chunk, Kind};
-use crate::config::{GRANULES, PURGE_DELAY, REGION, round_up};
+use crate::config::{GRANULES, HUGE_PAGE, PURGE_DELAY, REGION, round_up};
 use crate::{fatal, os, region, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -221,7 +221,11 @@ impl State {
             }
         }
         let pages = round_up(self.top + keep, os::page());
-        let used = round_up(self.fresh, os::page()).min(heap.end);
+        let mut used = round_up(self.fresh, os::page()).min(heap.end);
+        if heap.huge != 0 && heap.huge < used {
+            // The first touch of a huge page made all of it resident.
+            used = round_up(used, HUGE_PAGE).min(heap.end);
+        }
         // SAFETY: top's pages behind its header; nothing needs their contents.
         if used.saturating_sub(pages) >= least && unsafe { os::purge(pages, used - pages) } {
             heap.give_up_huge();

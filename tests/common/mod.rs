@@ -14,7 +14,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Read;
+use std::io::{self, Read, Write as _};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
@@ -33,6 +33,9 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks at whether a child has ended.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// What a program of the tests returns that finds it cannot test anything here.
+pub const CANNOT: i32 = 77;
 
 /// With runs and without. Whatever a user is promised holds in both.
 pub const MODES: [Env<'static>; 2] = [&[], &[("CAIRN_RUN_MAX", "0")]];
@@ -447,12 +450,36 @@ pub fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
+/// As [`find`], where the program also has to succeed with these arguments: one that is there and
+/// cannot run here is as good as none.
+pub fn find_working(program: &str, arguments: &[&str]) -> Option<PathBuf> {
+    let path = find(program)?;
+    let output = watch(plain(&path).args(arguments));
+    if output.status.success() {
+        return Some(path);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let why = said.lines().last().unwrap_or_default();
+    skip(&format!("{program} does not work here: {why}"));
+    None
+}
+
+/// Whether what is missing is a failure.
+pub fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| ci == "true")
+}
+
 /// Says that a test is skipped and why; fails it in CI.
 #[track_caller]
 pub fn skip(reason: &str) {
-    assert!(
-        env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "skipped in CI: {reason}"
-    );
-    eprintln!("SKIPPED: {reason}");
+    assert!(!in_ci(), "skipped in CI: {reason}");
+    skip_elsewhere(reason);
+}
+
+/// Says that a part is skipped, in CI too: for what no CI can install, another kernel say.
+pub fn skip_elsewhere(reason: &str) {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // Not by the macro, whose output of a test that passes nobody sees.
+    let _ = writeln!(io::stderr(), "SKIPPED: {test}: {reason}");
 }
