@@ -15,12 +15,11 @@ mod common;
 #[path = "counts/golden.rs"]
 mod golden;
 
-use std::env;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
+use common::pages::{self, bare};
 use common::Env;
 use golden::Golden;
 use toml::Table;
@@ -34,17 +33,6 @@ const MOST_AT_64: f64 = 48.0;
 /// Turns and objects of the program that counts locks.
 const TURNS: u32 = 200_000;
 const OBJECTS: u32 = 10_000;
-
-/// A command whose environment is the same everywhere.
-fn bare(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("LC_ALL", "C");
-    // Where valgrind is not in the place it was built for.
-    if let Some(place) = env::var_os("VALGRIND_LIB") {
-        command.env("VALGRIND_LIB", place);
-    }
-    command
-}
 
 /// Instructions of a whole run, as callgrind collects them.
 fn instructions(
@@ -156,47 +144,6 @@ fn locks_are_taken_as_seldom_as_they_were() {
 /// Where the workloads' sources and their header are.
 const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/workloads");
 
-/// What one run touched.
-struct Pages {
-    faults: f64,
-    /// The most KiB of anonymous memory at once, to the page.
-    anonymous: f64,
-    /// The same with the pages of files, of which the kernel maps some that nobody touched.
-    resident: f64,
-    /// Whether addresses were the same as in every other run.
-    same_addresses: bool,
-}
-
-/// The pages of one run; or `None`, after saying why, where they cannot be counted.
-fn pages(
-    spawn: &Path,
-    library: Option<&Path>,
-    program: &Path,
-    arguments: &[&str],
-) -> Option<Pages> {
-    let preload = library.map_or(OsStr::new(""), Path::as_os_str);
-    let mut command = bare(spawn);
-    // No epoch ends: whether pages went back and came again would hang on how fast the machine is.
-    command.env("CAIRN_PURGE_DELAY", "3600000");
-    let output = common::watch(command.arg(preload).arg(program).args(arguments));
-    let text = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(common::CANNOT) {
-        common::skip(text.trim());
-        return None;
-    }
-    let numbers: Vec<f64> = text.split_whitespace().map_while(|n| n.parse().ok()).collect();
-    let [faults, anonymous, resident, same] = numbers[..] else {
-        panic!("{}: {}", program.display(), common::describe(&output));
-    };
-    assert!(output.status.success(), "{}", common::describe(&output));
-    Some(Pages {
-        faults,
-        anonymous,
-        resident,
-        same_addresses: same == 1.0,
-    })
-}
-
 /// Name, program and arguments of the short forms in C with one thread. Where there are more,
 /// what is touched depends on who runs when; `start` is sixteen processes, and what it counts is
 /// mostly the loader's, two faults a process more or less from place to place.
@@ -227,12 +174,11 @@ fn short_forms_touch_the_pages_they_touched() {
     const FAULTS: f64 = 6.0;
     const PEAK: f64 = 8.0;
     let library = common::libcairn();
-    let spawn = common::compile_c("counts/spawn.c", &[]);
     let mut golden = Golden::read(golden::PAGES);
     println!("workload; faults, peak KiB anonymous, peak KiB: Cairn, glibc");
     for (name, program, arguments) in workloads() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let count = |library| pages(&spawn, library, &program, &arguments);
+        let count = |library| pages::of(library, &program, &arguments, &[]);
         let (Some(cairn), Some(glibc)) = (count(Some(&library)), count(None)) else {
             return;
         };

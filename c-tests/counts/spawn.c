@@ -86,6 +86,14 @@ static int probe(void)
     return 0;
 }
 
+#if defined __x86_64__
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined __aarch64__
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#error "the name of this architecture in a filter"
+#endif
+
 /* Asks the parent at each call after which less may be resident, and at the end. The descriptor
  * on which it is asked goes to the parent by its number: both share their files until exec. */
 static int ask_parent(void)
@@ -95,7 +103,7 @@ static int ask_parent(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF)
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         ASK(SYS_munmap),

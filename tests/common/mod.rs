@@ -9,12 +9,15 @@
     reason = "shared by test binaries that each use a part; a test reports by panicking"
 )]
 
+pub mod pages;
+
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write as _};
+use std::mem;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
@@ -452,7 +455,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 /// As [`find`], where the program also has to succeed with these arguments: one that is there and
 /// cannot run here is as good as none.
-pub fn find_working(program: &str, arguments: &[&str]) -> Option<PathBuf> {
+pub fn find_working(program: &str, arguments: &[impl AsRef<OsStr>]) -> Option<PathBuf> {
     let path = find(program)?;
     let output = watch(plain(&path).args(arguments));
     if output.status.success() {
@@ -462,6 +465,24 @@ pub fn find_working(program: &str, arguments: &[&str]) -> Option<PathBuf> {
     let why = said.lines().last().unwrap_or_default();
     skip(&format!("{program} does not work here: {why}"));
     None
+}
+
+/// The first CPU on which this process may run: not everywhere is that 0.
+pub fn first_cpu() -> usize {
+    // SAFETY: all zeroes is a valid set.
+    let mut allowed: libc::cpu_set_t = unsafe { mem::zeroed() };
+    // SAFETY: the set outlives the call, which writes no more than its size.
+    let got = unsafe { libc::sched_getaffinity(0, size_of_val(&allowed), &raw mut allowed) };
+    assert_eq!(got, 0, "the affinity of this process");
+    // SAFETY: within the set.
+    let is_in = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &allowed) };
+    (0..8 * size_of_val(&allowed)).find(is_in).expect("a CPU")
+}
+
+/// Whether tests with a short and a long form run the long one. The short one is a fixed part of
+/// it, the same in every run.
+pub fn is_long() -> bool {
+    env::var_os("CAIRN_TEST_LONG").is_some_and(|long| long == "1")
 }
 
 /// Whether what is missing is a failure.
