@@ -6,7 +6,8 @@
 //! which it shows, and `check_heap` vets the heap's own data every few hundred steps.
 //!
 //! Each test runs in two processes of its own, with runs and without. A failure names seed and
-//! step; `MODEL_SEED` and `MODEL_STEPS` run another sequence, or a longer one.
+//! step; `MODEL_SEED` and `MODEL_STEPS` run another sequence, or a longer one. With
+//! `CAIRN_TEST_LONG=1` the sequences are four times as long, and begin like the others.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -59,6 +60,11 @@ fn both_ways(test: &str, body: fn()) {
 
 fn setting(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |value| value.parse().expect("a number"))
+}
+
+/// So many, or four times as many in the long form.
+fn times(n: u64) -> u64 {
+    if common::is_long() { 4 * n } else { n }
 }
 
 /// What may be assumed of an object when it is freed with its size.
@@ -401,21 +407,21 @@ fn one_sequence(seed: u64, steps: u64, between: Range<u64>) {
 #[test]
 fn a_long_sequence_keeps_every_promise() {
     both_ways("a_long_sequence_keeps_every_promise", || {
-        one_sequence(0x0000_5eed, 120_000, 100..900);
+        one_sequence(0x0000_5eed, times(120_000), 100..900);
     });
 }
 
 #[test]
 fn the_heap_is_whole_after_every_single_call() {
     both_ways("the_heap_is_whole_after_every_single_call", || {
-        one_sequence(0x0001_5eed, 2_500, 1..2);
+        one_sequence(0x0001_5eed, times(2_500), 1..2);
     });
 }
 
 #[test]
 fn sequences_start_over_in_a_used_heap() {
     both_ways("sequences_start_over_in_a_used_heap", || {
-        for seed in 0..12 {
+        for seed in 0..times(12) {
             one_sequence(0x0002_5eed + seed, 2_000, 1_000..2_000);
         }
     });
@@ -492,6 +498,6 @@ fn threads(seed: u64, count: u64, rounds: u64, steps: u64) {
 #[test]
 fn threads_that_hand_objects_on_keep_every_promise() {
     both_ways("threads_that_hand_objects_on_keep_every_promise", || {
-        threads(0x0003_5eed, 4, 5, 1_500);
+        threads(0x0003_5eed, 4, times(5), 1_500);
     });
 }

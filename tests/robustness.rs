@@ -11,9 +11,6 @@ use common::Env;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-/// What a program returns that finds it cannot test anything here.
-const CANNOT: i32 = 77;
-
 /// Compiles `c-tests/robustness/<name>.c`.
 fn program(name: &str) -> PathBuf {
     common::compile_c(&format!("robustness/{name}.c"), &[])
@@ -40,7 +37,7 @@ fn holds_if_possible(name: &str, args: &[&str], why_not: &str) {
     let program = program(name);
     for mode in common::MODES {
         let output = common::run(&program, args, mode);
-        if output.status.code() == Some(CANNOT) {
+        if output.status.code() == Some(common::CANNOT) {
             common::skip(why_not);
             return;
         }
@@ -173,6 +170,21 @@ fn ten_thousand_threads_one_after_another_leave_nothing_behind() {
 #[test]
 fn five_thousand_threads_in_waves_leave_nothing_behind() {
     holds("threads_leave_nothing", &["waves"]);
+}
+
+#[test]
+fn a_trim_gives_back_the_rest_of_a_huge_page_that_nobody_asked_for() {
+    let program = program("huge_top");
+    for mode in common::MODES {
+        let env = common::with(mode, &[("CAIRN_HUGE_FROM", "1")]);
+        let output = common::run(&program, &[], &env);
+        if output.status.code() == Some(common::CANNOT) {
+            // Switched off, or no memory in such pieces: nothing to install.
+            common::skip_elsewhere("the kernel gives no huge pages here");
+            return;
+        }
+        common::assert_silent_success(&output);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod common;
 
 use common::Env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -228,14 +229,16 @@ fn a_static_child_runs_with_the_preload_in_its_environment() {
 /// Starts `hello` under a tool, which hands the preload to its child.
 #[track_caller]
 fn greets_under(tool: &str, options: &[&str], from: &str) {
-    let Some(tool) = common::find(tool) else {
+    let hello = program("hello");
+    let tried: Vec<&OsStr> = options.iter().map(OsStr::new).chain([hello.as_os_str()]).collect();
+    let Some(tool) = common::find_working(tool, &tried) else {
         return;
     };
     common::for_each_mode(|mode| {
         let mut command = common::preloaded(&tool);
         command
             .args(options)
-            .arg(program("hello"))
+            .arg(&hello)
             .envs(mode.iter().copied());
         let output = common::watch(&mut command);
         let stdout = String::from_utf8_lossy(&output.stdout);
@@ -297,7 +300,7 @@ fn strace_starts_the_program() {
 
 /// Calls that `alone` makes, as strace writes them; `None` without strace.
 fn calls_of_alone(command: &dyn Fn(&Path) -> Command, mode: Env<'_>) -> Option<String> {
-    let strace = common::find("strace")?;
+    let strace = common::find_working("strace", &["-o", "/dev/null", "true"])?;
     let mut command = command(&strace);
     command
         .args(["-f", "-qq", "-e", "signal=none"])

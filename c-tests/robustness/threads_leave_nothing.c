@@ -1,7 +1,11 @@
 /* Threads that come and go, each allocating in many sizes, freeing what the one
    before it left, and leaving some for the next: one after another ("single"),
    or fifty at a time ("waves"). What is resident after a trim, page by page,
-   and the address space are after the last what they were after the first hundred. */
+   and the address space are after the last what they were after the first hundred.
+
+   All threads of a wave wait for each other with a cache of their own: what fifty at once need
+   is needed by the first fifty. Otherwise it is chance how many live at once, and the wave in
+   which the most do comes late (1 MiB, for as many caches and an arena, at any time). */
 #include "check.h"
 #include <fcntl.h>
 #include <pthread.h>
@@ -34,9 +38,13 @@ static size_t size_of(size_t number, size_t i)
     return limit / 2 + (number % 100 * 37 + i * 11) % (limit / 2) + 1;
 }
 
+static pthread_barrier_t all_are_there;
+
 static void *live(void *argument)
 {
     size_t number = (uintptr_t)argument;
+    free(malloc(any(1)));
+    pthread_barrier_wait(&all_are_there);
     unsigned char *own[OBJECTS];
     for (size_t i = 0; i < OBJECTS; i++) {
         size_t n = size_of(number, i);
@@ -81,9 +89,10 @@ int main(int argc, char **argv)
     int waves = strcmp(argv[1], "waves") == 0;
     int width = waves ? WIDTH : 1, rounds = waves ? WAVES : SINGLE;
     if (waves) {
-        more_kib = 2048;
+        more_kib = 512;
         more_space_kib = 16384;
     }
+    CHECK(pthread_barrier_init(&all_are_there, NULL, (unsigned)width) == 0);
     pthread_attr_t little;
     CHECK(pthread_attr_init(&little) == 0);
     CHECK(pthread_attr_setstacksize(&little, 64 * 1024) == 0);

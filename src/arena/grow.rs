@@ -198,6 +198,11 @@ impl State {
             // A reservation: the addresses stay, and are as if they had never been used.
             // SAFETY: as above.
             unsafe { region::leave(from, end) };
+            if heap.may_be_huge(end - 1) {
+                // The first touch of a huge page made all of it resident.
+                // SAFETY: the heap's no more, and nobody's.
+                unsafe { os::purge(from, end - from) };
+            }
         }
         self.extents.forget(from, used);
         heap.set_end(from);

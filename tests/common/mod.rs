@@ -9,12 +9,15 @@
     reason = "shared by test binaries that each use a part; a test reports by panicking"
 )]
 
+pub mod pages;
+
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Read;
+use std::io::{self, Read, Write as _};
+use std::mem;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
@@ -33,6 +36,9 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks at whether a child has ended.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// What a program of the tests returns that finds it cannot test anything here.
+pub const CANNOT: i32 = 77;
 
 /// With runs and without. Whatever a user is promised holds in both.
 pub const MODES: [Env<'static>; 2] = [&[], &[("CAIRN_RUN_MAX", "0")]];
@@ -447,12 +453,54 @@ pub fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
+/// As [`find`], where the program also has to succeed with these arguments: one that is there and
+/// cannot run here is as good as none.
+pub fn find_working(program: &str, arguments: &[impl AsRef<OsStr>]) -> Option<PathBuf> {
+    let path = find(program)?;
+    let output = watch(plain(&path).args(arguments));
+    if output.status.success() {
+        return Some(path);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let why = said.lines().last().unwrap_or_default();
+    skip(&format!("{program} does not work here: {why}"));
+    None
+}
+
+/// The first CPU on which this process may run: not everywhere is that 0.
+pub fn first_cpu() -> usize {
+    // SAFETY: all zeroes is a valid set.
+    let mut allowed: libc::cpu_set_t = unsafe { mem::zeroed() };
+    // SAFETY: the set outlives the call, which writes no more than its size.
+    let got = unsafe { libc::sched_getaffinity(0, size_of_val(&allowed), &raw mut allowed) };
+    assert_eq!(got, 0, "the affinity of this process");
+    // SAFETY: within the set.
+    let is_in = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &allowed) };
+    (0..8 * size_of_val(&allowed)).find(is_in).expect("a CPU")
+}
+
+/// Whether tests with a short and a long form run the long one. The short one is a fixed part of
+/// it, the same in every run.
+pub fn is_long() -> bool {
+    env::var_os("CAIRN_TEST_LONG").is_some_and(|long| long == "1")
+}
+
+/// Whether what is missing is a failure.
+pub fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| ci == "true")
+}
+
 /// Says that a test is skipped and why; fails it in CI.
 #[track_caller]
 pub fn skip(reason: &str) {
-    assert!(
-        env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "skipped in CI: {reason}"
-    );
-    eprintln!("SKIPPED: {reason}");
+    assert!(!in_ci(), "skipped in CI: {reason}");
+    skip_elsewhere(reason);
+}
+
+/// Says that a part is skipped, in CI too: for what no CI can install, another kernel say.
+pub fn skip_elsewhere(reason: &str) {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // Not by the macro, whose output of a test that passes nobody sees.
+    let _ = writeln!(io::stderr(), "SKIPPED: {test}: {reason}");
 }

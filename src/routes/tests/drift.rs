@@ -1,7 +1,7 @@
 //! Refusals again and again: nothing is lost by one, or each round would lose as much again.
 
-use super::{MOST, Scene, Style, aligned, forked, growing, in_modes, many_mapped, mapped, medium};
-use super::{order, trim};
+use super::{Scene, Style, aligned, forked, growing, in_modes, many_mapped, mapped, medium};
+use super::{numbers, order, trim};
 use crate::c;
 use crate::os::scripted;
 use std::vec::Vec;
@@ -42,7 +42,7 @@ fn drifts(scenario: fn(&mut Scene), style: Style, n: u64) -> (bool, bool) {
     (refused != 0, rises > 1)
 }
 
-/// Every number of calls until none is refused any more.
+/// One number of calls after the other until none is refused any more.
 fn leaks_nothing(scenario: fn(&mut Scene)) {
     for style in [Style::Once, Style::Onward] {
         for other in [false, true] {
@@ -66,7 +66,7 @@ fn leaks_nothing(scenario: fn(&mut Scene)) {
                     }
                 })
             };
-            let all = (0..MOST).find(|&n| !refused(n));
+            let all = numbers().find(|&n| !refused(n));
             println!("{all:?} calls");
             assert!(all.is_some(), "the calls come to an end");
         }

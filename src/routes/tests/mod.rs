@@ -33,6 +33,14 @@ const MIB: usize = 1 << 20;
 /// Far more calls than any scenario makes.
 const MOST: u64 = 2_000;
 
+/// How many calls are let through before one is refused: every number with `CAIRN_TEST_LONG=1`,
+/// otherwise each of the first ones and one in five of the others.
+fn numbers() -> impl Iterator<Item = u64> {
+    const ALL: u64 = 8;
+    let long = env::var_os("CAIRN_TEST_LONG").is_some_and(|long| long == "1");
+    (0..ALL).chain((ALL..MOST).step_by(if long { 1 } else { 5 }))
+}
+
 fn trim() {
     // SAFETY: no precondition.
     unsafe { c::malloc_trim(0) };
@@ -231,13 +239,13 @@ fn play_in(scenario: fn(&mut Scene), init: bool, style: Style, n: u64, other: bo
     thread.join().expect("the thread ends well")
 }
 
-/// Every number of calls until none is refused; how many there were.
+/// One number of calls after the other until none is refused; how many there were.
 fn every_call(scenario: fn(&mut Scene), init: bool, style: Style, other: bool) -> u64 {
     let refused = |n| {
         let what = format!("{style:?} after {n} calls, other thread: {other}");
         forked(&what, || play_in(scenario, init, style, n, other))
     };
-    let all = (0..MOST).find(|&n| !refused(n));
+    let all = numbers().find(|&n| !refused(n));
     all.expect("the scenario's calls come to an end")
 }
 

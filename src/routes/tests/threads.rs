@@ -1,7 +1,7 @@
 //! A thread's beginning and its end on a system that refuses: its cache, the arena that is made
 //! for it, and what goes back when it leaves.
 
-use super::{KIB, MIB, MOST, Mode, Scene, Style, forked, in_modes, medium, order, small, trim};
+use super::{KIB, MIB, Mode, Scene, Style, forked, in_modes, medium, numbers, order, small, trim};
 use crate::arena::Arena;
 use crate::arena::check::Role;
 use crate::knobs::Knobs;
@@ -53,10 +53,11 @@ fn use_up_side_memory(kept: bool) {
     }
 }
 
-/// Every number of calls until none is refused any more; each in a process of its own.
+/// One number of calls after the other until none is refused any more; each in a process of its
+/// own.
 fn every_call(style: Style, body: impl Fn(Style, u64) -> bool) -> u64 {
     let refused = |n| forked(&format!("{style:?} after {n} calls"), || body(style, n));
-    let all = (0..MOST).find(|&n| !refused(n));
+    let all = numbers().find(|&n| !refused(n));
     let all = all.expect("the calls come to an end");
     println!("{all} calls, {style:?}");
     all
