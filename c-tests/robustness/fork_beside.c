@@ -215,7 +215,7 @@ static void ignore(void)
 }
 
 /* Handlers of fork and of exit, whose lists grow. Not beyond what libc has room for without
-   allocating under the lock that fork takes: README, "fork and the C library's own locks". */
+   allocating under the lock that fork takes: README, "What is not". */
 static void registrations(void)
 {
     static atomic_int count;
