@@ -1,5 +1,6 @@
 //! What somebody's plug-in looks like: Cairn inside, a few functions outside, and nothing that
 //! would tell its linker or its host that it is to stay.
+#![allow(clippy::vec_box, reason = "an allocation for each is what is wanted")]
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
