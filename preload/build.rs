@@ -7,6 +7,9 @@ fn main() {
         // Threads hold destructors and the process holds fork handlers that
         // point into the library: it can be loaded late, but never leave.
         "-Wl,-z,nodelete",
+        // Nor does it have to ask the loader to keep it (`src/os/stay.rs`): one
+        // symbol less to look for. (The other that it would ask by is in use.)
+        "-Wl,--defsym=dladdr=0",
         // What is missing is found when the library is built, not when a
         // program starts on it.
         "-Wl,-z,defs",

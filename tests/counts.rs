@@ -19,8 +19,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::pages::{self, bare};
 use common::Env;
+use common::pages::{self, bare};
 use golden::Golden;
 use toml::Table;
 

@@ -222,3 +222,61 @@ fn a_fork_within_a_fork_leaves_the_outer_one_its_locks() {
     let threads = common::compile_c("surroundings/fork_while_threads_allocate.c", &[]);
     holds_beside(&library, &threads);
 }
+
+/// `fork` takes the lock of the list of streams after the handlers, and whose turn it is there may
+/// be waiting for memory.
+#[test]
+fn fork_and_a_flush_of_all_streams_do_not_wait_for_each_other() {
+    for how in ["beside", "written-beside", "handled-beside"] {
+        holds("fork_and_streams", &[how]);
+    }
+}
+
+/// With one thread libc leaves the lock alone: what a handler took of it the child would keep.
+#[test]
+fn a_child_of_one_thread_can_flush_all_streams_from_its_threads() {
+    for how in ["alone", "written", "handled"] {
+        holds("fork_and_streams", &[how]);
+    }
+}
+
+/// An inner fork gives the lock back once, and leaves the outer one's.
+#[test]
+fn a_fork_within_a_fork_leaves_the_outer_one_the_lock_of_the_streams() {
+    let library = first_library("nested_atfork");
+    let program = program("fork_and_streams");
+    let cairn = common::libcairn();
+    for first in [[&library, &cairn], [&cairn, &library]] {
+        let both = first.map(|path| path.display().to_string()).join(":");
+        let mut command = common::plain(&program);
+        command.arg("beside").env("LD_PRELOAD", both);
+        common::assert_silent_success(&common::watch(&mut command));
+    }
+}
+
+/// Every part of libc that may allocate under a lock. (Registering handlers of `fork` beyond the
+/// room that libc has for them is not among them: README.)
+#[test]
+fn fork_works_while_other_threads_are_inside_any_part_of_libc() {
+    let library = common::compile_c("robustness/allocating_library.c", &["-shared", "-fPIC"]);
+    let library = library.to_str().expect("a path that is not UTF-8");
+    for part in [
+        "streams",
+        "exits",
+        "names",
+        "loader",
+        "locales",
+        "zones",
+        "environment",
+        "log",
+        "commands",
+        "words",
+        "sorting",
+        "threads",
+        "forks",
+        "registrations",
+    ] {
+        let output = common::run(program("fork_beside"), &[part, library], &[]);
+        common::assert_silent_success(&output);
+    }
+}

@@ -230,16 +230,17 @@ fn a_static_child_runs_with_the_preload_in_its_environment() {
 #[track_caller]
 fn greets_under(tool: &str, options: &[&str], from: &str) {
     let hello = program("hello");
-    let tried: Vec<&OsStr> = options.iter().map(OsStr::new).chain([hello.as_os_str()]).collect();
+    let tried: Vec<&OsStr> = options
+        .iter()
+        .map(OsStr::new)
+        .chain([hello.as_os_str()])
+        .collect();
     let Some(tool) = common::find_working(tool, &tried) else {
         return;
     };
     common::for_each_mode(|mode| {
         let mut command = common::preloaded(&tool);
-        command
-            .args(options)
-            .arg(&hello)
-            .envs(mode.iter().copied());
+        command.args(options).arg(&hello).envs(mode.iter().copied());
         let output = common::watch(&mut command);
         let stdout = String::from_utf8_lossy(&output.stdout);
         assert!(

@@ -240,7 +240,7 @@ impl Fresh {
         (s.passes, s.onward, s.refused) = (None, false, false);
         s.heard.clear();
         s.value = ptr::null_mut();
-        (s.destructor, s.fork) = (None, [None; 3]);
+        (s.destructor, s.fork, s.streams) = (None, [None; 3], 0);
         s.foreign.clear();
         s.foreign.reserve(FOREIGN);
         (s.clock, s.machine) = (1000, machine);

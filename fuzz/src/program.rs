@@ -105,11 +105,16 @@ impl Scene {
         }
         let in_child = self.source.below(2) == 0;
         tell!("fork {depth}, child {in_child}");
+        if in_child {
+            system().streams = 0; // as libc does before it calls a handler
+        }
         // SAFETY: as above.
         inside(|| unsafe { if in_child { child() } else { parent() } });
         if in_child {
             self.threads.only_this();
         }
+        let held = system().streams;
+        assert!(held <= depth, "{held} forks still hold the streams");
     }
 
     /// The program takes a piece of the break, or gives the last one back.

@@ -77,6 +77,8 @@ pub struct System {
     pub value: *mut c_void,
     /// The three handlers of `fork`.
     pub fork: [Option<unsafe extern "C" fn()>; 3],
+    /// How often the lock of libc's list of streams is taken.
+    pub streams: usize,
     /// What the program took of the break for itself.
     pub foreign: Vec<Range>,
     /// Milliseconds on the clock.
@@ -121,6 +123,7 @@ static SYSTEM: Shared = Shared(UnsafeCell::new(System {
     destructor: None,
     value: ptr::null_mut(),
     fork: [None; 3],
+    streams: 0,
     foreign: Vec::new(),
     clock: 0,
     machine: Machine::PLAIN,
@@ -805,6 +808,20 @@ pub unsafe extern "C" fn pthread_atfork(
 ) -> c_int {
     system().fork = [prepare, parent, child];
     0
+}
+
+/// The lock of libc's list of streams. Nobody else reaches it by this name; libc has its own ways.
+#[unsafe(no_mangle)]
+pub extern "C" fn _IO_list_lock() {
+    system().streams += 1;
+}
+
+/// Gives it back.
+#[unsafe(no_mangle)]
+pub extern "C" fn _IO_list_unlock() {
+    let s = system();
+    assert!(s.streams > 0, "given back more often than taken");
+    s.streams -= 1;
 }
 
 /// `malloc` of libc under this program's name, so that Cairn takes itself for the process's

@@ -67,6 +67,8 @@ fn name_the_input() {
 }
 
 fn main() {
+    // A process that has had threads, as under the fuzzer: `fork` then takes one lock more.
+    let _ = std::thread::spawn(|| ()).join();
     name_the_input();
     scene::TRACE.store(env::var_os("FUZZ_TRACE").is_some(), Relaxed);
     let (runs, seed) = (number("FUZZ_RUNS", RUNS), number("FUZZ_SEED", 1));

@@ -283,6 +283,15 @@ pub mod os {
         0
     }
     pub fn set_errno(_: i32) {}
+    /// libc's lock stands before Cairn's protocols, and is no part of them.
+    pub mod streams {
+        pub fn take() -> bool {
+            false
+        }
+        /// # Safety
+        /// As the original's.
+        pub unsafe fn give() {}
+    }
 }
 
 loom::lazy_static! {

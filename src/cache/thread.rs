@@ -41,7 +41,8 @@ static PARK: [AtomicPtr<Cache>; PARKED] = [const { AtomicPtr::new(ptr::null_mut(
 /// Makes the key whose destructor hands a thread's cache over. Once.
 pub fn init() {
     let mut key = 0;
-    // SAFETY: `finish` takes what `pthread_setspecific` was given.
+    // SAFETY: `finish` takes what `pthread_setspecific` was given, and is never unloaded
+    // (`os::stay`).
     if unsafe { libc::pthread_key_create(&raw mut key, Some(finish)) } == 0 {
         KEY.store(key as usize + 1, Relaxed);
     }

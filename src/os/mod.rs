@@ -7,8 +7,11 @@
 //! whether or not it is ever called, and each process pays for it. `sbrk` is libc's own, see there.
 
 mod cpus;
+mod optional;
 #[cfg(test)]
 pub mod scripted;
+pub mod stay;
+pub mod streams;
 
 pub use cpus::cpus;
 

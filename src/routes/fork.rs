@@ -5,8 +5,12 @@
 //! forks) is left to it on both sides: the interrupted call goes on in both. A handler may also
 //! interrupt these very handlers and fork: each fork gives back just what it took, told apart by
 //! its depth. `_Fork` runs no handlers; what holds after it is in the README.
+//!
+//! Before all of these comes the one lock of libc's that `fork` takes behind the handlers, and
+//! whose holder may be waiting for memory (`os::streams`).
 
 use super::start;
+use crate::os::streams;
 use crate::sync::Lock;
 use crate::watch::quarantine;
 use crate::{arenas, cache, mapped, side};
@@ -15,6 +19,8 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// How many forks of one thread are under way, one interrupting the other. Guarded by the first
 /// lock of the order.
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
+/// A bit for each depth: whether that fork took the lock of libc's streams. Guarded likewise.
+static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
 /// All locks but the first, in their order: arena table, arenas by index, mapped chunks, side
 /// memory, check mode's quarantine. The first is the start's.
@@ -40,6 +46,7 @@ fn take(lock: &Lock, depth: usize) {
 }
 
 extern "C" fn prepare() {
+    let streams = streams::take();
     let first = &start::LOCK;
     let mine = first.is_mine();
     if !mine {
@@ -50,10 +57,18 @@ extern "C" fn prepare() {
     if !mine {
         first.set_fork_depth(depth);
     }
+    if streams {
+        STREAMS.store(STREAMS.load(Relaxed) | bit(depth), Relaxed);
+    }
     // No arena can be made while their table is locked, so the list is the same afterwards.
     for lock in others() {
         take(lock, depth);
     }
+}
+
+/// The bit of [`STREAMS`] for a depth. Nobody forks within 63 forks.
+fn bit(depth: usize) -> usize {
+    1_usize.wrapping_shl(depth as u32)
 }
 
 extern "C" fn parent() {
@@ -70,15 +85,25 @@ extern "C" fn parent() {
     if took {
         first.set_fork_depth(0);
     }
+    let streams = STREAMS.load(Relaxed);
+    STREAMS.store(streams & !bit(depth), Relaxed);
     DEPTH.store(depth - 1, Relaxed);
     if took {
         // SAFETY: as above.
         unsafe { first.release() };
     }
+    if streams & bit(depth) != 0 {
+        // SAFETY: this fork took it, in this process: in a child the bit is gone.
+        unsafe { streams::give() };
+    }
 }
 
 extern "C" fn child() {
     cache::thread::only_thread();
+    if STREAMS.load(Relaxed) & bit(DEPTH.load(Relaxed)) != 0 {
+        // libc made it free, whoever had taken it: forks around this one too.
+        STREAMS.store(0, Relaxed);
+    }
     parent();
     // What a thread that is no more was about to do. (Where a handler forked, the interrupted call
     // holds locks, and goes on in the child.)
@@ -91,6 +116,6 @@ extern "C" fn child() {
 
 /// Registers the handlers. Once.
 pub fn register() {
-    // SAFETY: the handlers live as long as the process: the library is never unloaded.
+    // SAFETY: the handlers live as long as the process: their object is never unloaded (`os::stay`).
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
 }

@@ -60,6 +60,11 @@ global_asm!(
     ".long {finished}, {finished_bytes}",
     ".long {span}, {span_bytes}",
     ".popsection",
+    // A constructor that nothing else refers to; see there.
+    ".pushsection .init_array,\"aw\",@init_array",
+    ".p2align 3",
+    ".quad {stay}",
+    ".popsection",
     statics = sym statics::STATICS,
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::BYTES,
@@ -83,6 +88,7 @@ global_asm!(
     finished_bytes = const size_of_val(&STATICS.finished),
     span = const offset_of!(Statics, span),
     span_bytes = const size_of_val(&STATICS.span),
+    stay = sym crate::os::stay::stay,
 );
 
 cfg_if::cfg_if! {

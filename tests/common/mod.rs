@@ -102,10 +102,16 @@ pub fn libcairn() -> PathBuf {
 
 /// Builds `libcairn.so` in a target directory of that name, with more arguments for cargo.
 pub fn build_libcairn(name: &str, more: &[&str]) -> Result<PathBuf, String> {
+    let more = [&["--release"], more].concat();
+    Ok(build("cairn-preload", name, &more)?.join("release/libcairn.so"))
+}
+
+/// Builds a package of the workspace in a target directory of that name, and returns that.
+pub fn build(package: &str, name: &str, more: &[&str]) -> Result<PathBuf, String> {
     let target = scratch().join(name);
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--quiet", "--release", "-p", "cairn-preload"])
+        .args(["build", "--quiet", "-p", package])
         .args(more)
         .arg("--target-dir")
         .arg(&target)
@@ -123,7 +129,7 @@ pub fn build_libcairn(name: &str, more: &[&str]) -> Result<PathBuf, String> {
     if !built.status.success() {
         return Err(String::from_utf8_lossy(&built.stderr).into_owned());
     }
-    Ok(target.join("release").join("libcairn.so"))
+    Ok(target)
 }
 
 /// Compiles `c-tests/<source>` and returns the program.

@@ -83,7 +83,9 @@ fn of_variable(variable: &str, otherwise: &str) -> String {
 
 /// The words in a line's parentheses, up to the number of a distribution's update.
 fn release(line: &str) -> String {
-    let inner = line.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+    let inner = line
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'));
     let release = inner.map_or(line, |(inner, _)| inner);
     release.split('+').next().unwrap_or(release).to_owned()
 }
@@ -134,7 +136,11 @@ impl Golden {
     pub fn read(group: Group) -> Self {
         let text = fs::read_to_string(path()).expect("tests/golden.toml");
         let table: Table = text.parse().expect("tests/golden.toml is TOML");
-        let at_hand: BTreeMap<_, _> = group.hangs_on.iter().map(|key| (*key, at_hand(key))).collect();
+        let at_hand: BTreeMap<_, _> = group
+            .hangs_on
+            .iter()
+            .map(|key| (*key, at_hand(key)))
+            .collect();
         let recorded = |key: &str| {
             let environment = table.get("environment")?.get(group.name)?;
             environment.get(key)?.as_str()
