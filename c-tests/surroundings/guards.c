@@ -54,7 +54,7 @@ int main(int argc, char **argv)
         } else if (end != 0) {
             CHECK(from == end);
             end = to;
-            if (behind == 0 && !strcmp(access, "rw-p") && to - from == 4096)
+            if (behind == 0 && !strcmp(access, "rw-p") && to - from == (unsigned long)sysconf(_SC_PAGESIZE))
                 continue;
             const char *want = behind == 1 ? "rw-p" : "---p";
             CHECK(!strcmp(access, want));
