@@ -271,7 +271,9 @@ const fn ends_with(text: &str, end: &str) -> bool {
 
 /// Runs a command to its end, which the watchdog brings after [`PATIENCE`].
 pub fn watch(command: &mut Command) -> Output {
-    watch_for(command, PATIENCE)
+    // An emulated program takes ten times as long.
+    let times = if emulator().is_some() { 4 } else { 1 };
+    watch_for(command, PATIENCE * times)
 }
 
 /// Runs a command; after `patience` kills it with all that it started, and
