@@ -223,6 +223,7 @@ pub unsafe fn malloc_trim(pad: usize) -> c_int {
 ///
 /// # Safety
 /// As glibc's.
+#[cfg(target_env = "gnu")]
 pub unsafe fn mallinfo2() -> libc::mallinfo2 {
     start::ensure();
     stats::mallinfo2()
@@ -232,6 +233,7 @@ pub unsafe fn mallinfo2() -> libc::mallinfo2 {
 ///
 /// # Safety
 /// As glibc's.
+#[cfg(target_env = "gnu")]
 pub unsafe fn mallinfo() -> libc::mallinfo {
     start::ensure();
     let m = stats::mallinfo2();

@@ -34,10 +34,10 @@
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-compile_error!("cairn supports Linux on x86-64 and aarch64 (the latter untested); no other target");
+compile_error!("cairn supports Linux on x86-64 and aarch64; no other target");
 
-#[cfg(not(any(target_env = "gnu", doc)))]
-compile_error!("cairn replaces glibc's malloc and needs glibc");
+#[cfg(not(any(target_env = "gnu", target_env = "musl", doc)))]
+compile_error!("cairn needs glibc, or musl, where it serves Rust programs as GlobalAlloc");
 
 mod arena;
 mod arenas;

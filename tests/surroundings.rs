@@ -196,6 +196,14 @@ fn malloc_trim_gives_back_what_lies_between_live_objects() {
 }
 
 #[test]
+fn what_a_trim_gives_back_is_every_whole_page_of_the_system_s() {
+    if common::differs_in_check_mode("freed memory waits in the quarantine") {
+        return;
+    }
+    holds("pages", &[]);
+}
+
+#[test]
 fn what_lies_between_live_objects_goes_back_without_a_trim() {
     if common::differs_in_check_mode("freed memory waits, and only a trim looks between objects") {
         return;

@@ -95,7 +95,9 @@ int main(int argc, char **argv)
     CHECK(pthread_barrier_init(&all_are_there, NULL, (unsigned)width) == 0);
     pthread_attr_t little;
     CHECK(pthread_attr_init(&little) == 0);
-    CHECK(pthread_attr_setstacksize(&little, 64 * 1024) == 0);
+    /* Where pages are larger libc asks for more. */
+    long least = sysconf(_SC_THREAD_STACK_MIN);
+    CHECK(pthread_attr_setstacksize(&little, least > 64 * 1024 ? (size_t)least : 64 * 1024) == 0);
     for (int round = 0; round < rounds; round++) {
         pthread_t threads[WIDTH];
         for (int i = 0; i < width; i++) {

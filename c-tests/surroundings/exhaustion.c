@@ -109,7 +109,9 @@ int main(int argc, char **argv)
     CHECK(setrlimit(which, &before) == 0);
     pthread_attr_t small;
     CHECK(pthread_attr_init(&small) == 0);
-    CHECK(pthread_attr_setstacksize(&small, 64 * 1024) == 0);
+    /* Where pages are larger libc asks for more. */
+    long least = sysconf(_SC_THREAD_STACK_MIN);
+    CHECK(pthread_attr_setstacksize(&small, least > 64 * 1024 ? (size_t)least : 64 * 1024) == 0);
     grant(24);
     for (int at = 0; at < 4; at++)
         if (pthread_create(&threads[started], &small, exhaust_in_thread, NULL) == 0)

@@ -27,7 +27,9 @@ int main(void)
     check_served();
     pthread_attr_t small;
     CHECK(pthread_attr_init(&small) == 0);
-    CHECK(pthread_attr_setstacksize(&small, 64 * 1024) == 0);
+    /* Where pages are larger libc asks for more. */
+    long least = sysconf(_SC_THREAD_STACK_MIN);
+    CHECK(pthread_attr_setstacksize(&small, least > 64 * 1024 ? (size_t)least : 64 * 1024) == 0);
     long settled = 0;
     for (int count = 0; count < THREADS; count += AT_ONCE) {
         pthread_t threads[AT_ONCE];

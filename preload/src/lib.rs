@@ -20,7 +20,17 @@
 //! its panic handler to a `libcairn.so` that nobody loads.
 #![cfg_attr(panic = "abort", no_std)]
 
+// musl has no such interface: its programs expect no `mallinfo`, and its loader refuses a library
+// with static TLS that comes after the start.
+#[cfg(not(any(target_env = "gnu", doc)))]
+compile_error!(
+    "libcairn.so replaces glibc's malloc and is made for *-linux-gnu targets only; \
+     a Rust program for another C library can have cairn-malloc as its #[global_allocator]"
+);
+
+#[cfg(target_env = "gnu")]
 mod c;
+#[cfg(target_env = "gnu")]
 mod cxx;
 
 /// No panic is reachable; the tests assert that none is linked. If one were,

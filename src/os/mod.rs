@@ -15,6 +15,7 @@ pub mod streams;
 
 pub use cpus::cpus;
 
+use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::AtomicUsize;
 #[cfg(not(target_arch = "x86_64"))]
@@ -321,49 +322,58 @@ pub fn set_errno(value: i32) {
     unsafe { *libc::__errno_location() = value }
 }
 
+/// Whether `malloc` lies in the object and a function of libc's does not.
+fn is_ours(malloc: usize, libc: usize, object: Range<usize>) -> bool {
+    object.contains(&malloc) && !object.contains(&libc)
+}
+
 cfg_if::cfg_if! {
     if #[cfg(target_arch = "x86_64")] {
         /// Whether the process's `malloc` is this very object's.
         ///
         /// Where it is not (a Rust program with Cairn as its global allocator, a library opened
         /// late), libc's malloc uses the break from any thread, and `sbrk` takes no lock: two
-        /// users are then given the same bytes sooner or later.
+        /// users are then given the same bytes sooner or later. In a static program the object has
+        /// libc too, and the `malloc` in it is libc's.
         pub fn serves_malloc() -> bool {
-            let (bound, from, to): (usize, usize, usize);
-            // SAFETY: reads one entry of the global offset table and forms two addresses.
+            let (bound, libc, from, to): (usize, usize, usize, usize);
+            // SAFETY: reads two entries of the global offset table and forms two addresses.
             unsafe {
                 core::arch::asm!(
                     ".hidden __ehdr_start",
                     ".hidden _end",
                     "mov {b}, qword ptr [rip + malloc@GOTPCREL]",
+                    "mov {l}, qword ptr [rip + __errno_location@GOTPCREL]",
                     "lea {f}, [rip + __ehdr_start]",
                     "lea {t}, [rip + _end]",
-                    b = out(reg) bound, f = out(reg) from, t = out(reg) to,
+                    b = out(reg) bound, l = out(reg) libc, f = out(reg) from, t = out(reg) to,
                     options(pure, readonly, nostack, preserves_flags),
                 );
             }
-            (from..to).contains(&bound) || lent()
+            is_ours(bound, libc, from..to) || lent()
         }
     } else if #[cfg(target_arch = "aarch64")] {
-        /// Whether the process's `malloc` is this very object's. Untested on this architecture.
+        /// Whether the process's `malloc` is this very object's, as above.
         pub fn serves_malloc() -> bool {
-            let (bound, from, to): (usize, usize, usize);
-            // SAFETY: reads one entry of the global offset table and forms two addresses.
+            let (bound, libc, from, to): (usize, usize, usize, usize);
+            // SAFETY: reads two entries of the global offset table and forms two addresses.
             unsafe {
                 core::arch::asm!(
                     ".hidden __ehdr_start",
                     ".hidden _end",
                     "adrp {b}, :got:malloc",
                     "ldr {b}, [{b}, :got_lo12:malloc]",
+                    "adrp {l}, :got:__errno_location",
+                    "ldr {l}, [{l}, :got_lo12:__errno_location]",
                     "adrp {f}, __ehdr_start",
                     "add {f}, {f}, :lo12:__ehdr_start",
                     "adrp {t}, _end",
                     "add {t}, {t}, :lo12:_end",
-                    b = out(reg) bound, f = out(reg) from, t = out(reg) to,
+                    b = out(reg) bound, l = out(reg) libc, f = out(reg) from, t = out(reg) to,
                     options(pure, readonly, nostack, preserves_flags),
                 );
             }
-            (from..to).contains(&bound) || lent()
+            is_ours(bound, libc, from..to) || lent()
         }
     }
 }

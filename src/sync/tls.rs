@@ -132,7 +132,7 @@ cfg_if::cfg_if! {
             value
         }
     } else if #[cfg(target_arch = "aarch64")] {
-        /// The word. Untested: no aarch64 machine has run this yet.
+        /// The word.
         #[inline(always)]
         pub fn get() -> usize {
             let value: usize;

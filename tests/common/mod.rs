@@ -86,18 +86,45 @@ pub fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// `libcairn.so`, built on first use.
+/// What runs the programs, where they are not this machine's: an emulator and its arguments.
+/// `.ci/aarch64` sets it, together with `CC`, `CXX` and `CAIRN_LIBRARY`, and runs the test files
+/// of C programs once more.
+fn emulator() -> Option<Vec<String>> {
+    let words = env::var("CAIRN_EMULATOR").ok()?;
+    Some(words.split_whitespace().map(str::to_owned).collect())
+}
+
+/// `libcairn.so`, built on first use; or the one that `CAIRN_LIBRARY` names.
 ///
 /// The build has a target directory of its own, so it never waits for a lock
 /// that the `cargo test` around it may hold; two test binaries that start at
 /// once are put in order by cargo's lock on that directory.
 pub fn libcairn() -> PathBuf {
+    if let Some(library) = env::var_os("CAIRN_LIBRARY") {
+        return library.into();
+    }
     // A failure is kept too: one build that fails, not one for every test.
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match BUILT.get_or_init(|| build_libcairn("libcairn", &[])) {
         Ok(library) => library.clone(),
         Err(errors) => panic!("libcairn.so does not build:\n{errors}"),
     }
+}
+
+/// A cargo that works on the repository, as if no other one ran this test.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    // What cargo tells a test about its own package is not meant for another
+    // cargo, and would make it build everything anew.
+    for (name, _) in env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo.env_remove("CARGO_BUILD_TARGET");
+    cargo
 }
 
 /// Builds `libcairn.so` in a target directory of that name, with more arguments for cargo.
@@ -109,22 +136,12 @@ pub fn build_libcairn(name: &str, more: &[&str]) -> Result<PathBuf, String> {
 /// Builds a package of the workspace in a target directory of that name, and returns that.
 pub fn build(package: &str, name: &str, more: &[&str]) -> Result<PathBuf, String> {
     let target = scratch().join(name);
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo
         .args(["build", "--quiet", "-p", package])
         .args(more)
         .arg("--target-dir")
-        .arg(&target)
-        .current_dir(root());
-    // What cargo tells a test about its own package is not meant for another
-    // cargo, and would make it build everything anew.
-    for (name, _) in env::vars_os() {
-        let name_text = name.to_string_lossy();
-        if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&name);
-        }
-    }
-    cargo.env_remove("CARGO_BUILD_TARGET");
+        .arg(&target);
     let built = cargo.output().expect("cargo does not start");
     if !built.status.success() {
         return Err(String::from_utf8_lossy(&built.stderr).into_owned());
@@ -207,7 +224,14 @@ pub fn run_plain(program: impl AsRef<OsStr>, args: &[&str], env: Env<'_>) -> Out
 
 /// A command without preload and without any variable that a malloc reads.
 pub fn plain(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
+    let mut command = match emulator() {
+        Some(words) => {
+            let mut command = Command::new(&words[0]);
+            command.args(&words[1..]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CAIRN_") || text.starts_with("MALLOC_") {
@@ -259,7 +283,9 @@ const fn ends_with(text: &str, end: &str) -> bool {
 
 /// Runs a command to its end, which the watchdog brings after [`PATIENCE`].
 pub fn watch(command: &mut Command) -> Output {
-    watch_for(command, PATIENCE)
+    // An emulated program takes ten times as long.
+    let times = if emulator().is_some() { 4 } else { 1 };
+    watch_for(command, PATIENCE * times)
 }
 
 /// Runs a command; after `patience` kills it with all that it started, and
@@ -268,6 +294,37 @@ pub fn watch(command: &mut Command) -> Output {
 /// Standard input is empty, both outputs are captured.
 pub fn watch_for(command: &mut Command, patience: Duration) -> Output {
     no_core_files();
+    if emulator().is_some() {
+        preload_in_the_emulated(command);
+        let mut output = watch_process(command, patience);
+        without_the_emulators_word(&mut output.stderr);
+        return output;
+    }
+    watch_process(command, patience)
+}
+
+/// The library is the program's, not the emulator's.
+fn preload_in_the_emulated(command: &mut Command) {
+    let preload = command
+        .get_envs()
+        .find_map(|(name, value)| (name == "LD_PRELOAD").then_some(value?))
+        .map(|libraries| format!("LD_PRELOAD={}", libraries.display()));
+    if let Some(preload) = preload {
+        command
+            .env_remove("LD_PRELOAD")
+            .env("QEMU_SET_ENV", preload);
+    }
+}
+
+/// qemu says so when a signal ends the program.
+fn without_the_emulators_word(stderr: &mut Vec<u8>) {
+    let text = String::from_utf8_lossy(stderr);
+    if let Some(at) = text.find("qemu: uncaught target signal ") {
+        stderr.truncate(at);
+    }
+}
+
+fn watch_process(command: &mut Command, patience: Duration) -> Output {
     let shown = format!("{command:?}");
     let deadline = Instant::now() + patience;
     let mut child = command
