@@ -151,7 +151,7 @@ fn a_pair_takes_the_instructions_it_took() {
         println!("{bytes} bytes: {figure}");
         assert!(figure > 20.0, "{bytes} bytes: {figure} is not plausible");
         if numbers && Some(more as i64) != wanted.as_integer().map(|one| one * turns as i64) {
-            failures.push(format!("[turn] {bytes}: {figure}, not {wanted}"));
+            failures.push(format!("[turn] {bytes}: {figure}, not {wanted:?}"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
