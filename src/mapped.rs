@@ -20,15 +20,25 @@ mod registry;
 
 pub use registry::{LOCK, Totals};
 
+/// Whether a mapping may be one more than `M_MMAP_MAX`. That is a preference of the heap and no ban:
+/// what no heap can hold is mapped all the same, as in glibc.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The heap may still serve the request.
+    Kept,
+    /// Nothing else does.
+    Ignored,
+}
+
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed.
-pub fn map(n: usize, align: usize) -> Option<usize> {
+pub fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
     let page = os::page();
     let slack = if align > ALIGN { align } else { 0 };
     let len = n
         .checked_add(ALIGN)?
         .checked_add(slack)?
         .checked_next_multiple_of(page)?;
-    let m = obtain(len, true, true)?;
+    let m = obtain(len, true, true, bound)?;
     let p = round_up(m.base + ALIGN, align);
     let mut m = Mapping {
         p,
@@ -52,9 +62,9 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
 
 /// A mapping of this length, all zero, readable and writable or only reserved, and a place for it
 /// in the registry. One that the kernel would not take back serves if that `suits`.
-fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
+fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> Option<Mapping> {
     let old = with(|r| {
-        if r.totals.chunks >= settings::mmap_max() {
+        if bound == Bound::Kept && r.totals.chunks >= settings::mmap_max() {
             return Err(());
         }
         match suits.then(|| r.unstick(Some(len))).flatten() {

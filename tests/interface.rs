@@ -65,6 +65,7 @@ promises! {
     memalign_refuses_an_alignment_that_no_object_can_have = "memalign_huge_alignment",
     aligned_alloc_serves_sizes_that_are_no_multiple = "aligned_alloc",
     posix_memalign_returns_its_error_and_leaves_memptr = "posix_memalign",
+    posix_memalign_leaves_errno_as_glibc_does = "posix_memalign_errno",
     valloc_and_pvalloc_are_page_aligned_and_pvalloc_rounds_up = "valloc_pvalloc",
     every_usable_byte_may_be_written = "usable_size",
     malloc_trim_says_whether_memory_went_back = "malloc_trim",
@@ -84,7 +85,6 @@ promises! {
     aligned_requests_without_room_for_a_run_are_taken_for_what_they_are = "aligned_without_room",
     alignment_plus_size_overflow_is_enomem_cve_2026_0861 = "memalign_overflow",
     aligned_alloc_refuses_odd_alignments_with_einval = "aligned_alloc_einval",
-    posix_memalign_never_sets_errno = "posix_memalign_errno",
     free_sized_takes_the_right_sizes = "free_sized",
 }
 
@@ -241,6 +241,19 @@ fn mmap_max_bounds_the_mapped_chunks() {
         &["200000", "0"],
         &[("GLIBC_TUNABLES", "glibc.malloc.mmap_max=0")],
     );
+}
+
+#[test]
+fn mmap_max_is_a_preference_and_no_ban() {
+    let program = "interface/beyond_mmap_max.c";
+    holds_on_cairn(program, &[], &[]);
+    for most in ["0", "1", "2", "5"] {
+        holds_on_cairn(program, &[most], &[]);
+        holds_on_cairn(program, &[most, "stuck"], &[]);
+        holds_on_cairn(program, &[], &[("MALLOC_MMAP_MAX_", most)]);
+        let tunable = format!("glibc.malloc.mmap_max={most}");
+        holds_on_cairn(program, &[], &[("GLIBC_TUNABLES", &tunable)]);
+    }
 }
 
 #[test]

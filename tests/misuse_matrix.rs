@@ -263,23 +263,23 @@ const SIZE: &str = "
     size grown sized       | -       | -               | -       | -
     size half sized        | wrong v | wrong v; 24=-   | wrong v | wrong v
     size half aligned      | wrong v | wrong v; 24=-   | wrong v | wrong v
-    size half delete       | wrong v | wrong v; 24=-   | wrong v | wrong v
+    size half delete       | -       | -               | -       | -
     size twice sized       | wrong v | wrong v         | wrong v | wrong v
     size twice aligned     | wrong v | wrong v         | wrong v | wrong v
-    size twice delete      | wrong v | wrong v         | wrong v | wrong v
+    size twice delete      | -       | -               | -       | -
     size +16 sized         | wrong v | wrong v; 5000=- | wrong v | -
     size +16 aligned       | wrong v | wrong v; 5000=- | wrong v | -
-    size +16 delete        | wrong v | wrong v; 5000=- | wrong v | -
+    size +16 delete        | -       | -               | -       | -
     size -16 sized         | wrong v | wrong v; 24=-; 5000=- | wrong v | -
     size -16 aligned       | wrong v | wrong v; 24=-; 5000=- | wrong v | -
-    size -16 delete        | wrong v | wrong v; 24=-; 5000=- | wrong v | -
+    size -16 delete        | -       | -               | -       | -
     size +4096 sized       | wrong v | wrong v         | wrong v | wrong v
     size -4096 sized       | wrong v | wrong v         | wrong v | wrong v
-    size -4096 delete      | wrong v | wrong v         | wrong v | wrong v
+    size -4096 delete      | -       | -               | -       | -
     size 0 sized           | wrong v | wrong v; 24=-   | wrong v | wrong v
-    size 0 delete          | wrong v | wrong v; 24=-   | wrong v | wrong v
+    size 0 delete          | -       | -               | -       | -
     size 18446744073709551615 sized  | wrong v | wrong v | wrong v | wrong v
-    size 18446744073709551615 delete | wrong v | wrong v | wrong v | wrong v
+    size 18446744073709551615 delete | -       | -               | -       | -
 ";
 
 /// What a cell must come to.

@@ -21,7 +21,7 @@ use crate::checked::{FREED, WALK};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
 use crate::knobs::Knobs;
-use crate::mapped::guarded;
+use crate::mapped::{Bound, guarded};
 use crate::{cache, class, fatal, os, region, settings};
 use alloc::Fresh;
 use core::ptr;
@@ -113,16 +113,18 @@ fn find(n: usize, align: usize) -> Fresh {
 }
 
 fn attempt(n: usize, align: usize) -> Option<Fresh> {
-    let map = || {
-        let p = guarded::map(n, align)?;
+    let map = |bound| {
+        let p = guarded::map(n, align, bound)?;
         Some(Fresh { p, clean_from: p })
     };
     let size = chunk_size(n + LEAST);
     let chunk = || alloc::candidates(cache::thread::arena()).find_map(|a| carve(a, size, align, n));
     if size >= settings::mmap_threshold() {
-        map().or_else(chunk)
+        map(Bound::Kept)
+            .or_else(chunk)
+            .or_else(|| map(Bound::Ignored))
     } else {
-        chunk().or_else(map)
+        chunk().or_else(|| map(Bound::Ignored))
     }
 }
 

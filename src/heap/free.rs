@@ -59,6 +59,18 @@ pub fn sized(p: usize, n: usize, align: usize) {
     }
 }
 
+/// As [`slow`], for memory that C++ says to be `n` bytes at a multiple of `align`. Programs get it
+/// wrong and work on every other malloc, so only check mode looks. Keeps `errno`.
+#[cold]
+#[inline(never)]
+pub fn hinted(p: usize, n: usize, align: usize) {
+    if start::is_checked() {
+        sized(p, n, align);
+    } else {
+        slow(p);
+    }
+}
+
 /// Ends the process when an object of `n` bytes at this alignment cannot be what is at `p`.
 pub fn check_size(p: usize, n: usize, align: usize) {
     match vet::look(p) {

@@ -11,7 +11,7 @@
 //! alignment leaves between the two holds the pattern, which is looked at when the object is freed.
 
 use super::registry::{Mapping, Registry, with};
-use super::{claim, cut, give_back, obtain};
+use super::{Bound, claim, cut, give_back, obtain};
 use crate::checked::canary;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEADER, round_up};
@@ -25,12 +25,12 @@ pub fn first(p: usize) -> usize {
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed,
 /// between guard pages.
-pub fn map(n: usize, align: usize) -> Option<usize> {
+pub fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
     let page = os::page();
     let body = n.max(1).checked_add(align)?.checked_add(ALIGN)?;
     let len = body.checked_next_multiple_of(page)?.checked_add(2 * page)?;
     // Beyond a page an alignment's slack is given back, so the lengths are not the same.
-    let m = obtain(len, false, align <= page)?;
+    let m = obtain(len, false, align <= page, bound)?;
     let p = (m.base + len - page - n.max(1)) & !(align - 1);
     let last = round_up(p + n.max(1), page);
     let mut m = Mapping {
