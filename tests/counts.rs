@@ -254,6 +254,21 @@ fn locks_are_taken_as_seldom_as_they_were() {
         let limit = golden.limit("locks.most", most);
         golden.at_most(&format!("locks to {most} bytes"), figure, limit);
     }
+    // The registry of mapped chunks is looked into once.
+    let mapped = common::compile_c("counts/mapped.c", &["-O2"]);
+    let taken = RUNS.map(|turns| {
+        let output = common::watch(
+            bare(&mapped)
+                .arg(turns.to_string())
+                .env("LD_PRELOAD", &library)
+                .env("CAIRN_VERBOSE", "1"),
+        );
+        after(&output, "cairn: locks taken:")
+            .unwrap_or_else(|| panic!("no count of locks: {}", common::describe(&output)))
+    });
+    let figure = (taken[1] - taken[0]) as f64 * 1000.0 / (RUNS[1] - RUNS[0]) as f64;
+    println!("locks per 1,000 reallocs of a mapped chunk: {figure:.2}");
+    golden.compare("locks", "realloc-mapped", figure, WITHIN);
     golden.done();
 }
 

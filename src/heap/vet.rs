@@ -37,7 +37,11 @@ pub enum Why {
 
 /// What starts at `p`.
 pub fn look(p: usize) -> Found {
-    let word = region::word(p);
+    look_in(region::word(p), p)
+}
+
+/// As [`look`], for who knows the region's word.
+pub fn look_in(word: usize, p: usize) -> Found {
     if word == 0 {
         return match mapped::usable(p) {
             Some(n) => Found::Mapped(n),
