@@ -72,6 +72,8 @@ pub struct Knobs {
     pub huge_from: usize,
     /// One line at exit says that Cairn served the process.
     pub verbose: bool,
+    /// A fatal line shows the address that it is about.
+    pub address: bool,
     /// In check mode: the byte that freed memory is filled with.
     pub free_fill: u8,
     /// In check mode: most bytes of freed memory that wait.
@@ -101,6 +103,7 @@ impl Knobs {
         purge_delay: PURGE_DELAY,
         huge_from: HUGE_FROM,
         verbose: false,
+        address: false,
         // A word of it is no address, so following a stale pointer faults.
         free_fill: 0xde,
         quarantine_bytes: 16 << 20,
@@ -339,6 +342,7 @@ impl Reading {
                 };
             }
             (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
+            (b"ADDRESS", Some(value)) => self.knobs.address = value != 0,
             (b"FREE_FILL", Some(value)) => {
                 self.knobs.free_fill = u8::try_from(value).unwrap_or(self.knobs.free_fill);
             }

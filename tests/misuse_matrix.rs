@@ -14,7 +14,7 @@
 
 mod common;
 
-use common::{Env, compile_c, describe, each_in_parallel, is_report, run};
+use common::{Env, compile_c, describe, each_in_parallel, is_addressed_report, run};
 use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -341,7 +341,7 @@ fn differs(output: &Output, must: Outcome<'_>) -> Option<String> {
                 None => named(&stdout, at).map(|p| (p, p + 1)),
             };
             output.status.signal() == Some(libc::SIGABRT)
-                && is_report(&stderr, message)
+                && is_addressed_report(&stderr, message)
                 && place
                     .zip(address)
                     .is_some_and(|((from, to), p)| (from..to).contains(&p))
@@ -390,7 +390,10 @@ fn holds(table: &'static str) {
     }
     assert!(cells.len() > 300, "{} cells", cells.len());
     let differing = each_in_parallel(&cells, |cell| {
-        let why = differs(&run(cell.program, &cell.args, cell.env), cell.must)?;
+        let why = {
+            let env = common::with(cell.env, &[common::SHOW_ADDRESS]);
+            differs(&run(cell.program, &cell.args, &env), cell.must)?
+        };
         let thread = if cell.program == second {
             ", second thread"
         } else {
