@@ -224,9 +224,17 @@ fn the_fast_paths_take_the_instructions_they_took() {
             golden.fail(format!("{size} bytes: the count is not plausible"));
         }
     }
-    for what in ["calloc", "realloc", "free_sized"] {
+    for what in [
+        "calloc",
+        "realloc",
+        "free_sized",
+        "zero",
+        "perturbed",
+        "perturbed-thread",
+        "destructor",
+    ] {
         let figure = per_turn(&valgrind, Some(&library), &calls, what, &[]);
-        println!("{what:>10} {figure:.1}");
+        println!("{what:>16} {figure:.1}");
         golden.compare("instructions.calls", what, figure, WITHIN);
     }
     golden.done();

@@ -86,6 +86,7 @@ promises! {
     alignment_plus_size_overflow_is_enomem_cve_2026_0861 = "memalign_overflow",
     aligned_alloc_refuses_odd_alignments_with_einval = "aligned_alloc_einval",
     free_sized_takes_the_right_sizes = "free_sized",
+    what_caches_hold_counts_as_free = "cached_is_free",
 }
 
 #[test]
@@ -385,6 +386,17 @@ fn arenas_are_by_the_cpus_the_process_may_use() {
         command.envs(mode.iter().copied());
         assert_silent_success(&common::watch(&mut command));
     });
+}
+
+#[test]
+fn arenas_follow_the_affinity_of_today() {
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return common::skip("one CPU");
+    }
+    if common::differs_in_check_mode("all threads use the main arena") {
+        return;
+    }
+    holds_on_cairn("interface/affinity_of_today.c", &[], &[]);
 }
 
 #[test]

@@ -505,6 +505,20 @@ fn an_overwritten_top_is_caught() {
     }
 }
 
+/// Where nothing is cached, an overwritten chunk would be passed over for its size for ever.
+#[test]
+fn an_overwritten_header_of_what_was_freed_under_perturb_is_not_lost() {
+    for size in ["600", "1000", "5000", "40000"] {
+        for what in ["zero", "text", "size", "tag"] {
+            stopped_with_one_of(
+                "perturbed.c",
+                &[size, what],
+                &[UNSORTED_SIZE, "corrupted double-linked list"],
+            );
+        }
+    }
+}
+
 #[test]
 fn a_sized_free_with_a_wrong_size_is_caught() {
     for (size, wrong) in [

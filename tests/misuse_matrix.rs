@@ -455,7 +455,7 @@ fn an_overwritten_header_around_a_run_is_stopped() {
         let program = compile_c("misuse/slot.c", flags);
         for size in ["24", "100"] {
             for bytes in ["1", "8", "16"] {
-                let output = run(&program, &[size, bytes], &[]);
+                let output = run(&program, &[size, bytes], &[common::SHOW_ADDRESS]);
                 assert_eq!(differs(&output, must), None, "{size} {bytes} {flags:?}");
             }
         }
@@ -466,6 +466,7 @@ fn an_overwritten_header_around_a_run_is_stopped() {
 #[test]
 fn an_overwritten_header_of_what_a_cache_gives_back_is_stopped() {
     let env: Env<'_> = &[
+        common::SHOW_ADDRESS,
         ("CAIRN_RUN_MAX", "0"),
         ("GLIBC_TUNABLES", "glibc.malloc.mxfast=0"),
     ];

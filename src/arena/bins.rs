@@ -251,6 +251,10 @@ impl State {
             // SAFETY: just checked.
             let c = unsafe { Chunk::at(at) };
             let size = c.head().size();
+            // One that is passed over for its size would never be found again, and nobody told.
+            if index(size) != bin {
+                fatal::die("malloc(): invalid size (unsorted)", at);
+            }
             if fits(at, size) && best.is_none_or(|(_, s)| size < s) {
                 best = Some((c, size));
                 if bin * 16 <= EXACT {

@@ -34,6 +34,12 @@ fn slower(n: usize) -> *mut u8 {
     if !p.is_null() {
         return p;
     }
+    if n == 0 {
+        let p = cache::nothing::take();
+        if !p.is_null() {
+            return p;
+        }
+    }
     if start::is_checked() {
         return checked::allocate(n);
     }

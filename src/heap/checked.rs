@@ -21,10 +21,14 @@ use crate::checked::{FREED, WALK};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
 use crate::knobs::Knobs;
-use crate::mapped::{Bound, guarded};
+use crate::mapped::{self, Bound, guarded};
 use crate::{cache, class, fatal, os, region, settings};
 use alloc::Fresh;
 use core::ptr;
+
+/// Mappings up to which an object of 0 bytes gets one of its own, so that touching it faults. Each
+/// is two of those that the kernel counts, and it counts to 65,530.
+const EMPTY: usize = 8192;
 
 /// The number of the invariant that every object in use has a whole trailer.
 pub const TRAILERS: u8 = 12;
@@ -119,7 +123,8 @@ fn attempt(n: usize, align: usize) -> Option<Fresh> {
     };
     let size = chunk_size(n + LEAST);
     let chunk = || alloc::candidates(cache::thread::arena()).find_map(|a| carve(a, size, align, n));
-    if size >= settings::mmap_threshold() {
+    let empty = n == 0 && mapped::totals().chunks < EMPTY;
+    if empty || size >= settings::mmap_threshold() {
         map(Bound::Kept)
             .or_else(chunk)
             .or_else(|| map(Bound::Ignored))

@@ -4,9 +4,12 @@
 use super::checked;
 use crate::arena::bins::{self, BINS};
 use crate::arena::{Arena, State};
+use crate::cache::all::Held;
+use crate::checked::{FREED, quarantine};
 use crate::chunk::Chunk;
+use crate::config::HEADER;
 use crate::report::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
-use crate::{arenas, cache, fatal, mapped};
+use crate::{arenas, cache, fatal, mapped, settings};
 
 /// Gives back everything free; this thread's cache first. Whether anything went to the system.
 pub fn trim(pad: usize) -> bool {
@@ -45,14 +48,32 @@ fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
     }
 }
 
+/// What was freed and is in no arena: in the caches that refill from this one, and in check mode in
+/// the quarantine, which counts as the main arena's.
+fn held(arena: &Arena) -> Held {
+    let mut held = cache::all::held(arena);
+    if arena.index == 0 && settings::check() >= FREED {
+        quarantine::all(|object| {
+            // A mapping that waits is no mapped chunk any more, either.
+            if !object.mapped {
+                held.count += 1;
+                held.bytes += object.len + HEADER;
+            }
+            true
+        });
+    }
+    held
+}
+
 fn of(arena: &Arena, mut each: impl FnMut(usize, SizeRow)) -> ArenaStats {
+    let held = held(arena);
     let state = arena.lock();
     let top = state.top_size();
     let mut s = ArenaStats {
         fast_chunks: state.waiting_chunks(),
         fast_bytes: state.fast_bytes,
-        free_chunks: usize::from(top != 0),
-        free_bytes: top + state.free_in_slots(),
+        free_chunks: usize::from(top != 0) + held.count,
+        free_bytes: top + state.free_in_slots() + held.bytes,
         system_bytes: state.system,
         max_system_bytes: state.system_peak,
         writable_bytes: state.system,
@@ -110,11 +131,12 @@ pub fn mallinfo2() -> libc::mallinfo2 {
         out.fsmblks += s.fast_bytes;
         // glibc counts fastbin chunks as free here.
         out.fordblks += s.free_bytes + s.fast_bytes;
-        out.uordblks += s.in_use_bytes;
         if arena.index == 0 {
             out.keepcost = s.top_bytes;
         }
     }
+    // Of all arenas together, since a cache may hold what is another one's.
+    out.uordblks = out.arena.saturating_sub(out.fordblks);
     out
 }
 

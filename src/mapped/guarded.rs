@@ -31,8 +31,9 @@ pub fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
     let len = body.checked_next_multiple_of(page)?.checked_add(2 * page)?;
     // Beyond a page an alignment's slack is given back, so the lengths are not the same.
     let m = obtain(len, false, align <= page, bound)?;
-    let p = (m.base + len - page - n.max(1)) & !(align - 1);
-    let last = round_up(p + n.max(1), page);
+    // Of 0 bytes none may be touched: such an object begins where the guard page does.
+    let p = (m.base + len - page - n) & !(align - 1);
+    let last = round_up(p + n, page);
     let mut m = Mapping {
         p,
         asked: n,

@@ -10,7 +10,7 @@ mod cpus;
 #[cfg(test)]
 pub mod scripted;
 
-pub use cpus::cpus;
+pub use cpus::{affine, quota};
 
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
