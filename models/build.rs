@@ -28,6 +28,10 @@ const SOURCES: [(&str, &[(&str, &str)]); 6] = [
                 "libc::pthread_setspecific",
                 "crate::stand_in::pthread_setspecific",
             ),
+            (
+                "libc::pthread_getspecific",
+                "crate::stand_in::pthread_getspecific",
+            ),
         ],
     ),
     ("arenas.rs", &[]),

@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use crate::config::MAX_ARENAS;
 use crate::statics::STATICS;
 use crate::sync::Lock;
-use crate::{settings, side};
+use crate::{os, settings, side};
 use core::ptr;
 use core::sync::atomic::{
     AtomicPtr, AtomicUsize,
@@ -13,11 +13,13 @@ use core::sync::atomic::{
 
 /// Guards the making of arenas. Of the locks only the start's is further out.
 pub static LOCK: Lock = Lock::new();
-static CPUS: AtomicUsize = AtomicUsize::new(0);
+/// CPUs that the cgroup's quota leaves. It is the start's: to ask is to open a file, which may end a
+/// process that is in a sandbox by now.
+static QUOTA: AtomicUsize = AtomicUsize::new(0);
 
-/// Sets how many CPUs the process may use.
-pub fn set_cpus(n: usize) {
-    CPUS.store(n, Relaxed);
+/// Sets how many CPUs the quota leaves.
+pub fn set_quota(n: usize) {
+    QUOTA.store(n, Relaxed);
 }
 
 /// The arena that uses the break.
@@ -45,8 +47,9 @@ pub fn all() -> impl Iterator<Item = &'static Arena> {
 /// than CPUs. The first thread gets the main arena.
 pub fn assign() -> &'static Arena {
     let _held = LOCK.acquire();
-    let limit = match settings::arena_max() {
-        0 => CPUS.load(Relaxed).max(1),
+    // The affinity of today, as glibc asks for it: it may have changed since the start.
+    let limit = || match settings::arena_max() {
+        0 => os::affine().min(QUOTA.load(Relaxed)).max(1),
         n => n,
     };
     let (mut best, mut count) = (main(), 0);
@@ -57,7 +60,8 @@ pub fn assign() -> &'static Arena {
         count += 1;
     }
     if best.threads.load(Relaxed) != 0
-        && count < limit.min(MAX_ARENAS)
+        && count < MAX_ARENAS
+        && count < limit()
         && let Some(new) = create(count)
     {
         best = new;

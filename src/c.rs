@@ -133,7 +133,8 @@ pub unsafe fn aligned_alloc(align: usize, n: usize) -> *mut c_void {
     or_enomem(alloc::aligned(align, n))
 }
 
-/// `posix_memalign`: returns its error and leaves `errno` and, on failure, `*out` alone.
+/// `posix_memalign`: returns its error and on failure leaves `*out` alone. `errno` is as glibc
+/// leaves it, which POSIX permits: `ENOMEM` when there is no memory, else untouched.
 ///
 /// # Safety
 /// As POSIX's: `out` is writable.
@@ -143,10 +144,11 @@ pub unsafe fn posix_memalign(out: *mut *mut c_void, align: usize, n: usize) -> c
     }
     let errno = os::errno();
     let p = alloc::aligned(align, n);
-    os::set_errno(errno);
     if p.is_null() {
+        os::set_errno(ENOMEM);
         return ENOMEM;
     }
+    os::set_errno(errno);
     // SAFETY: the caller's.
     unsafe { *out = p.cast() };
     0
@@ -186,7 +188,7 @@ pub unsafe fn malloc_usable_size(p: *mut c_void) -> usize {
     }
 }
 
-/// C23's `free_sized`, C++'s sized delete: a size that cannot be this object's ends the process.
+/// C23's `free_sized`: a size that cannot be this object's ends the process.
 ///
 /// # Safety
 /// As C's.
@@ -194,12 +196,21 @@ pub unsafe fn free_sized(p: *mut c_void, n: usize) {
     routes::release_sized(p.cast(), n, ALIGN);
 }
 
-/// C23's `free_aligned_sized`, C++'s sized aligned delete.
+/// C23's `free_aligned_sized`.
 ///
 /// # Safety
 /// As C's.
 pub unsafe fn free_aligned_sized(p: *mut c_void, align: usize, n: usize) {
     routes::release_sized(p.cast(), n, align);
+}
+
+/// C++'s sized delete, aligned or not: the size is a hint, which check mode alone compares.
+///
+/// # Safety
+/// As C++'s, but for size and alignment.
+#[inline(always)]
+pub unsafe fn delete_sized(p: *mut c_void, align: usize, n: usize) {
+    routes::release_hinted(p.cast(), n, align);
 }
 
 /// `mallopt`: 1 when the value was taken or the parameter is unknown, 0 when it is out of range.

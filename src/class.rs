@@ -113,6 +113,12 @@ pub fn is_for_run(n: usize) -> bool {
     n.max(1) <= RUN_MAX.load(Relaxed)
 }
 
+/// Whether a request, not of 0 bytes, is served from runs: one comparison.
+#[inline]
+pub fn may_cut(n: usize) -> bool {
+    n.wrapping_sub(1) < RUN_MAX.load(Relaxed)
+}
+
 /// Sets the limits: runs up to `run_max`, caches up to `cache_max` bytes of request.
 pub fn configure(run_max: usize, cache_max: usize) {
     RUN_MAX.store(run_max.min(RUN_LIMIT) / ALIGN * ALIGN, Relaxed);

@@ -2,8 +2,12 @@
 //!
 //! The line is built on the stack and leaves by `write(2)`, because at this point neither the
 //! heap nor stdio may be relied on.
+//!
+//! The address that the line is about is left out unless the user asks for it: a server that forks
+//! and answers with its children's last words would tell an attacker where the heap lies. A word
+//! keeps it for debuggers.
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use libc::{c_int, c_long};
 
 /// Bytes of the longest fatal line: a message of at most 96, `: 0x`, 16 digits, the newline,
@@ -114,7 +118,56 @@ fn is_interrupted() -> bool {
 const FOREIGN: &str = "cairn: no heap, run or mapped chunk of this allocator holds that address; \
                        if the program did get it from a malloc, it was another allocator's\n";
 
-/// Writes `<message>: 0x<address>` and a newline to stderr, and raises SIGABRT.
+// The word that keeps the address. A name without the compiler's hash is what a debugger can be
+// asked for; it is hidden, as nobody links with it, and carries the crate's version, so that two
+// versions can live in one program.
+#[cfg(not(miri))]
+macro_rules! word {
+    () => {
+        concat!(
+            "cairn_fatal_address_",
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_MINOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_PATCH")
+        )
+    };
+}
+
+#[cfg(not(miri))]
+core::arch::global_asm!(
+    concat!(".pushsection .bss.", word!(), ",\"aw\",@nobits"),
+    ".p2align 3",
+    concat!(".globl ", word!()),
+    concat!(".hidden ", word!()),
+    concat!(".type ", word!(), ", @object"),
+    concat!(".size ", word!(), ", 8"),
+    concat!(word!(), ":"),
+    ".zero 8",
+    ".popsection",
+);
+
+#[cfg(not(miri))]
+unsafe extern "C" {
+    /// The address that the last words are about, 0 before there are any: where a debugger or a
+    /// core file has it (`docs/messages.md`).
+    #[link_name = word!()]
+    safe static ADDRESS: AtomicUsize;
+}
+#[cfg(miri)]
+static ADDRESS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the line shows it.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Whether fatal lines are to show the address.
+pub(crate) fn show_address(on: bool) {
+    SHOWN.store(on, Relaxed);
+}
+
+/// Writes the message and a newline to stderr, and raises SIGABRT. The line is `<message>` or, where
+/// that was asked for, `<message>: 0x<address>`.
 ///
 /// Allocates nothing and takes no lock of Cairn's, so it may be called anywhere, also while the
 /// arena is locked.
@@ -163,15 +216,24 @@ pub(crate) fn end_if_dying() {
 }
 
 fn say(message: &'static str, address: usize) {
-    let mut line = LineBuffer::<LINE>::new();
-    line.push_str(message);
-    line.push_str(": 0x");
-    line.push_hex(address);
-    line.push_str("\n");
+    ADDRESS.store(address, Relaxed);
+    // Tests in this process ask for the address.
     #[cfg(test)]
-    hook::call(line.as_bytes());
-    write_all(libc::STDERR_FILENO, line.as_bytes());
+    hook::call(line(message, Some(address)).as_bytes());
+    let shown = SHOWN.load(Relaxed).then_some(address);
+    write_all(libc::STDERR_FILENO, line(message, shown).as_bytes());
     DYING.store(true, Relaxed);
+}
+
+fn line(message: &str, address: Option<usize>) -> LineBuffer<LINE> {
+    let mut line = LineBuffer::new();
+    line.push_str(message);
+    if let Some(address) = address {
+        line.push_str(": 0x");
+        line.push_hex(address);
+    }
+    line.push_str("\n");
+    line
 }
 
 /// Lets a test of this crate see the line instead of dying of it.
@@ -282,6 +344,12 @@ mod tests {
 
     #[test]
     fn death_is_one_line_on_stderr_and_sigabrt() {
+        assert_eq!(last_words(false), b"munmap_chunk(): invalid pointer\n");
+        assert_eq!(last_words(true), b"munmap_chunk(): invalid pointer: 0x10\n");
+    }
+
+    /// What a child writes that dies.
+    fn last_words(address: bool) -> Vec<u8> {
         let mut ends = [0; 2];
         // SAFETY: the array has room for the two descriptors.
         assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
@@ -297,6 +365,7 @@ mod tests {
                 libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
                 libc::dup2(ends[1], libc::STDERR_FILENO);
             }
+            show_address(address);
             die("munmap_chunk(): invalid pointer", 0x10);
         }
         // SAFETY: the descriptor is open and this end is not used here.
@@ -314,7 +383,7 @@ mod tests {
             libc::close(ends[0]);
         }
         assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT);
-        assert_eq!(heard, b"munmap_chunk(): invalid pointer: 0x10\n");
+        heard
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! `#[global_allocator]`.
 
 use crate::config::ALIGN;
-use crate::routes::free::check_size;
 use crate::routes::{self, alloc, realloc};
 use core::alloc::{GlobalAlloc, Layout};
 
@@ -51,11 +50,6 @@ unsafe impl GlobalAlloc for Cairn {
 
     #[inline]
     unsafe fn realloc(&self, p: *mut u8, layout: Layout, n: usize) -> *mut u8 {
-        check_size(p.addr(), layout.size(), layout.align());
-        if layout.align() <= ALIGN {
-            realloc::resize(p, n)
-        } else {
-            realloc::resize_aligned(p, layout.align(), n)
-        }
+        realloc::resize_claimed(p, layout.size(), layout.align(), n)
     }
 }

@@ -38,6 +38,7 @@ pub fn apply(k: &Knobs) {
     ARENA_MAX.store(k.arena_max, Relaxed);
     CACHE_COUNT.store(k.tcache_count, Relaxed);
     PURGE_DELAY.store(k.purge_delay, Relaxed);
+    crate::fatal::show_address(k.address);
     HUGE_FROM.store(k.huge_from, Relaxed);
     MAX_FAST.store(
         if k.mxfast == 0 {

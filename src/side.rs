@@ -9,6 +9,7 @@
 use crate::{config::round_up, os, sync::Lock};
 use core::cell::UnsafeCell;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Bytes of a span, the unit asked of the system; a refusal is tried again with the smaller one.
 const SPANS: [usize; 2] = [1 << 20, 64 << 10];
@@ -95,16 +96,50 @@ pub unsafe fn give(at: usize, size: usize) {
     });
 }
 
+/// Reservations that the kernel would neither open nor take back, for the next mapping: the address,
+/// and in its low bits, which are 0 in a page's, the length in pages. 0 for none.
+///
+/// Each length that is asked for can leave one behind; two are of spans.
+static SPARES: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+
+/// A reservation of at least so many pages that was left over, as address and pages.
+fn take_spare(pages: usize) -> Option<(usize, usize)> {
+    let mask = os::page() - 1;
+    SPARES.iter().find_map(|place| {
+        let spare = place.load(Relaxed);
+        // Never written to, and nobody reads it: whoever takes the word out has all of it.
+        (spare & mask >= pages && place.compare_exchange(spare, 0, Relaxed, Relaxed).is_ok())
+            .then_some((spare & !mask, spare & mask))
+    })
+}
+
+/// Keeps a reservation for later; beyond what a word or the places hold it is lost.
+fn keep_spare(base: usize, pages: usize) {
+    if pages < os::page() {
+        let _ = SPARES.iter().any(|place| {
+            place
+                .compare_exchange(0, base | pages, Relaxed, Relaxed)
+                .is_ok()
+        });
+    }
+}
+
 /// A mapping with an inaccessible page on either side.
 fn map_guarded(len: usize) -> Option<usize> {
     let page = os::page();
-    let base = os::map(len.checked_add(2 * page)?, false)?;
-    // SAFETY: the pages inside the reservation just made.
+    let pages = len.checked_add(2 * page)? / page;
+    let (base, pages) = match take_spare(pages) {
+        Some(spare) => spare,
+        None => (os::map(pages * page, false)?, pages),
+    };
+    // SAFETY: the pages inside a reservation that nobody else knows.
     if unsafe { os::commit(base + page, len) } {
         return Some(base + page);
     }
-    // SAFETY: nobody knows the reservation yet.
-    unsafe { os::unmap(base, len + 2 * page) };
+    // SAFETY: as above.
+    if !unsafe { os::unmap(base, pages * page) } {
+        keep_spare(base, pages);
+    }
     None
 }
 
@@ -158,6 +193,7 @@ mod tests {
     #![allow(clippy::expect_used, reason = "a test reports by panicking")]
 
     use super::*;
+    use crate::os::scripted;
     use core::mem;
     use std::fs;
     use std::vec::Vec;
@@ -205,5 +241,48 @@ mod tests {
             stands_alone("side memory", at, size);
         }
         with(|s| s.pages = rest);
+    }
+
+    /// Where the kernel refuses both to open a reservation and to take it back, the next try has it.
+    fn is_kept() -> bool {
+        let before = scripted::mapped();
+        // The reservation is made; what follows is refused. The shorter one comes first, since the
+        // longer one would serve it.
+        let made = [SPANS[1], SPANS[0]].map(|len| {
+            scripted::refuse_all(false);
+            scripted::refuse_from(1);
+            map_guarded(len)
+        });
+        let left = scripted::mapped();
+        let mut again = true;
+        for _ in 0..20 {
+            for len in SPANS {
+                // Were one made, two more calls would be refused behind it.
+                scripted::refuse_from(0);
+                again &= map_guarded(len).is_none() && scripted::refused() == 2;
+            }
+        }
+        scripted::refuse_all(false);
+        let served = SPANS.map(map_guarded);
+        made == [None; 2]
+            && left > before
+            && again
+            && served.iter().all(Option::is_some)
+            && scripted::mapped() == left
+    }
+
+    #[test]
+    fn a_reservation_that_is_refused_both_ways_is_not_made_again() {
+        // In a process of its own, since other tests map, too.
+        // SAFETY: the child takes no lock and leaves without the harness's farewell.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: as above.
+            unsafe { libc::_exit(i32::from(!is_kept())) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child just made.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0, "status {status:#x}");
     }
 }

@@ -378,6 +378,16 @@ fn a_mapped_object_faults_when_it_is_touched_after_its_free() {
 
 /// A threshold of 0 gives every object guard pages.
 #[test]
+fn an_object_of_0_bytes_cannot_be_touched() {
+    for env in LEVELS {
+        for what in ["end", "read", "front", "freed"] {
+            faults(&["0", what], env);
+        }
+        passes("guard", &["0", "inside"], env);
+    }
+}
+
+#[test]
 fn the_mmap_threshold_decides_what_has_guard_pages() {
     let env = common::with(WALK, &[("MALLOC_MMAP_THRESHOLD_", "0")]);
     for size in ["16", "100", "5000"] {

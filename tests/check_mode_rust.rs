@@ -46,8 +46,7 @@ fn assert_passed(output: &Output) {
 fn assert_stopped(output: &Output, message: &str) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.signal() == Some(libc::SIGABRT)
-            && stderr.lines().any(|line| line.starts_with(message)),
+        output.status.signal() == Some(libc::SIGABRT) && stderr.lines().any(|line| line == message),
         "{output:?}"
     );
 }
@@ -95,7 +94,7 @@ fn a_program_with_threads_runs() {
 #[test]
 fn an_overflow_is_noticed_at_the_dealloc() {
     if let Some(output) = child("an_overflow_is_noticed_at_the_dealloc") {
-        return assert_stopped(&output, "memory clobbered past end of allocated block: 0x");
+        return assert_stopped(&output, "memory clobbered past end of allocated block");
     }
     let odd = layout(101, 1);
     // SAFETY: the misuse is the point: one byte behind the allocation, still in its chunk.
@@ -109,7 +108,7 @@ fn an_overflow_is_noticed_at_the_dealloc() {
 #[test]
 fn a_layout_that_is_off_by_one_is_noticed() {
     if let Some(output) = child("a_layout_that_is_off_by_one_is_noticed") {
-        return assert_stopped(&output, "free(): sized deallocation with a wrong size: 0x");
+        return assert_stopped(&output, "free(): sized deallocation with a wrong size");
     }
     // SAFETY: the misuse is the point: the same chunk, another size.
     unsafe { alloc::dealloc(alloc::alloc(layout(101, 1)), layout(102, 1)) };

@@ -108,9 +108,17 @@ fn the_fast_paths_take_the_instructions_they_took() {
             golden.fail(format!("{size} bytes: the count is not plausible"));
         }
     }
-    for what in ["calloc", "realloc", "free_sized"] {
+    for what in [
+        "calloc",
+        "realloc",
+        "free_sized",
+        "zero",
+        "perturbed",
+        "perturbed-thread",
+        "destructor",
+    ] {
         let figure = per_turn(&valgrind, Some(&library), &calls, what, &[]);
-        println!("{what:>10} {figure:.1}");
+        println!("{what:>16} {figure:.1}");
         golden.compare("instructions.calls", what, figure, WITHIN);
     }
     golden.done();
@@ -138,6 +146,21 @@ fn locks_are_taken_as_seldom_as_they_were() {
         let limit = golden.limit("locks.most", most);
         golden.at_most(&format!("locks to {most} bytes"), figure, limit);
     }
+    // The registry of mapped chunks is looked into once.
+    let mapped = common::compile_c("counts/mapped.c", &["-O2"]);
+    let taken = RUNS.map(|turns| {
+        let output = common::watch(
+            bare(&mapped)
+                .arg(turns.to_string())
+                .env("LD_PRELOAD", &library)
+                .env("CAIRN_VERBOSE", "1"),
+        );
+        after(&output, "cairn: locks taken:")
+            .unwrap_or_else(|| panic!("no count of locks: {}", common::describe(&output)))
+    });
+    let figure = (taken[1] - taken[0]) as f64 * 1000.0 / (RUNS[1] - RUNS[0]) as f64;
+    println!("locks per 1,000 reallocs of a mapped chunk: {figure:.2}");
+    golden.compare("locks", "realloc-mapped", figure, WITHIN);
     golden.done();
 }
 

@@ -300,11 +300,36 @@ fn a_wrong_layout_ends_the_process() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.signal() == Some(libc::SIGABRT)
-                && stderr.contains("free(): sized deallocation with a wrong size: 0x"),
+                && stderr.contains("free(): sized deallocation with a wrong size\n"),
             "{:?}, realloc: {}: {}, {stderr}",
             WRONG_LAYOUTS[choice / 2],
             choice % 2,
             output.status,
+        );
+    }
+}
+
+/// A heap of a Rust program is 64 MiB long at most: what is longer has to be mapped.
+#[test]
+fn mmap_max_is_a_preference_and_no_ban() {
+    const CHILD: &str = "TEST_MMAP_MAX";
+    if env::var_os(CHILD).is_some() {
+        let large: Vec<_> = (0..4_u8).map(|i| vec![i; 100 << 20]).collect();
+        assert!(large.iter().zip(0..).all(|(v, i)| v[(100 << 20) - 1] == i));
+        return;
+    }
+    for most in ["0", "1", "2"] {
+        let output = Command::new(env::current_exe().expect("the binary knows its path"))
+            .args(["--exact", "mmap_max_is_a_preference_and_no_ban"])
+            .env(CHILD, "1")
+            .env("MALLOC_MMAP_MAX_", most)
+            .output()
+            .expect("the binary starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{most}: {}, {stderr}",
+            output.status
         );
     }
 }

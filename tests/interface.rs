@@ -65,6 +65,7 @@ promises! {
     memalign_refuses_an_alignment_that_no_object_can_have = "memalign_huge_alignment",
     aligned_alloc_serves_sizes_that_are_no_multiple = "aligned_alloc",
     posix_memalign_returns_its_error_and_leaves_memptr = "posix_memalign",
+    posix_memalign_leaves_errno_as_glibc_does = "posix_memalign_errno",
     valloc_and_pvalloc_are_page_aligned_and_pvalloc_rounds_up = "valloc_pvalloc",
     every_usable_byte_may_be_written = "usable_size",
     malloc_trim_says_whether_memory_went_back = "malloc_trim",
@@ -84,8 +85,8 @@ promises! {
     aligned_requests_without_room_for_a_run_are_taken_for_what_they_are = "aligned_without_room",
     alignment_plus_size_overflow_is_enomem_cve_2026_0861 = "memalign_overflow",
     aligned_alloc_refuses_odd_alignments_with_einval = "aligned_alloc_einval",
-    posix_memalign_never_sets_errno = "posix_memalign_errno",
     free_sized_takes_the_right_sizes = "free_sized",
+    what_caches_hold_counts_as_free = "cached_is_free",
 }
 
 #[test]
@@ -244,6 +245,19 @@ fn mmap_max_bounds_the_mapped_chunks() {
 }
 
 #[test]
+fn mmap_max_is_a_preference_and_no_ban() {
+    let program = "interface/beyond_mmap_max.c";
+    holds_on_cairn(program, &[], &[]);
+    for most in ["0", "1", "2", "5"] {
+        holds_on_cairn(program, &[most], &[]);
+        holds_on_cairn(program, &[most, "stuck"], &[]);
+        holds_on_cairn(program, &[], &[("MALLOC_MMAP_MAX_", most)]);
+        let tunable = format!("glibc.malloc.mmap_max={most}");
+        holds_on_cairn(program, &[], &[("GLIBC_TUNABLES", &tunable)]);
+    }
+}
+
+#[test]
 fn the_mmap_threshold_is_dynamic_up_to_32_mib() {
     if common::differs_in_check_mode("large objects keep their guard pages, so the threshold stays")
     {
@@ -373,6 +387,17 @@ fn arenas_are_by_the_cpus_the_process_may_use() {
         command.envs(mode.iter().copied());
         assert_silent_success(&common::watch(&mut command));
     });
+}
+
+#[test]
+fn arenas_follow_the_affinity_of_today() {
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return common::skip("one CPU");
+    }
+    if common::differs_in_check_mode("all threads use the main arena") {
+        return;
+    }
+    holds_on_cairn("interface/affinity_of_today.c", &[], &[]);
 }
 
 #[test]

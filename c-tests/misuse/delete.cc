@@ -1,4 +1,4 @@
-// Usage: delete twice|array_twice|sized|interior|global
+// Usage: delete twice|array_twice|sized_twice|interior|global
 // What C++ programs do wrong with their operators.
 #include "check.h"
 #include <new>
@@ -25,9 +25,10 @@ int main(int argc, char **argv)
         char *stale = static_cast<char *>(opaque(p));
         delete[] p;
         delete[] stale;
-    } else if (strcmp(argv[1], "sized") == 0) {
-        // A delete through a type that is not the object's.
-        void *p = new Large;
+    } else if (strcmp(argv[1], "sized_twice") == 0) {
+        // A delete through a type that is not the object's, twice.
+        void *p = opaque(new Large);
+        delete static_cast<Small *>(p);
         delete static_cast<Small *>(opaque(p));
     } else if (strcmp(argv[1], "interior") == 0) {
         Large *p = new Large;

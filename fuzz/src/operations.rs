@@ -25,10 +25,11 @@ pub const MODES: [&str; 12] = [
     "MALLOC_MMAP_THRESHOLD_=40000",
 ];
 
-/// The variables that a choice stands for.
+/// The variables that a choice stands for, and the one that has fatal lines show the address.
 pub fn mode(text: &str) -> Vec<CString> {
     let variable = (!text.is_empty()).then(|| CString::new(text));
-    variable.into_iter().flatten().collect()
+    let address = CString::new("CAIRN_ADDRESS=1");
+    variable.into_iter().chain([address]).flatten().collect()
 }
 
 fn run(scene: &mut Scene) {

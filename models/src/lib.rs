@@ -104,9 +104,9 @@ pub mod cache {
 
         /// The destructor of the thread's key.
         pub fn end_of_thread() {
-            if let Some(cache) = crate::stand_in::value_at_end() {
+            while let Some(value) = crate::stand_in::value_at_end() {
                 // SAFETY: as `pthread_setspecific` was given it.
-                unsafe { finish(cache) }
+                unsafe { finish(value) }
             }
         }
     }

@@ -68,6 +68,12 @@ pub fn value_at_end() -> Option<*mut libc::c_void> {
     (!value.is_null()).then_some(value)
 }
 
+/// # Safety
+/// None here.
+pub unsafe fn pthread_getspecific(_: libc::pthread_key_t) -> *mut libc::c_void {
+    SPECIFIC.with(|s| s.get())
+}
+
 type Handler = Option<unsafe extern "C" fn()>;
 /// The models call the handlers themselves.
 ///
@@ -276,8 +282,11 @@ pub mod os {
         super::STARTS.fetch_add(1, super::Relaxed);
         *out = [3, 5];
     }
-    pub fn cpus() -> usize {
+    pub fn affine() -> usize {
         2
+    }
+    pub fn quota() -> usize {
+        usize::MAX
     }
     pub fn errno() -> i32 {
         0
@@ -302,6 +311,7 @@ loom::lazy_static! {
     pub static ref MAPPED: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SIDE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref QUARANTINE: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref CACHES: crate::sync::Lock = crate::sync::Lock::new();
 }
 
 pub mod chunk {
@@ -586,6 +596,17 @@ pub mod arena {
 pub mod cache {
     use super::Watched;
     use crate::arena::Arena;
+
+    /// The list of all caches.
+    pub mod all {
+        pub use super::super::CACHES as LOCK;
+        /// # Safety
+        /// None here.
+        pub unsafe fn enter(_: *mut super::Cache) {}
+        /// # Safety
+        /// None here.
+        pub unsafe fn leave(_: *mut super::Cache) {}
+    }
 
     /// A cache whose bins are a cell.
     #[repr(C)]

@@ -213,6 +213,22 @@ fn a_thread_that_gave_up_its_cache_counts_no_more_and_its_child_neither() {
 }
 
 #[test]
+fn a_thread_that_gave_up_its_cache_has_it_back_when_it_may() {
+    model(|| {
+        cache::thread::init();
+        let before = cache::thread::current();
+        cache::thread::bypass();
+        assert!(cache::thread::current().is_none());
+        cache::thread::restore();
+        assert!(before.is_some() && cache::thread::current() == before);
+        assert_eq!((cache::thread::count(), users()), (1, 1));
+        cache::thread::end_of_thread();
+        assert!(cache::thread::current().is_none());
+        assert_eq!((cache::thread::count(), users()), (0, 0));
+    });
+}
+
+#[test]
 fn a_cache_that_cannot_be_handed_over_is_given_up_and_tried_again() {
     model(|| {
         cache::thread::init();
@@ -233,7 +249,7 @@ fn an_arena_that_is_seen_is_whole() {
         let work = || {
             arenas::assign().lock();
         };
-        arenas::set_cpus(2);
+        arenas::set_quota(2);
         let others: Vec<_> = (0..2).map(|_| thread::spawn(work)).collect();
         for arena in arenas::all() {
             arena.lock();

@@ -251,15 +251,15 @@ extern "C" fn release(p: *mut c_void) {
     unsafe { c::free(p) }
 }
 
-/// `operator delete` with the size that `new` was given.
+/// `operator delete` with the size that `new` was given, or so the program says.
 extern "C" fn release_sized(p: *mut c_void, size: usize) {
-    // SAFETY: C++ asks of its caller what free_sized asks of ours.
-    unsafe { c::free_sized(p, size) }
+    // SAFETY: C++ asks of its caller what free asks of ours.
+    unsafe { c::delete_sized(p, DEFAULT_ALIGNMENT, size) }
 }
 
-/// `operator delete` with the size and alignment that `new` was given, in the
-/// order C++ has them.
+/// `operator delete` with the size and alignment that `new` was given, or so
+/// the program says, in the order C++ has them.
 extern "C" fn release_aligned_sized(p: *mut c_void, size: usize, align: usize) {
-    // SAFETY: C++ asks of its caller what free_aligned_sized asks of ours.
-    unsafe { c::free_aligned_sized(p, align, size) }
+    // SAFETY: C++ asks of its caller what free asks of ours.
+    unsafe { c::delete_sized(p, align, size) }
 }

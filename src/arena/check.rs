@@ -7,7 +7,7 @@
 //! the map says which bins hold any. I7 a mark of a region of chunks is a freed chunk that waits,
 //! and the sums fit. I8 every region of a heap is in the table under its heap. I9 each granule of
 //! a slot is marked as free, or ahead in a cache's strip, or part of exactly one object, whose
-//! state is at its start alone; and no free span is longer than the slot's bound. I12 a page is
+//! state is at its start alone; and no free span is longer than the slot's bound. I13 a page is
 //! marked as idle or as gone exactly if it is wholly free. I10 (an arena's state is touched under
 //! its lock) and I11 (side memory is never unmapped) are kept by types and by `side`.
 
@@ -325,7 +325,7 @@ impl State {
         sums.vacant += r.free as usize * ALIGN;
         let full = r.map.full_pages(slots::WHOLE);
         if full != r.pages.free() {
-            return Err(no(12, p));
+            return Err(no(13, p));
         }
         sums.pages += full.len();
         let bound = usize::from(r.bound);

@@ -1,4 +1,4 @@
-//! I12, checked: a page is marked as idle or as gone exactly if it is wholly free.
+//! I13, checked: a page is marked as idle or as gone exactly if it is wholly free.
 
 use super::State;
 use super::check::{Broken, no};
@@ -21,7 +21,7 @@ impl State {
                 free += pages.free().len();
                 idle += pages.idle().len();
                 if !pages.idle().and(pages.gone()).is_empty() {
-                    return Err(no(12, at));
+                    return Err(no(13, at));
                 }
                 at += REGION;
             }
@@ -40,7 +40,7 @@ impl State {
         if (free, idle, queued) == (seen, self.extents.idle(), self.extents.idle()) {
             Ok(())
         } else {
-            Err(no(12, free))
+            Err(no(13, free))
         }
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn free_pages(from: usize, to: usize) -> Result<usize, Broken> {
         let pages = PageSet::of(at, end);
         // SAFETY: a region of a heap's, seen to be there by `check_heap`.
         if pages != unsafe { (*records::of(at)).pages.free() }.and(pages) {
-            return Err(no(12, at));
+            return Err(no(13, at));
         }
         at = end;
     }
@@ -69,7 +69,7 @@ pub(super) fn no_free_pages(from: usize, to: usize) -> Result<(), Broken> {
         // SAFETY: a region of a heap's, seen to be there by `check_heap`.
         let free = unsafe { (*records::of(at)).pages.free() };
         if !free.and(PageSet::of(at, end)).is_empty() {
-            return Err(no(12, from + 8));
+            return Err(no(13, from + 8));
         }
         at = end;
     }

@@ -62,6 +62,11 @@ impl Strip {
         }
     }
 
+    /// Bytes that no object has yet.
+    pub fn left(&self) -> usize {
+        self.end.saturating_sub(self.at.load(Relaxed))
+    }
+
     fn span(&self) -> Option<Span> {
         let at = self.at.load(Relaxed);
         (at < self.end).then(|| Span {

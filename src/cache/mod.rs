@@ -4,6 +4,8 @@
 //! `malloc` returns. Each entry carries a witness, so that taking one checks that it is still
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
+pub mod all;
+pub mod nothing;
 pub mod refill;
 pub mod thread;
 
@@ -71,6 +73,8 @@ pub struct Cache {
     room: usize,
     /// Slow operations so far.
     slow: u32,
+    /// Its neighbours in the list of all caches.
+    links: all::Links,
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
     first: MaybeUninit<[[Entry; refill::FIRST]; CLASSES]>,
@@ -98,13 +102,14 @@ pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     }
 }
 
-/// An object for `n` bytes off the strip, if runs serve it and the strip is long enough.
+/// An object for `n` bytes off the strip, if runs serve it and the strip is long enough. Not for 0
+/// bytes: of those freed objects come first ([`nothing`]).
 #[inline(always)]
 pub fn cut(n: usize) -> *mut u8 {
-    if !class::is_for_run(n) {
+    if !class::may_cut(n) {
         return ptr::null_mut();
     }
-    let class = n.max(1).div_ceil(ALIGN);
+    let class = n.div_ceil(ALIGN);
     let strip: *const Strip = ptr::with_exposed_provenance(tls::get() + offset_of!(Bins, strip));
     // SAFETY: only this thread uses its bins and strip, and whoever has none has an empty one; the
     // granules ahead are no object's (I9).
@@ -125,7 +130,7 @@ pub fn take_as_chunk(n: usize) -> *mut u8 {
     if n > RUN_LIMIT || class::is_for_run(n) {
         return ptr::null_mut();
     }
-    take_chunk(class::exact_bin(chunk_size(n)), n, nothing)
+    take_chunk(class::exact_bin(chunk_size(n)), n, no_object)
 }
 
 /// A chunk for `n` bytes at a multiple of `align`, if one of the newest of its class lies so.
@@ -141,7 +146,7 @@ pub fn take_aligned(align: usize, n: usize) -> *mut u8 {
         for _ in 0..(*bin).len().min(LOOKS) {
             if (*entry).p & (align - 1) == 0 {
                 newest.swap(entry);
-                return take_chunk(offset, n, nothing);
+                return take_chunk(offset, n, no_object);
             }
             entry = entry.wrapping_sub(1);
         }
@@ -209,7 +214,7 @@ fn swapped(p: usize) -> *mut u8 {
 }
 
 /// Null, for callers of [`take`] that only ask the cache.
-pub fn nothing(_: usize) -> *mut u8 {
+pub fn no_object(_: usize) -> *mut u8 {
     ptr::null_mut()
 }
 

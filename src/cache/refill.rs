@@ -40,7 +40,7 @@ const LOOK: u32 = 256;
 
 /// Gives freed entries back to the arenas they came from, and stays in one as long as it can: a
 /// thread's end locks each arena about once, not once a class.
-struct Spill {
+pub(super) struct Spill {
     held: Option<(&'static Arena, Locked<'static>)>,
 }
 
@@ -49,7 +49,7 @@ impl Spill {
         Self { held: None }
     }
 
-    fn put(&mut self, mut entries: &[Entry], class: usize) {
+    pub(super) fn put(&mut self, mut entries: &[Entry], class: usize) {
         while let Some(first) = entries.first() {
             // SAFETY: cached entries were vetted, so their regions have records (I8).
             let home = unsafe { owner(records::of(first.p)) };
@@ -95,7 +95,7 @@ fn most(class: usize) -> usize {
 }
 
 impl Cache {
-    fn bin(&mut self, class: usize) -> *mut Bin {
+    pub(super) fn bin(&mut self, class: usize) -> *mut Bin {
         (&raw mut self.bins.of)
             .cast::<Bin>()
             .wrapping_add(class.min(CLASSES - 1))
@@ -177,9 +177,9 @@ impl Cache {
                 (*bin).set_top((*bin).base.add(got));
             }
             if class::is_run(class) {
-                super::take_object(class << BIN_SHIFT, 0, super::nothing)
+                super::take_object(class << BIN_SHIFT, 0, super::no_object)
             } else {
-                super::take_chunk(class << BIN_SHIFT, 0, super::nothing)
+                super::take_chunk(class << BIN_SHIFT, 0, super::no_object)
             }
         }
     }
@@ -335,6 +335,7 @@ impl Cache {
         }
         self.count_cut();
         let mut to = Spill::new();
+        self.spill_taken_over(&mut to);
         for class in 1..CLASSES {
             let bin = self.bin(class);
             // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
@@ -359,6 +360,8 @@ impl Cache {
     /// Gives everything back, the arrays too.
     pub(super) fn drain(&mut self) {
         let mut to = Spill::new();
+        self.spill_taken_over(&mut to);
+        self.drop_taken_over();
         for class in 1..CLASSES {
             // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
             if unsafe { !(*self.bin(class)).base.is_null() } {
@@ -373,6 +376,7 @@ impl Cache {
     pub fn flush(&mut self) {
         self.drop_strip();
         let mut to = Spill::new();
+        self.spill_taken_over(&mut to);
         for class in 1..CLASSES {
             let bin = self.bin(class);
             // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).

@@ -3,13 +3,17 @@
 //! ```text
 //!   EMPTY --first slow call--> a cache of its own --thread ends--> FINISHED
 //!     ^                         |  ^                        |
-//!     '-- no room for its key --'  '---- parked, a few <----'   (else: all given back)
+//!     |-- no room for its key --'  |---- parked, a few <----'   (else: all given back)
+//!     '-- M_PERTURB ---------------'  (emptied, kept by its key; comes back with M_PERTURB 0)
 //! ```
+//!
+//! A thread ends when its destructors have had all their rounds: what those of other keys free
+//! costs what a free costs.
 //!
 //! A finished thread's small cache is parked for the next thread that begins: where threads come
 //! and go, neither end costs a hundred visits to the arena. A large one is given back at once.
 
-use super::Cache;
+use super::{Cache, all};
 use crate::arena::Arena;
 use crate::sync::tls;
 use crate::{arenas, side, statics};
@@ -24,6 +28,11 @@ use core::sync::atomic::{
 const PARKED: usize = 4;
 /// A cache whose arrays could hold more than this many bytes is not parked.
 const PARK_ROOM: usize = 512 << 10;
+
+/// Rounds of destructors of thread-specific data that a thread goes through at most while some set
+/// their values again (`PTHREAD_DESTRUCTOR_ITERATIONS`, in glibc and musl). A power of two: the low
+/// bits of the key's value count them.
+const ROUNDS: usize = 4;
 
 /// The key, and 1; 0 for none.
 static KEY: AtomicUsize = AtomicUsize::new(0);
@@ -60,9 +69,15 @@ pub fn bypass() {
     leave();
 }
 
+/// From now on threads have caches again, each from its next call that could use one.
+pub fn restore() {
+    BYPASS.store(false, Relaxed);
+}
+
+/// Empties this thread's cache, which its key's value keeps.
 fn leave() {
     if let Some(cache) = existing() {
-        part(cache, statics::finished());
+        part(cache, statics::empty());
         // SAFETY: the word no longer leads to it, and its thread is this one.
         unsafe { (*cache).drain() };
     }
@@ -109,9 +124,13 @@ pub fn current() -> Option<*mut Cache> {
         _ => return None, // without the destructor a cache would be lost with its thread
     };
     let forks = FORKS.load(Acquire);
-    let cache = match unpark() {
-        Some(cache) => cache,
-        None => create()?,
+    // SAFETY: the key is ours.
+    let cache = match own_cache(unsafe { libc::pthread_getspecific(key) }) {
+        (cache, _) if !cache.is_null() => count_in(cache),
+        _ => match unpark() {
+            Some(cache) => cache,
+            None => create()?,
+        },
     };
     // Published before `pthread_setspecific`, which may allocate and so come back here.
     tls::set(cache.expose_provenance());
@@ -136,6 +155,7 @@ fn create() -> Option<*mut Cache> {
     unsafe {
         cache.cast::<u8>().write_bytes(0, offset_of!(Cache, first));
         (*cache).arena = arenas::assign();
+        all::enter(cache);
     }
     Some(cache)
 }
@@ -146,10 +166,25 @@ pub fn arena() -> &'static Arena {
     existing().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
 }
 
-/// The thread ends: its cache is parked or given back, and it never gets another.
-unsafe extern "C" fn finish(cache: *mut libc::c_void) {
-    let cache: *mut Cache = cache.cast();
+/// The cache that a value of the key names, and the rounds of destructors it has been through.
+fn own_cache(value: *mut libc::c_void) -> (*mut Cache, usize) {
+    let rounds = value.addr() % ROUNDS;
+    (value.cast::<u8>().wrapping_sub(rounds).cast(), rounds)
+}
+
+/// The thread ends, but for the rounds of destructors still to come. In the last its cache is
+/// parked or given back, and it never gets another.
+unsafe extern "C" fn finish(value: *mut libc::c_void) {
+    let (cache, rounds) = own_cache(value);
+    let next = value.cast::<u8>().wrapping_add(1).cast();
+    let key = KEY.load(Relaxed).wrapping_sub(1) as libc::pthread_key_t;
+    // SAFETY: the key is ours.
+    if rounds + 1 < ROUNDS && unsafe { libc::pthread_setspecific(key, next) } == 0 {
+        return;
+    }
     part(cache, statics::finished());
+    // Also where it had given up its cache.
+    tls::set(statics::finished());
     // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
     unsafe { hand_over(cache) };
 }
@@ -173,6 +208,7 @@ unsafe fn discard(cache: *mut Cache) {
     // SAFETY: the caller's.
     unsafe {
         (*cache).drain();
+        all::leave(cache);
         side::give(cache.expose_provenance(), size_of::<Cache>());
     }
 }
@@ -193,9 +229,14 @@ fn unpark() -> Option<*mut Cache> {
         let cache = place.swap(ptr::null_mut(), Acquire);
         (!cache.is_null()).then_some(cache)
     })?;
-    // SAFETY: swapped out, so ours; its arena lives forever.
-    unsafe { (*(*taken).arena).threads.fetch_add(1, Relaxed) };
-    Some(taken)
+    Some(count_in(taken))
+}
+
+/// Counts for the arena of a cache that this thread takes.
+fn count_in(cache: *mut Cache) -> *mut Cache {
+    // SAFETY: this thread's; its arena lives forever.
+    unsafe { (*(*cache).arena).threads.fetch_add(1, Relaxed) };
+    cache
 }
 
 /// Gives back what this thread's cache and the parked ones hold, for `malloc_trim`.

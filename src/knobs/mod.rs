@@ -4,11 +4,9 @@
 //! A value that can't be used is ignored, and never ends the program. The environment is read
 //! once, in place, before the first chunk exists.
 
-use core::ffi::CStr;
-
-use libc::{c_char, c_int};
-
 use crate::config::{CACHE_LIMIT, HUGE_FROM, PURGE_DELAY, RUN_LIMIT};
+use core::ffi::CStr;
+use libc::{c_char, c_int};
 
 /// `mallopt`'s parameter numbers, as `<malloc.h>` gives them.
 mod option {
@@ -70,8 +68,10 @@ pub struct Knobs {
     pub purge_delay: usize,
     /// Length of a heap from which it grows by huge pages, bytes.
     pub huge_from: usize,
-    /// One line at exit says that Cairn served the process.
+    /// One line at exit says that Cairn served the process; a fatal line shows its address.
     pub verbose: bool,
+    /// See `verbose`.
+    pub address: bool,
     /// In check mode: the byte that freed memory is filled with.
     pub free_fill: u8,
     /// In check mode: most bytes of freed memory that wait.
@@ -101,6 +101,7 @@ impl Knobs {
         purge_delay: PURGE_DELAY,
         huge_from: HUGE_FROM,
         verbose: false,
+        address: false,
         // A word of it is no address, so following a stale pointer faults.
         free_fill: 0xde,
         quarantine_bytes: 16 << 20,
@@ -332,13 +333,12 @@ impl Reading {
             (b"PURGE_DELAY", Some(value)) if value <= u64::from(u32::MAX) => {
                 self.knobs.purge_delay = value as usize;
             }
-            (b"HUGE_FROM", Some(value)) => {
-                self.knobs.huge_from = match value {
-                    0 => usize::MAX,
-                    mib => (mib as usize).saturating_mul(1 << 20),
-                };
+            (b"HUGE_FROM", Some(0)) => self.knobs.huge_from = usize::MAX,
+            (b"HUGE_FROM", Some(mib)) => {
+                self.knobs.huge_from = (mib as usize).saturating_mul(1 << 20);
             }
             (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
+            (b"ADDRESS", Some(value)) => self.knobs.address = value != 0,
             (b"FREE_FILL", Some(value)) => {
                 self.knobs.free_fill = u8::try_from(value).unwrap_or(self.knobs.free_fill);
             }

@@ -19,15 +19,25 @@ pub mod registry;
 
 pub use registry::{LOCK, Totals};
 
+/// Whether a mapping may be one more than `M_MMAP_MAX`. That is a preference of the heap and no ban:
+/// what no heap can hold is mapped all the same, as in glibc.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The heap may still serve the request.
+    Kept,
+    /// Nothing else does.
+    Ignored,
+}
+
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed.
-pub fn map(n: usize, align: usize) -> Option<usize> {
+pub fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
     let page = os::page();
     let slack = if align > ALIGN { align } else { 0 };
     let len = n
         .checked_add(ALIGN)?
         .checked_add(slack)?
         .checked_next_multiple_of(page)?;
-    let m = obtain(len, true, true)?;
+    let m = obtain(len, true, true, bound)?;
     let p = round_up(m.base + ALIGN, align);
     let mut m = Mapping {
         p,
@@ -51,9 +61,9 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
 
 /// A mapping of this length, all zero, readable and writable or only reserved, and a place for it
 /// in the registry. One that the kernel would not take back serves if that `suits`.
-pub fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
+pub fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> Option<Mapping> {
     let old = with(|r| {
-        if r.totals.chunks >= settings::mmap_max() {
+        if bound == Bound::Kept && r.totals.chunks >= settings::mmap_max() {
             return Err(());
         }
         match suits.then(|| r.unstick(Some(len))).flatten() {
@@ -198,25 +208,60 @@ pub fn free(p: usize) -> bool {
     true
 }
 
-/// Resizes a mapped chunk for `n` bytes, moving it by its pages; `None` leaves it as it was.
-pub fn resize(p: usize, n: usize) -> Option<usize> {
-    let lead = {
-        let m = with(|r| {
-            r.find(p).map(|i| {
-                // SAFETY: `find` names a place of the table.
-                unsafe { *r.place(i) }
-            })
-        })?;
-        p - m.base
+/// What became of a mapped chunk that was to be resized.
+pub enum Resized {
+    /// No mapped chunk starts there.
+    Unknown,
+    /// It cannot be of the size that the caller named.
+    Misfit,
+    /// It holds what was asked for, here.
+    At(usize),
+    /// It is as it was, with this many payload bytes.
+    Stays(usize),
+}
+
+/// Resizes a mapped chunk for `n` bytes, moving it by its pages, unless it is to become smaller
+/// than `least`. Where the caller says what it `had`, that is compared.
+///
+/// One look and one lock, where it keeps its pages; two locks where the kernel is asked between.
+pub fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Resized {
+    let page = os::page();
+    let claimed = with(|r| {
+        let Some(i) = r.find(p) else {
+            return Err(Resized::Unknown);
+        };
+        // SAFETY: `find` names a place of the table.
+        let place = unsafe { &mut *r.place(i) };
+        let m = *place;
+        if m.stuck {
+            return Err(Resized::Unknown);
+        }
+        vet(p);
+        let have = m.base + m.len - p;
+        if had.is_some_and(|n| n > have || have - n >= page && !m.loose) {
+            return Err(Resized::Misfit);
+        }
+        let len = n.checked_add(p - m.base);
+        match len.and_then(|len| len.checked_next_multiple_of(page)) {
+            Some(len) if n >= least || n >= have => {
+                if len == m.len {
+                    place.loose = false;
+                    return Err(Resized::At(p));
+                }
+                let m = r.take(i);
+                r.uncount(&m);
+                Ok((m, len))
+            }
+            _ => Err(Resized::Stays(have)),
+        }
+    });
+    let (m, len) = match claimed {
+        Ok(claimed) => claimed,
+        Err(done) => return done,
     };
-    let len = n.checked_add(lead)?.checked_next_multiple_of(os::page())?;
-    let m = claim(p)?;
-    let moved = if len == m.len {
-        Some(m.base)
-    } else {
-        // SAFETY: the mapping is ours, and nobody else can find it.
-        unsafe { os::remap(m.base, m.len, len) }
-    };
+    let lead = p - m.base;
+    // SAFETY: the mapping is ours, and nobody else can find it.
+    let moved = unsafe { os::remap(m.base, m.len, len) };
     let kept = Mapping {
         loose: m.loose || len < m.len,
         ..m
@@ -231,7 +276,10 @@ pub fn resize(p: usize, n: usize) -> Option<usize> {
         r.insert(now);
         r.count(&now);
     });
-    moved.map(|_| now.p)
+    match moved {
+        Some(_) => Resized::At(now.p),
+        None => Resized::Stays(m.base + m.len - p),
+    }
 }
 
 /// What is mapped.

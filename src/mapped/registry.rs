@@ -17,6 +17,9 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// First capacity of the registry, entries; it doubles at half full.
 const FIRST: usize = 64;
+/// Without memory for a larger table it fills until one place in so many is free: a search ends at
+/// a free place, and is the longer the fewer there are.
+const SPARE: usize = 8;
 
 /// One mapping.
 #[derive(Clone, Copy)]
@@ -138,15 +141,22 @@ impl Registry {
     pub fn place(&self, i: usize) -> *mut Mapping {
         ptr::with_exposed_provenance_mut::<Mapping>(self.table).wrapping_add(i & (self.places - 1))
     }
-    fn home(p: usize) -> usize {
-        (p >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
+    /// Where the search for `p` begins.
+    ///
+    /// Mappings of one length lie at equal distances. One multiplication keeps that: for some
+    /// lengths thousands of them then share a few places, whichever of its bits are taken. Two with
+    /// a fold between do not, and the high bits are those that every bit of `p` reaches.
+    fn home(&self, p: usize) -> usize {
+        let x = (p >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let x = (x ^ x >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        x >> (usize::BITS - self.places.trailing_zeros())
     }
     /// The place of the mapping whose payload is `p`.
     pub fn find(&self, p: usize) -> Option<usize> {
         if self.places == 0 || p == 0 {
             return None;
         }
-        let mut i = Self::home(p);
+        let mut i = self.home(p);
         loop {
             // SAFETY: a place of the table, with the registry locked (I11).
             match unsafe { (*self.place(i)).p } {
@@ -163,13 +173,14 @@ impl Registry {
         room
     }
     fn widen(&mut self) -> bool {
-        if (self.used + KEPT.load(Relaxed)) * 2 < self.places {
+        let taken = self.used + KEPT.load(Relaxed);
+        if taken * 2 < self.places {
             return true;
         }
         let (old, places) = (self.table, self.places);
         let new = if places == 0 { FIRST } else { places * 2 };
         let Some(table) = side::zeroed(new * size_of::<Mapping>()) else {
-            return false;
+            return taken < places - places / SPARE;
         };
         (self.table, self.places, self.used) = (table, new, 0);
         for i in 0..places {
@@ -193,7 +204,7 @@ impl Registry {
         KEPT.fetch_sub(1, Relaxed);
     }
     fn put(&mut self, m: Mapping) {
-        let mut i = Self::home(m.p);
+        let mut i = self.home(m.p);
         // SAFETY: a place of the table, with the registry locked (I11).
         while unsafe { (*self.place(i)).p } != 0 {
             i += 1;
@@ -221,7 +232,7 @@ impl Registry {
             if m.p == 0 {
                 break;
             }
-            if (i.wrapping_sub(Self::home(m.p)) & mask) >= (i.wrapping_sub(hole) & mask) {
+            if (i.wrapping_sub(self.home(m.p)) & mask) >= (i.wrapping_sub(hole) & mask) {
                 // SAFETY: a place of the table, with the registry locked (I11).
                 unsafe { *self.place(hole) = m };
                 hole = i;
@@ -266,16 +277,96 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::scripted;
 
-    #[test]
-    fn a_chunk_that_is_out_finds_its_place_again() {
-        let mut r = Registry {
+    const fn empty() -> Registry {
+        Registry {
             table: 0,
             places: 0,
             used: 0,
             cursor: 0,
-            totals: Totals::default(),
+            totals: Totals {
+                chunks: 0,
+                bytes: 0,
+                max_chunks: 0,
+                max_bytes: 0,
+            },
+        }
+    }
+
+    /// Mappings of one length lie side by side, whatever it is and however many there are: the
+    /// places that a search visits are counted.
+    #[test]
+    fn a_search_is_short_whatever_the_distance_of_the_mappings() {
+        const TOP: usize = 0x7fff_ffff_f000;
+        let mut r = empty();
+        let lengths = (1..32).chain([7_582, 7_583, 10_946, 65_536, 832_040, 1 << 20]);
+        for pages in lengths.chain((100..9_000).step_by(677)) {
+            let count = 16_000.min(TOP / 2 / (pages << 12));
+            let payload = |i| TOP - i * (pages << 12) + 16;
+            for i in 1..=count {
+                assert!(r.keep());
+                r.insert(Mapping {
+                    p: payload(i),
+                    ..Mapping::empty(payload(i) - 16, pages << 12)
+                });
+            }
+            let (mut all, mut most) = (0, 0);
+            for i in 1..=count {
+                let Some(at) = r.find(payload(i)) else {
+                    unreachable!("entered above");
+                };
+                let visits = at.wrapping_sub(r.home(payload(i))) & (r.places - 1);
+                (all, most) = (all + visits, most.max(visits));
+            }
+            for i in 1..=count {
+                let out = r.find(payload(i)).map(|at| r.take(at));
+                assert_eq!(out.map(|m| m.p), Some(payload(i)));
+                forgo();
+            }
+            let what = std::format!("{count} of {pages} pages: {all} visits, at most {most}");
+            assert!(all <= count && most <= 100, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_cannot_grow_takes_more_than_half() {
+        let mut r = empty();
+        let mapping = |i: usize| Mapping {
+            p: i << 20,
+            ..Mapping::empty(i << 20, 4096)
         };
+        let mut held = 0;
+        // The next table is larger than what side memory may have at hand: it has to be mapped.
+        while r.places * 2 * size_of::<Mapping>() <= 64 << 10 {
+            assert!(r.keep());
+            held += 1;
+            r.insert(mapping(held));
+        }
+        let places = r.places;
+        scripted::refuse_all(true);
+        while held < places && r.keep() {
+            held += 1;
+            r.insert(mapping(held));
+        }
+        scripted::refuse_all(false);
+        // Other tests may have chunks out.
+        assert_eq!(r.places, places);
+        assert!(
+            held > places * 3 / 4 && held <= places - places / SPARE,
+            "{held} of {places}"
+        );
+        assert!((1..=held).all(|i| r.find(i << 20).is_some()));
+        assert_eq!(r.find((held + 1) << 20), None);
+        // The system gives again.
+        assert!(r.keep());
+        assert_eq!(r.places, 2 * places);
+        forgo();
+    }
+
+    #[test]
+    fn a_chunk_that_is_out_finds_its_place_again() {
+        let mut r = empty();
         let m = |i: usize| Mapping {
             p: i << 16,
             ..Mapping::empty(i << 16, 4096)

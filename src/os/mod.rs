@@ -13,7 +13,7 @@ pub mod scripted;
 pub mod stay;
 pub mod streams;
 
-pub use cpus::cpus;
+pub use cpus::{affine, quota};
 
 use core::ops::Range;
 use core::ptr;

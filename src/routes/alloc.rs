@@ -1,13 +1,14 @@
 //! Requests that the fast path could not serve.
 
 use super::start::{self, Route};
-use crate::arena::split::{Carved, Fresh};
+use crate::arena::split::Fresh;
 use crate::arena::supply::Growth;
 use crate::arena::{Arena, Entry};
 use crate::arenas::candidates;
 use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST};
+use crate::mapped::{self, Bound};
 use crate::watch::{checked, perturb};
-use crate::{cache, class, mapped, settings};
+use crate::{cache, class, settings};
 use core::ptr;
 
 /// As [`super::allocate`], from the start.
@@ -26,6 +27,12 @@ fn slower(n: usize) -> *mut u8 {
     let p = cache::take_as_chunk(n);
     if !p.is_null() {
         return p;
+    }
+    if n == 0 {
+        let p = cache::nothing::take();
+        if !p.is_null() {
+            return p;
+        }
     }
     if start::route() == Route::Checked {
         return checked::allocate(n);
@@ -114,35 +121,31 @@ fn search_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -
         clean_from: 0,
     };
     let size = class::aligned_chunk_for(n, align);
-    let take = |a: &Arena, growth: Growth| -> Option<Carved> {
+    let take = |a: &Arena, growth: Growth| {
         let mut state = a.lock();
         let got = state.take(size, align, growth);
         state.audit();
-        got
+        got.map(|c| Fresh {
+            p: c.chunk.payload(),
+            clean_from: c.clean_from,
+        })
+    };
+    let mapped = |bound| {
+        let p = mapped::map(n, align, bound)?;
+        Some(Fresh { p, clean_from: p })
     };
     let big = size >= settings::mmap_threshold() && n > CACHE_LIMIT;
-    let carved = if big {
+    if big {
         // Free memory first; growing the heap for it only when the system maps no more.
-        if let Some(c) = take(mine, Growth::No) {
-            Some(c)
-        } else if let Some(p) = mapped::map(n, align) {
-            return Fresh { p, clean_from: p };
-        } else {
-            candidates(mine).find_map(|a| take(a, growth))
+        let got = take(mine, Growth::No).or_else(|| mapped(Bound::Kept));
+        if let Some(got) = got {
+            return got;
         }
-    } else {
-        match candidates(mine).find_map(|a| take(a, growth)) {
-            None => match mapped::map(n, align) {
-                Some(p) => return Fresh { p, clean_from: p },
-                None => None,
-            },
-            found => found,
-        }
-    };
-    carved.map_or(none, |c| Fresh {
-        p: c.chunk.payload(),
-        clean_from: c.clean_from,
-    })
+    }
+    candidates(mine)
+        .find_map(|a| take(a, growth))
+        .or_else(|| mapped(Bound::Ignored))
+        .unwrap_or(none)
 }
 
 /// Memory for `n` bytes, all zero, or null.

@@ -23,9 +23,14 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
 /// All locks but the first, in their order: arena table, arenas by index, mapped chunks, side
-/// memory, check mode's quarantine. The first is the start's.
+/// memory, check mode's quarantine, the list of caches. The first is the start's.
 fn others() -> impl Iterator<Item = &'static Lock> {
-    let after: [&'static Lock; 3] = [&mapped::LOCK, &side::LOCK, &quarantine::LOCK];
+    let after: [&'static Lock; 4] = [
+        &mapped::LOCK,
+        &side::LOCK,
+        &quarantine::LOCK,
+        &cache::all::LOCK,
+    ];
     core::iter::once(&arenas::LOCK)
         .chain(arenas::all().map(|a| &a.lock))
         .chain(arenas::all().map(|a| &a.purging))

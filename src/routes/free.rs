@@ -23,15 +23,15 @@ pub fn slow(p: usize) {
         return checked::free(p);
     }
     let errno = os::errno();
-    match vet::look(p) {
-        Found::Object(class) => object(p, class),
-        Found::Chunk(c, size) => chunk(c, size),
-        Found::Mapped(_) => {
-            if !mapped::free(p) {
-                fatal::die("munmap_chunk(): invalid pointer", p);
-            }
+    let word = region::word(p);
+    // Who takes a mapped chunk has looked for it.
+    if word != 0 || !mapped::free(p) {
+        match vet::look_in(word, p) {
+            Found::Object(class) => object(p, class),
+            Found::Chunk(c, size) => chunk(c, size),
+            Found::Mapped(_) => fatal::die("munmap_chunk(): invalid pointer", p),
+            Found::Bad(why) => refuse(why, p),
         }
-        Found::Bad(why) => refuse(why, p),
     }
     os::set_errno(errno);
 }
@@ -46,6 +46,18 @@ pub fn sized(p: usize, n: usize, align: usize) {
         let errno = os::errno();
         check_size(p, n, align);
         os::set_errno(errno);
+        slow(p);
+    }
+}
+
+/// As [`slow`], for memory that C++ says to be `n` bytes at a multiple of `align`. Programs get it
+/// wrong and work on every other malloc, so only check mode looks. Keeps `errno`.
+#[cold]
+#[inline(never)]
+pub fn hinted(p: usize, n: usize, align: usize) {
+    if start::route() == Route::Checked {
+        sized(p, n, align);
+    } else {
         slow(p);
     }
 }
@@ -66,8 +78,14 @@ fn misfit(p: usize, n: usize) {
     match vet::look(p) {
         Found::Mapped(have) if n <= have && mapped::is_loose(p) => {}
         _ if checked::is_exactly(p, n) => {}
-        _ => fatal::die("free(): sized deallocation with a wrong size", p),
+        _ => wrong_size(p),
     }
+}
+
+/// The last words for an object that is not of the size its caller named.
+#[cold]
+pub fn wrong_size(p: usize) -> ! {
+    fatal::die("free(): sized deallocation with a wrong size", p)
 }
 
 fn object(p: usize, class: usize) {

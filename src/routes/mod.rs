@@ -50,3 +50,12 @@ pub fn usable(p: usize) -> Result<usize, Why> {
         Found::Bad(why) => Err(why),
     }
 }
+
+/// As [`release`], where the caller's size and alignment are a hint (C++'s sized delete): nobody
+/// looks at them, but in check mode the process ends if they cannot be right.
+#[inline(always)]
+pub fn release_hinted(p: *mut u8, n: usize, align: usize) {
+    if !cache::put(p.addr()) {
+        free::hinted(p.expose_provenance(), n, align);
+    }
+}

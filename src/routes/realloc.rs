@@ -1,14 +1,15 @@
 //! Resizing: in place where the chunk behind allows it, by moving pages, and at last by copying.
 
-use super::alloc;
 use super::start::{self, Route};
+use super::{alloc, free};
 use crate::arena::records;
 use crate::arena::{owner, surplus};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
-use crate::vet::{Found, found};
+use crate::mapped::{self, Resized};
+use crate::vet::{self, Found, alive, found};
 use crate::watch::checked;
-use crate::{class, fatal, mapped, os, settings};
+use crate::{class, fatal, os, region, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
@@ -21,16 +22,35 @@ pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
         let _ = found(p.addr());
         return ptr::null_mut();
     }
-    let (have, in_place) = match found(p.addr()) {
+    let word = region::word(p.addr());
+    if word == 0 {
+        return remap(p, n, None);
+    }
+    let (have, in_place) = match alive(vet::look_in(word, p.addr()), p.addr()) {
         Found::Object(class) => {
             // Only within its class: a sized free must find the class its size belongs to.
             (class::size_of(class), class::of_request(n) == class)
         }
         Found::Chunk(c, size) => (class::usable(size), chunk(c, size, n)),
-        Found::Mapped(have) => return remap(p, have, n),
-        Found::Bad(_) => return ptr::null_mut(),
+        Found::Mapped(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if in_place { p } else { copy(p, have, n) }
+}
+
+/// As [`resize`] at a multiple of `align`, of an object that the caller says to be `had` bytes; if
+/// it cannot be, the process ends.
+pub fn resize_claimed(p: *mut u8, had: usize, align: usize, n: usize) -> *mut u8 {
+    let plain = align <= ALIGN;
+    if plain && n <= MAX_REQUEST && region::word(p.addr()) == 0 && start::route() != Route::Checked
+    {
+        return remap(p, n, Some(had));
+    }
+    free::check_size(p.addr(), had, align);
+    if plain {
+        resize(p, n)
+    } else {
+        resize_aligned(p, align, n)
+    }
 }
 
 /// Whether a chunk now holds `n` bytes where it is.
@@ -61,18 +81,31 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     done
 }
 
-fn remap(p: *mut u8, have: usize, n: usize) -> *mut u8 {
+/// Resizes what must be a mapped chunk, since it lies in no heap.
+fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
     // What has become small belongs into the heap, unless it is about as large as before.
-    if n < have && n < settings::mmap_threshold() / 2 {
-        let moved = copy(p, have, n);
-        if !moved.is_null() {
-            return moved;
+    let least = settings::mmap_threshold() / 2;
+    let at = p.expose_provenance();
+    match mapped::resize(at, n, least, had) {
+        Resized::At(to) => ptr::with_exposed_provenance_mut(to),
+        Resized::Stays(have) if n < least && n < have => {
+            let moved = copy(p, have, n);
+            if !moved.is_null() {
+                return moved;
+            }
+            match mapped::resize(at, n, 0, None) {
+                Resized::At(to) => ptr::with_exposed_provenance_mut(to),
+                _ => p,
+            }
+        }
+        Resized::Stays(have) if n <= have => p,
+        Resized::Stays(have) => copy(p, have, n),
+        Resized::Misfit => free::wrong_size(at),
+        Resized::Unknown => {
+            found(at);
+            ptr::null_mut()
         }
     }
-    if let Some(moved) = mapped::resize(p.expose_provenance(), n) {
-        return ptr::with_exposed_provenance_mut(moved);
-    }
-    if n <= have { p } else { copy(p, have, n) }
 }
 
 fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
@@ -92,13 +125,14 @@ pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return checked::resize(p, align, n);
     }
-    let have = match found(p.addr()) {
+    let what = found(p.addr());
+    let have = match what {
         Found::Object(class) => class::size_of(class),
         Found::Chunk(_, size) => class::usable(size),
         Found::Mapped(have) => have,
         Found::Bad(_) => return ptr::null_mut(),
     };
-    if fits(found(p.addr()), align, n) {
+    if fits(what, align, n) {
         return p;
     }
     let new = alloc::aligned(align, n);

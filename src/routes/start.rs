@@ -89,7 +89,7 @@ pub fn begin() {
         let mut secret = [0; 2];
         os::secret(&mut secret);
         chunk::set_key(secret);
-        arenas::set_cpus(os::cpus());
+        arenas::set_quota(os::quota());
         // SAFETY: getauxval has no precondition; `environ` is libc's, and nobody changes the
         // environment while the first allocation is under way.
         let knobs = unsafe {
@@ -123,6 +123,8 @@ fn put_in_force(k: &Knobs) {
     // Without a cache there is nothing for the fast path to find.
     if k.perturb != 0 || k.tcache_count == 0 || k.tcache_max == 0 {
         cache::thread::bypass();
+    } else {
+        cache::thread::restore();
     }
 }
 

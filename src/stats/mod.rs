@@ -5,7 +5,10 @@ pub mod text;
 
 use crate::arena::bins::BINS;
 use crate::arena::{Arena, State};
-use crate::{arenas, fatal, mapped};
+use crate::cache::all::Held;
+use crate::config::HEADER;
+use crate::watch::{FREED, quarantine};
+use crate::{arenas, cache, fatal, mapped, settings};
 use text::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
 
 /// Calls `f` with each bin's row.
@@ -32,14 +35,32 @@ fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
     }
 }
 
+/// What was freed and is in no arena: in the caches that refill from this one, and in check mode in
+/// the quarantine, which counts as the main arena's.
+fn held(arena: &Arena) -> Held {
+    let mut held = cache::all::held(arena);
+    if arena.index == 0 && settings::check() >= FREED {
+        quarantine::all(|object| {
+            // A mapping that waits is no mapped chunk any more, either.
+            if !object.mapped {
+                held.count += 1;
+                held.bytes += object.len + HEADER;
+            }
+            true
+        });
+    }
+    held
+}
+
 fn of(arena: &Arena, mut each: impl FnMut(usize, SizeRow)) -> ArenaStats {
+    let held = held(arena);
     let state = arena.lock();
     let top = state.top.size();
     let mut s = ArenaStats {
         fast_chunks: state.waiting_chunks(),
         fast_bytes: state.waiting.bytes(),
-        free_chunks: usize::from(top != 0),
-        free_bytes: top + state.free_in_slots(),
+        free_chunks: usize::from(top != 0) + held.count,
+        free_bytes: top + state.free_in_slots() + held.bytes,
         system_bytes: state.heaps.bytes(),
         max_system_bytes: state.heaps.peak(),
         writable_bytes: state.heaps.bytes(),
@@ -98,11 +119,12 @@ pub fn mallinfo2() -> libc::mallinfo2 {
         out.fsmblks += s.fast_bytes;
         // glibc counts fastbin chunks as free here.
         out.fordblks += s.free_bytes + s.fast_bytes;
-        out.uordblks += s.in_use_bytes;
         if arena.index == 0 {
             out.keepcost = s.top_bytes;
         }
     }
+    // Of all arenas together, since a cache may hold what is another one's.
+    out.uordblks = out.arena.saturating_sub(out.fordblks);
     out
 }
 

@@ -20,9 +20,14 @@ use crate::arenas::candidates;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
 use crate::knobs::Knobs;
+use crate::mapped::{self, Bound};
 use crate::vet::{self, Found, Why, found, refuse};
 use crate::{cache, class, fatal, os, settings};
 use core::ptr;
+
+/// Mappings up to which an object of 0 bytes gets one of its own, so that touching it faults. Each
+/// is two of those that the kernel counts, and it counts to 65,530.
+const EMPTY: usize = 8192;
 
 /// The number of the invariant that every object in use has a whole trailer.
 pub const TRAILERS: u8 = 12;
@@ -112,16 +117,19 @@ fn find(n: usize, align: usize) -> Fresh {
 }
 
 fn attempt(n: usize, align: usize) -> Option<Fresh> {
-    let map = || {
-        let p = guarded::map(n, align)?;
+    let map = |bound| {
+        let p = guarded::map(n, align, bound)?;
         Some(Fresh { p, clean_from: p })
     };
     let size = chunk_size(n + LEAST);
     let chunk = || candidates(cache::thread::arena()).find_map(|a| carve(a, size, align, n));
-    if size >= settings::mmap_threshold() {
-        map().or_else(chunk)
+    let empty = n == 0 && mapped::totals().chunks < EMPTY;
+    if empty || size >= settings::mmap_threshold() {
+        map(Bound::Kept)
+            .or_else(chunk)
+            .or_else(|| map(Bound::Ignored))
     } else {
-        chunk().or_else(map)
+        chunk().or_else(|| map(Bound::Ignored))
     }
 }
 

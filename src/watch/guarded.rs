@@ -14,20 +14,21 @@ use super::canary;
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, HEADER, round_up};
 use crate::mapped::registry::{Mapping, Registry, first, with};
-use crate::mapped::{claim, cut, give_back, obtain};
+use crate::mapped::{Bound, claim, cut, give_back, obtain};
 use crate::{fatal, os};
 use core::ptr;
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed,
 /// between guard pages.
-pub fn map(n: usize, align: usize) -> Option<usize> {
+pub fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
     let page = os::page();
     let body = n.max(1).checked_add(align)?.checked_add(ALIGN)?;
     let len = body.checked_next_multiple_of(page)?.checked_add(2 * page)?;
     // Beyond a page an alignment's slack is given back, so the lengths are not the same.
-    let m = obtain(len, false, align <= page)?;
-    let p = (m.base + len - page - n.max(1)) & !(align - 1);
-    let last = round_up(p + n.max(1), page);
+    let m = obtain(len, false, align <= page, bound)?;
+    // Of 0 bytes none may be touched: such an object begins where the guard page does.
+    let p = (m.base + len - page - n) & !(align - 1);
+    let last = round_up(p + n, page);
     let mut m = Mapping {
         p,
         asked: n,

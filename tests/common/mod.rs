@@ -422,8 +422,8 @@ pub fn assert_silent_success(output: &Output) {
     );
 }
 
-/// The program was stopped by SIGABRT after the one line
-/// `<message>: 0x<address>` on stderr.
+/// The program was stopped by SIGABRT after the one line `<message>` on
+/// stderr, which shows no address.
 #[track_caller]
 pub fn assert_aborts(output: &Output, message: &str) {
     assert_aborts_with_one_of(output, &[message]);
@@ -446,9 +446,21 @@ pub fn assert_aborts_with_one_of(output: &Output, messages: &[&str]) {
     );
 }
 
-/// Whether `stderr` is `message`, a colon, an address and a newline, no more;
-/// lines that `message` has after its first follow as they are.
+/// Whether `stderr` is `message` and a newline, no more; lines that `message`
+/// has after its first follow as they are.
 pub fn is_report(stderr: &str, message: &str) -> bool {
+    let (first, further) = message.split_once('\n').unwrap_or((message, ""));
+    stderr
+        .strip_prefix(first)
+        .and_then(|rest| rest.strip_suffix(further))
+        == Some("\n")
+}
+
+/// What makes a fatal line show the address it is about.
+pub const SHOW_ADDRESS: (&str, &str) = ("CAIRN_ADDRESS", "1");
+
+/// As [`is_report`], with a colon and an address behind the message.
+pub fn is_addressed_report(stderr: &str, message: &str) -> bool {
     let (first, further) = message.split_once('\n').unwrap_or((message, ""));
     stderr
         .strip_prefix(first)

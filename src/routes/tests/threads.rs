@@ -6,7 +6,7 @@ use crate::arena::Arena;
 use crate::arena::check::Role;
 use crate::knobs::Knobs;
 use crate::os::scripted;
-use crate::{arenas, c, cache, check_heap, settings, side, walk};
+use crate::{c, cache, check_heap, settings, side, walk};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::vec::Vec;
 use std::{format, println, thread};
@@ -31,7 +31,10 @@ fn count(role: Role) -> usize {
 /// The main arena has its thread, and there may be so many arenas.
 fn begin(arenas: usize) {
     c::init();
-    arenas::set_cpus(arenas);
+    // However many CPUs there are.
+    let most = i32::try_from(arenas).expect("few");
+    // SAFETY: no precondition.
+    unsafe { c::mallopt(libc::M_ARENA_MAX, most) };
     // SAFETY: no precondition.
     unsafe { c::free(c::malloc(1)) };
 }

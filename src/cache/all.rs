@@ -1,0 +1,120 @@
+//! All caches, those that wait for a thread included: what they hold is free.
+//!
+//! A cache is its thread's alone, and no fast path counts. So who wants to know reads, from outside,
+//! where its arrays end: addresses only, never what lies in an array, which may be gone by then. What
+//! other threads do meanwhile may be seen or not; where nobody does anything the figure is exact.
+
+use super::{Bin, Cache};
+use crate::arena::Arena;
+use crate::class::{self, CLASSES};
+use crate::sync::Lock;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+/// The neighbours of a cache: the newer and the older one. Guarded by [`LOCK`].
+pub type Links = [*mut Cache; 2];
+
+/// Guards the list. No other lock is taken while it is held.
+pub static LOCK: Lock = Lock::new();
+/// The newest cache.
+static NEWEST: AtomicPtr<Cache> = AtomicPtr::new(ptr::null_mut());
+
+/// What caches hold.
+#[derive(Clone, Copy, Default)]
+pub struct Held {
+    /// Objects and chunks.
+    pub count: usize,
+    /// Their bytes, headers included, and what is left of strips.
+    pub bytes: usize,
+}
+
+/// Enters a cache that was just made.
+///
+/// # Safety
+/// It is one, and nobody else knows it.
+pub unsafe fn enter(cache: *mut Cache) {
+    let _held = LOCK.acquire();
+    let older = NEWEST.load(Relaxed);
+    // SAFETY: the caller's; caches on the list are caches.
+    unsafe {
+        (*cache).links = [ptr::null_mut(), older];
+        if !older.is_null() {
+            (*older).links[0] = cache;
+        }
+    }
+    NEWEST.store(cache, Relaxed);
+}
+
+/// Takes a cache out that is about to be no more.
+///
+/// # Safety
+/// It was entered.
+pub unsafe fn leave(cache: *mut Cache) {
+    let _held = LOCK.acquire();
+    // SAFETY: caches on the list are caches, and the list is locked.
+    unsafe {
+        let [newer, older] = (*cache).links;
+        if newer.is_null() {
+            NEWEST.store(older, Relaxed);
+        } else {
+            (*newer).links[1] = older;
+        }
+        if !older.is_null() {
+            (*older).links[0] = newer;
+        }
+    }
+}
+
+/// What the caches hold that refill from an arena.
+pub fn held(arena: &Arena) -> Held {
+    let _held = LOCK.acquire();
+    let mut all = Held::default();
+    let mut cache = NEWEST.load(Relaxed);
+    while !cache.is_null() {
+        // SAFETY: a cache stays one while it is on the list, which is locked.
+        unsafe {
+            if ptr::eq((*cache).arena, arena) {
+                add(&mut all, cache);
+            }
+            cache = (*cache).links[1];
+        }
+    }
+    all
+}
+
+/// # Safety
+/// It is a cache; its thread may be using it.
+unsafe fn add(all: &mut Held, cache: *mut Cache) {
+    // SAFETY: the caller's.
+    unsafe {
+        all.bytes += (*cache).bins.strip.left();
+        for class in 0..CLASSES {
+            let bin = (&raw mut (*cache).bins.of)
+                .cast::<Bin>()
+                .wrapping_add(class);
+            let count = seen(bin);
+            all.count += count;
+            // What waits for requests of 0 bytes are the smallest objects.
+            all.bytes += count * class::size_of(class.max(1));
+        }
+    }
+}
+
+/// Entries of a bin. Its thread may be about to change its array: what makes no sense counts for
+/// nothing.
+///
+/// # Safety
+/// It is a bin.
+unsafe fn seen(bin: *const Bin) -> usize {
+    // SAFETY: the caller's.
+    unsafe {
+        let base = (&raw const (*bin).base).read_volatile().addr();
+        let limit = (&raw const (*bin).limit).read_volatile().addr();
+        let top = (*bin).top().addr();
+        if base <= top && top <= limit {
+            (top - base) / size_of::<crate::arena::Entry>()
+        } else {
+            0
+        }
+    }
+}
