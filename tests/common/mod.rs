@@ -316,12 +316,15 @@ fn preload_in_the_emulated(command: &mut Command) {
     }
 }
 
-/// qemu says so when a signal ends the program.
+/// qemu says so when a signal ends the program, or a child of it.
 fn without_the_emulators_word(stderr: &mut Vec<u8>) {
-    let text = String::from_utf8_lossy(stderr);
-    if let Some(at) = text.find("qemu: uncaught target signal ") {
-        stderr.truncate(at);
-    }
+    let text = String::from_utf8_lossy(stderr).into_owned();
+    let own = |line: &&str| !line.starts_with("qemu: uncaught target signal ");
+    *stderr = text
+        .split_inclusive('\n')
+        .filter(own)
+        .collect::<String>()
+        .into();
 }
 
 fn watch_process(command: &mut Command, patience: Duration) -> Output {
