@@ -11,6 +11,7 @@
 //! first byte it changes, and what was asked for can be said without another table.
 //! A mapped chunk has its length in the registry, and the pattern alone up to its guard page.
 
+use crate::config::round_up;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -63,16 +64,37 @@ fn byte(at: usize) -> *mut u8 {
     ptr::with_exposed_provenance_mut(at)
 }
 
+/// Shows `[from, to)` piece by piece until `f` says false: whole words at their addresses, and what
+/// is left at either end byte by byte. Whether it never did.
+fn pieces(
+    from: usize,
+    to: usize,
+    mut one: impl FnMut(usize) -> bool,
+    mut word: impl FnMut(usize) -> bool,
+) -> bool {
+    let first = round_up(from, WORD).min(to);
+    let last = (to & !(WORD - 1)).max(first);
+    (from..first).all(&mut one)
+        && (first..last).step_by(WORD).all(&mut word)
+        && (last..to).all(&mut one)
+}
+
 /// Writes the pattern of the object at `p` over `[from, to)`.
 ///
 /// # Safety
 /// `[from, to)` belongs to the object and holds nothing that is needed.
 pub unsafe fn paint(p: usize, from: usize, to: usize) {
-    let pattern = pattern(p);
-    for (at, value) in (from..to).zip(pattern.iter().cycle().skip(from % 8)) {
+    let words = u64::from_ne_bytes(pattern(p));
+    let one = |at: usize| {
         // SAFETY: the caller's.
-        unsafe { byte(at).write(*value) };
-    }
+        unsafe { byte(at).write(of_byte(words, at)) };
+        true
+    };
+    pieces(from, to, one, |at| {
+        // SAFETY: the caller's; a multiple of 8.
+        unsafe { whole(at).write(words) };
+        true
+    });
 }
 
 /// Whether [`paint`]'s pattern is still there.
@@ -80,15 +102,28 @@ pub unsafe fn paint(p: usize, from: usize, to: usize) {
 /// # Safety
 /// `[from, to)` may be read.
 pub unsafe fn is_painted(p: usize, from: usize, to: usize) -> bool {
-    let pattern = pattern(p);
-    (from..to)
-        .zip(pattern.iter().cycle().skip(from % 8))
-        // SAFETY: the caller's.
-        .all(|(at, value)| unsafe { byte(at).read() } == *value)
+    let words = u64::from_ne_bytes(pattern(p));
+    // SAFETY: the caller's.
+    let one = |at: usize| unsafe { byte(at).read() } == of_byte(words, at);
+    // SAFETY: the caller's; a multiple of 8.
+    pieces(from, to, one, |at| unsafe { whole(at).read() } == words)
+}
+
+/// The byte of a pattern that belongs at an address.
+fn of_byte(pattern: u64, at: usize) -> u8 {
+    if cfg!(target_endian = "little") {
+        (pattern >> (8 * (at % WORD))) as u8
+    } else {
+        (pattern >> (8 * (WORD - 1 - at % WORD))) as u8
+    }
+}
+
+fn whole(at: usize) -> *mut u64 {
+    ptr::with_exposed_provenance_mut(at)
 }
 
 fn word(p: usize, room: usize) -> *mut u64 {
-    ptr::with_exposed_provenance_mut(p + room - WORD)
+    whole(p + room - WORD)
 }
 
 /// Writes the trailer of an object of `n` bytes.
@@ -100,6 +135,18 @@ pub unsafe fn write(p: usize, room: usize, n: usize) {
     // SAFETY: the caller's.
     unsafe {
         paint(p, p + n, p + room - WORD);
+        word(p, room).write((n as u64 ^ mask(p)) | proof(p, n));
+    }
+}
+
+/// Writes the trailer anew after a resize in the same room: of the pattern only what is new.
+///
+/// # Safety
+/// As [`write`]; the trailer for `was` bytes is there and whole.
+pub unsafe fn rewrite(p: usize, room: usize, was: usize, n: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        paint(p, p + n, p + was.max(n));
         word(p, room).write((n as u64 ^ mask(p)) | proof(p, n));
     }
 }
@@ -127,11 +174,20 @@ pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
 /// # Safety
 /// It may be read; both are multiples of 8.
 pub unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
-    let want = u64::from_ne_bytes([fill; 8]);
-    (p..p + len)
-        .step_by(8)
-        // SAFETY: the caller's.
-        .all(|at| unsafe { ptr::with_exposed_provenance::<u64>(at).read() } == want)
+    /// Words compared with one branch.
+    const AT_ONCE: usize = 8;
+    let want = u64::from_ne_bytes([fill; WORD]);
+    let differs = |from: usize, to: usize| {
+        (from..to)
+            .step_by(WORD)
+            // SAFETY: the caller's.
+            .fold(0, |all, at| all | (unsafe { whole(at).read() } ^ want))
+            != 0
+    };
+    let (end, step) = (p + len, AT_ONCE * WORD);
+    !(p..end)
+        .step_by(step)
+        .any(|at| differs(at, end.min(at + step)))
 }
 
 #[cfg(test)]
@@ -172,6 +228,52 @@ mod tests {
                     for turned in 1..=255 {
                         byte(at).write(was ^ turned);
                         assert_eq!(read(p, ROOM), None, "byte {} of {n}", at - p);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_trailer_moves_with_a_resize_in_its_room() {
+        let (_memory, p) = object();
+        for (was, n) in [(0, 1), (40, 41), (41, 40), (7, 79), (79, 7), (16, 24), (24, 16)] {
+            // SAFETY: `ROOM` bytes of this test's own.
+            unsafe {
+                write(p, ROOM, was);
+                // What the program writes.
+                byte(p).write_bytes(0x41, was);
+                rewrite(p, ROOM, was, n);
+                assert_eq!(read(p, ROOM), Some(n), "from {was} to {n}");
+                byte(p + n).write(byte(p + n).read() ^ 1);
+                assert_eq!(read(p, ROOM), None, "from {was} to {n}");
+            }
+        }
+    }
+
+    /// As byte by byte, whatever the two ends' remainders by 8.
+    #[test]
+    fn a_pattern_is_painted_from_its_first_byte_to_its_last_and_no_further() {
+        let (_memory, p) = object();
+        for from in p..p + 20 {
+            for to in from..p + 40 {
+                // SAFETY: `ROOM` bytes of this test's own.
+                unsafe {
+                    byte(p).write_bytes(0, ROOM);
+                    paint(p, from, to);
+                    assert!(is_painted(p, from, to));
+                    for at in p..p + ROOM {
+                        let want = if (from..to).contains(&at) {
+                            pattern(p)[at % 8]
+                        } else {
+                            0
+                        };
+                        assert_eq!(byte(at).read(), want);
+                        if want != 0 {
+                            byte(at).write(want ^ 1);
+                            assert!(!is_painted(p, from, to));
+                            byte(at).write(want);
+                        }
                     }
                 }
             }
