@@ -26,7 +26,7 @@ pub fn init() {
 
 /// Check mode's last look, and the `CAIRN_VERBOSE` line; the library's destructor calls it.
 pub fn at_exit() {
-    checked::inspect_at_exit();
+    checked::at_exit();
     if start::verbose() {
         stats::print_verbose();
     }

@@ -237,7 +237,15 @@ mod tests {
     #[test]
     fn a_trailer_moves_with_a_resize_in_its_room() {
         let (_memory, p) = object();
-        for (was, n) in [(0, 1), (40, 41), (41, 40), (7, 79), (79, 7), (16, 24), (24, 16)] {
+        for (was, n) in [
+            (0, 1),
+            (40, 41),
+            (41, 40),
+            (7, 79),
+            (79, 7),
+            (16, 24),
+            (24, 16),
+        ] {
             // SAFETY: `ROOM` bytes of this test's own.
             unsafe {
                 write(p, ROOM, was);

@@ -8,16 +8,20 @@
 //! Trailers are written and, by the walk, read under the arena's lock: an object that is in use
 //! always has a whole one, whichever thread looks.
 
+mod looks;
+mod resize;
+
+pub use looks::{at_exit, before_trim, in_child, is_whole};
+pub use resize::resize;
+
+use super::alloc;
 use super::free::refuse;
-use super::realloc::found;
 use super::vet::{self, Found, Why};
-use super::{alloc, start};
-use crate::arena::check::{Role, View};
 use crate::arena::split::Growth;
 use crate::arena::{Arena, owner};
 use crate::checked::canary::{self, LEAST};
 use crate::checked::quarantine::{self, Held};
-use crate::checked::{FREED, WALK};
+use crate::checked::{FREED, WALK, newest};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
 use crate::knobs::Knobs;
@@ -25,6 +29,11 @@ use crate::mapped::guarded;
 use crate::{cache, class, fatal, os, region, settings};
 use alloc::Fresh;
 use core::ptr;
+
+/// An object that had to move to grow gets this part of itself on top, in a heap.
+const ROOM: usize = 8;
+/// Objects that one free lets out of the quarantine at most, beside the one it takes the place of.
+const AT_ONCE: usize = 64;
 
 /// The number of the invariant that every object in use has a whole trailer.
 pub const TRAILERS: u8 = 12;
@@ -37,6 +46,9 @@ pub fn begin(k: &Knobs) {
     settings::begin_check(k);
     if settings::check() >= FREED {
         quarantine::open(k.quarantine_count, k.quarantine_bytes);
+    }
+    if settings::check() >= WALK {
+        newest::open();
     }
 }
 
@@ -75,14 +87,22 @@ pub fn allocate(n: usize) -> *mut u8 {
 
 /// As `memalign`; `align` is a power of two.
 pub fn aligned(align: usize, n: usize) -> *mut u8 {
-    let p = ptr::with_exposed_provenance_mut(find(n, align.max(ALIGN)).p);
-    alloc::perturb(p, n, !settings::perturb());
-    p
+    let got = find(&Want {
+        n,
+        align: align.max(ALIGN),
+        ..Want::default()
+    });
+    place(got, n)
 }
 
 /// As `calloc`.
 pub fn zeroed(n: usize) -> *mut u8 {
-    let got = find(n, ALIGN);
+    // Growing for it, the heap asks for no huge pages: what is not touched stays untouched.
+    let got = find(&Want {
+        n,
+        growth: Growth::Sparse,
+        ..Want::default()
+    });
     let p: *mut u8 = ptr::with_exposed_provenance_mut(got.p);
     if got.p != 0 {
         let dirty = got.clean_from.saturating_sub(got.p).min(n);
@@ -92,44 +112,88 @@ pub fn zeroed(n: usize) -> *mut u8 {
     p
 }
 
-/// Memory for `n` bytes; what waits in the quarantine is used before there is none.
-fn find(n: usize, align: usize) -> Fresh {
-    let none = Fresh {
-        p: 0,
-        clean_from: 0,
-    };
-    let least = n.checked_add(align).and_then(|n| n.checked_add(LEAST));
-    if least.is_none_or(|all| all > MAX_REQUEST) {
-        return none;
-    }
-    loop {
-        if let Some(got) = attempt(n, align) {
-            return got;
-        }
-        if !empty_quarantine() {
-            return none;
+/// A request.
+struct Want {
+    /// Bytes asked for.
+    n: usize,
+    /// A power of two, at least 16.
+    align: usize,
+    /// How a heap may grow for it.
+    growth: Growth,
+    /// It is for an object that has grown: room to grow further, where there is memory.
+    grows: bool,
+}
+
+impl Default for Want {
+    fn default() -> Self {
+        Self {
+            n: 0,
+            align: ALIGN,
+            growth: Growth::Dense,
+            grows: false,
         }
     }
 }
 
-fn attempt(n: usize, align: usize) -> Option<Fresh> {
+/// What was found for `n` bytes, as a program may have it.
+fn place(got: Fresh, n: usize) -> *mut u8 {
+    let p = ptr::with_exposed_provenance_mut(got.p);
+    alloc::perturb(p, n, !settings::perturb());
+    p
+}
+
+/// Memory for a request; what waits in the quarantine is used before there is none.
+fn find(want: &Want) -> Fresh {
+    let none = Fresh {
+        p: 0,
+        clean_from: 0,
+    };
+    let least = want.n.checked_add(want.align);
+    let least = least.and_then(|n| n.checked_add(LEAST));
+    if least.is_none_or(|all| all > MAX_REQUEST) {
+        return none;
+    }
+    let exact = Want {
+        grows: false,
+        ..*want
+    };
+    let mut got = attempt(want);
+    if got.is_none() && want.grows {
+        got = attempt(&exact);
+    }
+    // Once: what other threads free meanwhile is theirs to find.
+    if got.is_none() && empty_quarantine() {
+        got = attempt(&exact);
+    }
+    if let Some(got) = got {
+        looks::after(got.p);
+    }
+    got.unwrap_or(none)
+}
+
+fn attempt(want: &Want) -> Option<Fresh> {
+    let (room, spare) = if want.grows {
+        (want.n / ROOM, want.n)
+    } else {
+        (0, 0)
+    };
     let map = || {
-        let p = guarded::map(n, align)?;
+        let p = guarded::map(want.n, want.align, spare)?;
         Some(Fresh { p, clean_from: p })
     };
-    let size = chunk_size(n + LEAST);
-    let chunk = || alloc::candidates(cache::thread::arena()).find_map(|a| carve(a, size, align, n));
-    if size >= settings::mmap_threshold() {
+    let size = chunk_size(want.n + LEAST + room);
+    let chunk = || alloc::candidates(cache::thread::arena()).find_map(|a| carve(a, size, want));
+    if chunk_size(want.n + LEAST) >= settings::mmap_threshold() {
         map().or_else(chunk)
     } else {
         chunk().or_else(map)
     }
 }
 
-fn carve(arena: &Arena, size: usize, align: usize, n: usize) -> Option<Fresh> {
+fn carve(arena: &Arena, size: usize, want: &Want) -> Option<Fresh> {
     let mut state = arena.lock();
-    let carved = state.take(size, align, Growth::Sparse)?;
-    sign(carved.chunk, n);
+    let carved = state.take(size, want.align, want.growth)?;
+    sign(carved.chunk, want.n);
     state.audit();
     Some(Fresh {
         p: carved.chunk.payload(),
@@ -159,7 +223,7 @@ pub fn free(p: usize) {
 
 /// Whether a mapping at `p` is in the quarantine; chunks there say so themselves.
 fn waits(p: usize) -> bool {
-    !quarantine::all(|held| held.p != p)
+    quarantine::find(0, |held| held.p == p).is_some()
 }
 
 fn chunk(c: Chunk, size: usize) {
@@ -214,35 +278,32 @@ fn mapping(p: usize) {
     }
 }
 
-/// Sends an object into the quarantine, and lets go what it displaces.
+/// Sends an object into the quarantine, and lets go what it displaces: of small objects that a
+/// large one displaces some now, and the rest with the frees to come.
 fn confine(held: Held) {
     if let Some(out) = quarantine::hold(held) {
         let_go(out);
     }
-    while let Some(out) = quarantine::surplus() {
+    for _ in 0..AT_ONCE {
+        let Some(out) = quarantine::surplus() else {
+            break;
+        };
         let_go(out);
     }
+    looks::after_free();
 }
 
 /// Lets everything go that waits; whether there was anything.
 fn empty_quarantine() -> bool {
-    let mut any = false;
-    while let Some(out) = quarantine::oldest() {
+    // Not what other threads free meanwhile, or there might be no end to it.
+    let waiting = quarantine::count();
+    for _ in 0..waiting {
+        let Some(out) = quarantine::oldest() else {
+            break;
+        };
         let_go(out);
-        any = true;
     }
-    any
-}
-
-/// Ends the process if a freed object was written to.
-fn inspect(held: &Held) {
-    // SAFETY: a freed chunk, whose memory stays accessible.
-    if !held.mapped && !unsafe { canary::is_filled(held.base, held.len, held.fill) } {
-        fatal::die(
-            "malloc(): memory corruption (freed memory was written)",
-            held.p,
-        );
-    }
+    waiting != 0
 }
 
 /// Gives an object's memory back to the heap or the system.
@@ -250,7 +311,7 @@ fn let_go(held: Held) {
     if held.mapped {
         return guarded::discard_sealed(held.base, held.len);
     }
-    inspect(&held);
+    looks::at_freed(&held);
     // SAFETY: a chunk that was vetted when it was freed (I1), and its region's record (I8).
     let (c, mut state) = unsafe { (Chunk::at(held.p), owner(region::record(held.p)).lock()) };
     let head = c.head();
@@ -260,116 +321,4 @@ fn let_go(held: Held) {
     state.release(c, head.size());
     state.settle();
     state.audit();
-}
-
-/// As `realloc` at a multiple of `align`, for a live object and `n` not 0.
-pub fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
-    let what = found(p.addr());
-    let have = match what {
-        Found::Chunk(c, size) => asked(c, size),
-        Found::Mapped(asked) => asked,
-        Found::Object(_) | Found::Bad(_) => return ptr::null_mut(),
-    };
-    if n > MAX_REQUEST {
-        return ptr::null_mut();
-    }
-    let stays = match what {
-        Found::Chunk(c, size) => chunk_stays(c, size, n),
-        Found::Mapped(_) => n == have,
-        _ => false,
-    };
-    if stays && p.addr().is_multiple_of(align) {
-        return p;
-    }
-    let new = aligned(align, n);
-    if new.is_null() {
-        // What is to become smaller can always stay.
-        let shrunk = n <= have && shorten(what, p.addr(), n);
-        return if shrunk { p } else { new };
-    }
-    // SAFETY: two live objects of these sizes.
-    unsafe { new.copy_from_nonoverlapping(p, have.min(n)) };
-    free(p.expose_provenance());
-    new
-}
-
-/// Whether a chunk now holds `n` bytes and their trailer where it is.
-fn chunk_stays(c: Chunk, size: usize, n: usize) -> bool {
-    let wanted = chunk_size(n.saturating_add(LEAST));
-    // What has become large is to have its guard pages.
-    if wanted > size && wanted >= settings::mmap_threshold() {
-        return false;
-    }
-    // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(region::record(c.payload())) }.lock();
-    if !c.is_used() {
-        fatal::die("realloc(): invalid pointer", c.payload());
-    }
-    if wanted <= size {
-        if settings::check() >= FREED {
-            // What is cut off is freed memory, too.
-            let (from, to) = (c.payload() + n, c.payload() + class::usable(size));
-            // SAFETY: the program has given these bytes of its object back.
-            unsafe {
-                ptr::with_exposed_provenance_mut::<u8>(from)
-                    .write_bytes(settings::free_fill(), to - from);
-            }
-        }
-        state.shrink(c, wanted);
-    } else if !state.extend(c, wanted) {
-        return false;
-    }
-    sign(c, n);
-    state.settle();
-    state.audit();
-    true
-}
-
-/// Makes an object that could not move smaller where it is.
-fn shorten(what: Found, p: usize, n: usize) -> bool {
-    match what {
-        Found::Chunk(c, size) => chunk_stays(c, size, n),
-        Found::Mapped(_) => guarded::shorten(p, n),
-        Found::Object(_) | Found::Bad(_) => false,
-    }
-}
-
-/// Whether what a walk shows, its arena locked, is anything but an object with a damaged trailer.
-pub fn is_whole(view: &View) -> bool {
-    settings::check() == 0
-        || view.role != Role::InUse
-        // SAFETY: the walk has checked the header (I2), and the arena is locked.
-        || unsafe { canary::read(view.payload, class::usable(view.size)) }.is_some()
-}
-
-/// Looks at every object, in use or freed, and ends the process if one was written past its end
-/// or after its free.
-fn inspect_all() {
-    quarantine::all(|held| {
-        inspect(held);
-        true
-    });
-    guarded::inspect_all();
-    if let Err(broken) = super::check::check_heap() {
-        if broken.invariant == TRAILERS {
-            overflowed(broken.address);
-        }
-        fatal::die("cairn: check_heap found a broken invariant", broken.address);
-    }
-}
-
-/// Before `malloc_trim`: nothing waits any longer.
-pub fn inspect_before_trim() {
-    if settings::check() >= WALK {
-        inspect_all();
-    }
-    empty_quarantine();
-}
-
-/// At the process's end: the last chance to see what was written. Not from a signal handler that
-/// interrupted the allocator and ends the process: what it interrupted is half done.
-pub fn inspect_at_exit() {
-    if start::is_checked() && settings::check() >= WALK && !super::fork::holds_any() {
-        inspect_all();
-    }
 }

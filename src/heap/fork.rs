@@ -6,7 +6,7 @@
 //! interrupt these very handlers and fork: each fork gives back just what it took, told apart by
 //! its depth. `_Fork` runs no handlers; what holds after it is in the README.
 
-use super::start;
+use super::{checked, start};
 use crate::checked::quarantine;
 use crate::sync::Lock;
 use crate::{arenas, cache, mapped, side};
@@ -79,6 +79,7 @@ extern "C" fn parent() {
 extern "C" fn child() {
     cache::thread::only_thread();
     parent();
+    checked::in_child();
 }
 
 /// Registers the handlers. Once.

@@ -10,7 +10,7 @@ use crate::{arenas, cache, fatal, mapped};
 
 /// Gives back everything free; this thread's cache first. Whether anything went to the system.
 pub fn trim(pad: usize) -> bool {
-    checked::inspect_before_trim();
+    checked::before_trim();
     cache::thread::flush();
     arenas::all().fold(mapped::trim(), |any, arena| arena.lock().trim(pad) | any)
 }

@@ -1,0 +1,165 @@
+//! When check mode looks at objects that nobody brings, from level 3 on.
+//!
+//! Each request looks at a few of the newest objects and at one that waits, each free at a few of
+//! those that were freed last: a damage shows near what did it. `malloc_trim` and the exit look at
+//! everything. A forked child that ends soon looks at what it had itself: the rest is its parent's,
+//! too, and a look at a large heap would take many times as long as the fork.
+
+use super::{TRAILERS, asked, empty_quarantine, overflowed};
+use crate::arena::check::{Role, View};
+use crate::arena::{Arena, Locked, owner};
+use crate::checked::quarantine::{self, Held};
+use crate::checked::{WALK, canary, newest};
+use crate::chunk::{Chunk, Kind};
+use crate::heap::{check, fork, start};
+use crate::mapped::guarded;
+use crate::{class, fatal, region, settings};
+use core::ptr;
+
+/// Bytes of a freed object that are compared while it waits; when it leaves, all are.
+const SLICE: usize = 512;
+/// How many came behind a freed object each time it is looked at; see [`newest::AGES`].
+const FREED_AGES: [usize; 4] = [1, 8, 64, 512];
+
+/// Whether what a walk shows, its arena locked, is anything but an object with a damaged trailer.
+pub fn is_whole(view: &View) -> bool {
+    settings::check() == 0
+        || view.role != Role::InUse
+        // SAFETY: the walk has checked the header (I2), and the arena is locked.
+        || unsafe { canary::read(view.payload, class::usable(view.size)) }.is_some()
+}
+
+/// Whether one of a freed object's first `most` bytes was written to.
+fn was_written(held: &Held, most: usize) -> bool {
+    // SAFETY: a freed chunk, whose memory stays accessible while it waits and until its owner, who
+    // took it out, gives it on.
+    !held.mapped && !unsafe { canary::is_filled(held.base, held.len.min(most), held.fill) }
+}
+
+fn was_damaged(held: Option<Held>) {
+    if let Some(held) = held {
+        fatal::die(
+            "malloc(): memory corruption (freed memory was written)",
+            held.p,
+        );
+    }
+}
+
+/// Ends the process if a freed object was written to.
+pub fn at_freed(held: &Held) {
+    was_damaged(Some(*held).filter(|held| was_written(held, usize::MAX)));
+}
+
+/// After a request was served with the object at `p`.
+pub fn after(p: usize) {
+    if settings::check() < WALK {
+        return;
+    }
+    newest::enter(p);
+    let mut at = None;
+    for age in newest::AGES {
+        at_live(newest::aged(age), &mut at);
+    }
+    drop(at);
+    was_damaged(quarantine::find_in_turn(|held| was_written(held, SLICE)));
+}
+
+/// After an object went into the quarantine.
+pub fn after_free() {
+    if settings::check() >= WALK {
+        was_damaged(quarantine::find_aged(&FREED_AGES, |held| {
+            was_written(held, SLICE)
+        }));
+    }
+}
+
+/// Ends the process if there is an object at `p` that was written past its end. `p` may be
+/// anything that once was one. The arena that was looked at last stays locked for the next.
+fn at_live<'a>(p: usize, last: &mut Option<(&'a Arena, Locked<'a>)>) {
+    if p == 0 {
+        return;
+    }
+    if region::word(p) == 0 {
+        *last = None;
+        return guarded::look_at(p);
+    }
+    // SAFETY: a record, once there, stays (I8, I11).
+    let arena = unsafe { owner(region::record(p)) };
+    if last
+        .as_ref()
+        .is_none_or(|(locked, _)| !ptr::eq(*locked, arena))
+    {
+        *last = None;
+        *last = Some((arena, arena.lock()));
+    }
+    // Again under the lock: memory goes back under it, and comes to other arenas' heaps.
+    let r = region::record(p);
+    // SAFETY: as above; with the word there and the arena locked the region is committed.
+    unsafe {
+        if region::word(p) != region::CHUNKS
+            || !ptr::eq(owner(r), arena)
+            || p < (*(*r).heap).first()
+        {
+            return;
+        }
+        let c = Chunk::at(p);
+        let head = c.head();
+        if c.is_used() && head.is(Kind::Plain) && head.size() != 0 {
+            asked(c, head.size());
+        }
+    }
+}
+
+/// Looks at every object, in use or freed, and ends the process if one was written past its end
+/// or after its free.
+fn at_all() {
+    was_damaged(quarantine::find(0, |held| was_written(held, usize::MAX)));
+    guarded::inspect_all();
+    if let Err(broken) = check::check_heap() {
+        if broken.invariant == TRAILERS {
+            overflowed(broken.address);
+        }
+        fatal::die("cairn: check_heap found a broken invariant", broken.address);
+    }
+}
+
+/// Looks at what a forked child was given and what it freed.
+fn at_own() {
+    let inherited = quarantine::inherited();
+    was_damaged(quarantine::find(inherited, |held| {
+        was_written(held, usize::MAX)
+    }));
+    let mut at = None;
+    for age in 0..newest::own() {
+        at_live(newest::aged(age), &mut at);
+    }
+}
+
+/// Before `malloc_trim`: nothing waits any longer.
+pub fn before_trim() {
+    if settings::check() >= WALK {
+        at_all();
+    }
+    empty_quarantine();
+}
+
+/// At the process's end: the last chance to see what was written. Not from a signal handler that
+/// interrupted the allocator and ends the process: what it interrupted is half done.
+pub fn at_exit() {
+    if !start::is_checked() || settings::check() < WALK || fork::holds_any() {
+        return;
+    }
+    if newest::is_child() && newest::own() <= newest::PLACES {
+        at_own();
+    } else {
+        at_all();
+    }
+}
+
+/// In the child of a fork.
+pub fn in_child() {
+    if settings::check() >= WALK {
+        newest::in_child();
+        quarantine::in_child();
+    }
+}
