@@ -19,6 +19,8 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 const WORD: usize = size_of::<u64>();
 /// Bytes that an object needs beyond what was asked for: one of pattern, and the length.
 pub const LEAST: usize = WORD + 1;
+/// Bytes of the pattern beyond an object's end that a resize in place compares.
+pub const NEAR: usize = 128;
 /// Bits of the length; addresses have no more.
 const BITS: u32 = 48;
 const LENGTH: u64 = (1 << BITS) - 1;
@@ -156,17 +158,28 @@ pub unsafe fn rewrite(p: usize, room: usize, was: usize, n: usize) {
 /// # Safety
 /// `[p, p + room)` may be read; both are multiples of 8.
 pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
+    // SAFETY: the caller's.
+    unsafe { read_near(p, room, usize::MAX) }
+}
+
+/// As [`read`], before a resize to `n` bytes: of the pattern only what those take and [`NEAR`]
+/// bytes more are compared. The rest is when its turn comes.
+///
+/// # Safety
+/// As [`read`].
+pub unsafe fn read_near(p: usize, room: usize, n: usize) -> Option<usize> {
     if room < LEAST {
         return None;
     }
     // SAFETY: the caller's.
     let value = unsafe { word(p, room).read() };
-    let n = ((value ^ mask(p)) & LENGTH) as usize;
-    let whole = n <= room - LEAST
-        && value & !LENGTH == proof(p, n)
+    let was = ((value ^ mask(p)) & LENGTH) as usize;
+    let to = was.max(n).saturating_add(NEAR).min(room - WORD);
+    let whole = was <= room - LEAST
+        && value & !LENGTH == proof(p, was)
         // SAFETY: the caller's.
-        && unsafe { is_painted(p, p + n, p + room - WORD) };
-    whole.then_some(n)
+        && unsafe { is_painted(p, p + was, p + to) };
+    whole.then_some(was)
 }
 
 /// Whether `[p, p + len)` holds `fill` and nothing else.
@@ -255,6 +268,26 @@ mod tests {
                 assert_eq!(read(p, ROOM), Some(n), "from {was} to {n}");
                 byte(p + n).write(byte(p + n).read() ^ 1);
                 assert_eq!(read(p, ROOM), None, "from {was} to {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn before_a_resize_all_that_it_takes_is_compared() {
+        const LONG: usize = 1024;
+        set_key([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
+        let mut memory = vec![0u64; LONG / 8];
+        let p = memory.as_mut_ptr().expose_provenance();
+        for (was, n, seen) in [(100, 101, 101), (100, 50, 100), (100, 600, 600)] {
+            for at in was..LONG {
+                // SAFETY: `LONG` bytes of this test's own.
+                let near = unsafe {
+                    write(p, LONG, was);
+                    byte(p + at).write(byte(p + at).read() ^ 1);
+                    read_near(p, LONG, n)
+                };
+                let far = at >= seen + NEAR && at < LONG - WORD;
+                assert_eq!(near, far.then_some(was), "{was} to {n}, byte {at}");
             }
         }
     }

@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 /// Objects that are remembered; a power of two.
 pub const PLACES: usize = 4096;
 /// How many others came behind an object each time it is looked at. An object that is damaged
-/// when so many others came behind it shows before there are eight times as many.
-pub const AGES: [usize; 5] = [1, 8, 64, 512, PLACES - 1];
+/// when so many others came behind it shows before there are sixteen times as many.
+pub const AGES: [usize; 4] = [1, 16, 256, PLACES - 1];
 
 /// The ring's first byte; 0 while there is none.
 static RING: AtomicUsize = AtomicUsize::new(0);

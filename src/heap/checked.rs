@@ -61,8 +61,13 @@ fn overflowed(p: usize) -> ! {
 #[cold]
 #[inline(never)]
 pub fn asked(c: Chunk, size: usize) -> usize {
+    asked_near(c, size, usize::MAX)
+}
+
+/// As [`asked`], before a resize to `n` bytes: what is far behind those is not compared.
+fn asked_near(c: Chunk, size: usize, n: usize) -> usize {
     // SAFETY: a chunk in use, whole with its header (I1, I2).
-    match unsafe { canary::read(c.payload(), class::usable(size)) } {
+    match unsafe { canary::read_near(c.payload(), class::usable(size), n) } {
         Some(n) => n,
         None => overflowed(c.payload()),
     }

@@ -88,13 +88,28 @@ fn paint(m: &Mapping) {
 
 /// Ends the process if the header or the pattern is damaged.
 fn inspect(m: &Mapping) {
+    inspect_between(m, first(m.p), m.last);
+}
+
+/// As [`inspect`], before a resize to `n` bytes: of the pattern only what those take and a little
+/// more are compared, or a string that grows byte by byte would have a page compared for each.
+fn inspect_near(m: &Mapping, n: usize) {
+    let to = (m.p + m.asked.max(n)).saturating_add(canary::NEAR);
+    inspect_between(
+        m,
+        first(m.p).max(m.p - HEADER - canary::NEAR),
+        m.last.min(to),
+    );
+}
+
+fn inspect_between(m: &Mapping, from: usize, to: usize) {
     vet(m.p);
     // SAFETY: the pages are accessible until the chunk is freed, which has not happened yet.
     unsafe {
-        if !canary::is_painted(m.p, first(m.p), m.p - HEADER) {
+        if !canary::is_painted(m.p, from, m.p - HEADER) {
             fatal::die("memory clobbered before allocated block", m.p);
         }
-        if !canary::is_painted(m.p, m.p + m.asked, m.last) {
+        if !canary::is_painted(m.p, m.p + m.asked, to) {
             fatal::die("memory clobbered past end of allocated block", m.p);
         }
     }
@@ -193,7 +208,7 @@ fn within_page(p: usize, n: usize) -> bool {
             let m = unsafe { &mut *r.place(i) };
             let fits = !m.stuck && end(p, n) == m.last;
             if fits {
-                inspect(m);
+                inspect_near(m, n);
                 let was = m.asked;
                 m.asked = n;
                 // SAFETY: what the program has given back of its object, less than a page.
@@ -267,15 +282,15 @@ pub unsafe fn carry(from: usize, to: usize, len: usize) {
     }
 }
 
-/// Looks at a chunk, if there is one at `p`, and ends the process if it was written beyond its
-/// bounds.
+/// Looks at a chunk, if there is one at `p`, and ends the process if it was written closely beyond
+/// its bounds.
 pub fn look_at(p: usize) {
     with(|r| {
         if let Some(i) = r.find(p) {
             // SAFETY: `find` names a place of the table, with the registry locked (I11).
             let m = unsafe { *r.place(i) };
             if !m.stuck {
-                inspect(&m);
+                inspect_near(&m, 0);
             }
         }
     });

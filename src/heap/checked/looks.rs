@@ -19,7 +19,7 @@ use core::ptr;
 /// Bytes of a freed object that are compared while it waits; when it leaves, all are.
 const SLICE: usize = 512;
 /// How many came behind a freed object each time it is looked at; see [`newest::AGES`].
-const FREED_AGES: [usize; 4] = [1, 8, 64, 512];
+const FREED_AGES: [usize; 3] = [1, 16, 256];
 
 /// Whether what a walk shows, its arena locked, is anything but an object with a damaged trailer.
 pub fn is_whole(view: &View) -> bool {

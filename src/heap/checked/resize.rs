@@ -7,7 +7,7 @@
 
 use super::super::realloc::found;
 use super::super::vet::Found;
-use super::{Want, asked, find, free, place, sign};
+use super::{Want, asked_near, find, free, place, sign};
 use crate::arena::owner;
 use crate::checked::FREED;
 use crate::checked::canary::{self, LEAST};
@@ -22,19 +22,22 @@ use core::ptr;
 pub fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let what = found(p.addr());
     let have = match what {
-        Found::Chunk(c, size) => asked(c, size),
+        Found::Chunk(c, size) => asked_near(c, size, n),
         Found::Mapped(asked) => asked,
         Found::Object(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if n > MAX_REQUEST {
         return ptr::null_mut();
     }
-    if p.addr().is_multiple_of(align) && !belongs_elsewhere(what, have, n) && stays(what, p, n) {
+    if p.addr().is_multiple_of(align)
+        && !belongs_elsewhere(what, have, n)
+        && stays(what, p, have, n)
+    {
         return p;
     }
     let new = moved(p, what, have, align, n);
     // What is to become smaller can always stay.
-    if new.is_null() && n <= have && stays(what, p, n) {
+    if new.is_null() && n <= have && stays(what, p, have, n) {
         return p;
     }
     new
@@ -55,16 +58,16 @@ fn belongs_elsewhere(what: Found, have: usize, n: usize) -> bool {
 }
 
 /// Whether an object now has `n` bytes where it is.
-fn stays(what: Found, p: *mut u8, n: usize) -> bool {
+fn stays(what: Found, p: *mut u8, have: usize, n: usize) -> bool {
     match what {
-        Found::Chunk(c, size) => chunk(c, size, n),
+        Found::Chunk(c, size) => chunk(c, size, have, n),
         Found::Mapped(_) => guarded::resize(p.addr(), n),
         Found::Object(_) | Found::Bad(_) => false,
     }
 }
 
 /// Whether a chunk now holds `n` bytes and their trailer where it is.
-fn chunk(c: Chunk, size: usize, n: usize) -> bool {
+fn chunk(c: Chunk, size: usize, have: usize, n: usize) -> bool {
     let wanted = chunk_size(n.saturating_add(LEAST));
     let p = c.payload();
     // SAFETY: a chunk's region has a record (I8).
@@ -72,7 +75,8 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     if !c.is_used() {
         fatal::die("realloc(): invalid pointer", p);
     }
-    let was = asked(c, size);
+    // Again under the lock. What is cut off is written, so all of the trailer is looked at first.
+    let was = asked_near(c, size, if n < have { usize::MAX } else { n });
     let room = class::usable(size);
     if wanted > size {
         if !state.extend(c, wanted) {
