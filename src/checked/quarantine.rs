@@ -254,4 +254,18 @@ mod tests {
         assert_eq!(ring.hold(held(1, 0)), Some(held(1, 0)));
         assert_eq!(ring.pop(), None);
     }
+
+    #[test]
+    fn what_a_large_object_displaces_leaves_step_by_step_and_no_more_than_twice_as_much_waits() {
+        let (mut ring, _memory) = ring(100, 1000);
+        for p in 0..100 {
+            assert_eq!(ring.hold(held(p, 10)), None);
+        }
+        assert_eq!(ring.hold(held(100, 1000)), Some(held(0, 10)));
+        assert_eq!((ring.count, ring.bytes), (100, 1990));
+        let out = ring.hold(held(101, 10)).map(|h| h.p);
+        assert_eq!((out, ring.bytes), (Some(1), 1990));
+        assert_eq!(ring.hold(held(102, 11)), Some(held(102, 11)));
+        assert_eq!(ring.hold(held(103, 900)), Some(held(103, 900)));
+    }
 }

@@ -100,6 +100,10 @@ fn starts_here(r: *mut Record, p: usize) -> bool {
 pub fn usable(p: usize) -> Result<usize, Why> {
     match look(p) {
         Found::Chunk(c, size) if settings::check() != 0 => Ok(checked::asked(c, size)),
+        Found::Mapped(n) if settings::check() != 0 => {
+            mapped::guarded::look_at(p);
+            Ok(n)
+        }
         Found::Object(class) => Ok(class::size_of(class)),
         Found::Chunk(_, size) => Ok(class::usable(size)),
         Found::Mapped(n) => Ok(n),
