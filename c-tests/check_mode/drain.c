@@ -10,7 +10,7 @@ int main(void)
         CHECK((objects[i] = opaque(malloc(SIZE))) != NULL);
     for (int i = 0; i < OBJECTS; i++)
         free(objects[i]);
-    void *large = opaque(malloc(15900000));
+    void *large = opaque(malloc(16700000));
     CHECK(large != NULL);
     size_t before = mallinfo2().uordblks;
     CHECK(before > OBJECTS * SIZE);

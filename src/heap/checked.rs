@@ -23,7 +23,7 @@ use crate::checked::canary::{self, LEAST};
 use crate::checked::quarantine::{self, Held};
 use crate::checked::{FREED, WALK, newest};
 use crate::chunk::{Chunk, Kind};
-use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
+use crate::config::{ALIGN, MAX_REQUEST, chunk_size, round_up};
 use crate::knobs::Knobs;
 use crate::mapped::guarded;
 use crate::{cache, class, fatal, os, region, settings};
@@ -178,7 +178,7 @@ fn find(want: &Want) -> Fresh {
 
 fn attempt(want: &Want) -> Option<Fresh> {
     let (room, spare) = if want.grows {
-        (want.n / ROOM, want.n)
+        (want.n / ROOM, round_up(want.n, os::page()))
     } else {
         (0, 0)
     };

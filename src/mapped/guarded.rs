@@ -230,8 +230,12 @@ fn shorten(m: Mapping, n: usize) -> Mapping {
     // SAFETY: accessible pages of the chunk, and nothing else is there. (Where the kernel took
     // nothing back, all of it: it may be zero.)
     unsafe { canary::paint(m.p, m.p + n, m.last) };
-    // Addresses enough to double its size stay.
-    cut(m, m.base, 2 * m.last - first(m.p) + page)
+    // Addresses enough to double its size stay; what is beyond goes when it is as much again.
+    let (pages, behind) = (m.last - first(m.p), m.base + m.len - m.last);
+    if behind <= 2 * pages + page {
+        return m;
+    }
+    cut(m, m.base, m.last + pages + page)
 }
 
 /// Moves the guard behind a chunk to the back, if there are addresses. Nobody else can find it.
