@@ -109,7 +109,7 @@ fn objects_keep_their_bytes_through_any_sequence_of_resizes() {
 
 /// From, to: chunks that stay, grow in place, become mappings and come back; mappings within their
 /// page, that give pages back, that take some, and that move.
-const RESIZES: [(&str, &str); 11] = [
+const RESIZES: [(&str, &str); 12] = [
     ("100", "101"),
     ("100", "50"),
     ("100", "5000"),
@@ -117,6 +117,7 @@ const RESIZES: [(&str, &str); 11] = [
     ("5000", "300001"),
     ("300001", "1000"),
     ("300000", "300001"),
+    ("300000", "500001"),
     ("300001", "299999"),
     ("300001", "200001"),
     ("300001", "900001"),

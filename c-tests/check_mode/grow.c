@@ -21,7 +21,7 @@ static unsigned char *resize(unsigned char *p, size_t from, size_t to)
     moves += was != 0 && was != (uintptr_t)q;
     size_t both = from < to ? from : to;
     /* What is near either end each time, all of it at times. */
-    size_t most = to % 997 == 0 ? both : both < 32 ? both : 32;
+    size_t most = to % 9973 == 0 ? both : both < 32 ? both : 32;
     for (size_t i = 0; i < most; i++)
         CHECK(q[i] == at(i) && q[both - 1 - i] == at(both - 1 - i), "(%zu to %zu)", from, to);
     for (size_t i = from; i < to; i++)

@@ -58,7 +58,7 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "exact") == 0) {
         memset(p, 0x41, n);
         limit(40 * MIB);
-        CHECK((p = opaque(realloc(p, any(n + 9 * MIB)))) != NULL);
+        CHECK((p = opaque(realloc(p, any(n + 9 * MIB)))) != NULL && mallinfo2().hblks == 1);
         whole(p, n);
         free(p);
     } else {

@@ -1,5 +1,5 @@
 /* Usage: regrown FROM TO AT WHAT
-   Resizes an object of FROM bytes to TO, then turns the byte AT bytes behind its
+   Resizes an object of FROM bytes to one more and then to TO, then turns the byte AT bytes behind its
    end, or in front of it (AT below 0), and makes the call that is to notice it.
    WHAT: free, grow, shrink, usable_size, exit; or, where the object has pages of
    its own: guard (touches the page behind: faults), stale (touches the object
@@ -15,8 +15,8 @@ int main(int argc, char **argv)
     unsigned char *before = opaque(malloc(from)), *old = opaque(before);
     CHECK(before != NULL);
     memset(before, 0x41, from);
-    unsigned char *p = opaque(realloc(before, to));
-    CHECK(p != NULL);
+    unsigned char *p = opaque(realloc(before, any(from + 1)));
+    CHECK(p != NULL && (p = opaque(realloc(p, any(to)))) != NULL);
     memset(p, 0x42, to);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (strcmp(what, "guard") == 0) {

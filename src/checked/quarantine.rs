@@ -9,6 +9,7 @@ use crate::side;
 use crate::sync::Lock;
 use core::cell::UnsafeCell;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// One freed object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,8 +39,6 @@ struct Ring {
     left: usize,
     /// Number of the object that is looked at next.
     turn: usize,
-    /// Number of the first object that came since this process was forked.
-    own: usize,
 }
 
 struct Shared(UnsafeCell<Ring>);
@@ -49,6 +48,11 @@ unsafe impl Sync for Shared {}
 /// Guards the ring. Nothing is called and no other lock is taken while it is held.
 pub static LOCK: Lock = Lock::new();
 static RING: Shared = Shared(UnsafeCell::new(Ring::new()));
+
+/// Objects that ever came. Written under the lock.
+static CAME: AtomicUsize = AtomicUsize::new(0);
+/// The number of the first that came since this process was forked.
+static OWN: AtomicUsize = AtomicUsize::new(0);
 
 fn with<R>(f: impl FnOnce(&mut Ring) -> R) -> R {
     let _held = LOCK.acquire();
@@ -67,7 +71,6 @@ impl Ring {
             most: 0,
             left: 0,
             turn: 0,
-            own: 0,
         }
     }
 
@@ -114,6 +117,7 @@ impl Ring {
         unsafe { self.place(self.count).write(new) };
         self.count += 1;
         self.bytes += new.len;
+        CAME.store(self.left.wrapping_add(self.count), Relaxed);
         out
     }
 }
@@ -185,15 +189,16 @@ pub fn find_in_turn(mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
     })
 }
 
-/// From now on the objects that wait are another process's, which looks at them as well.
+/// From now on the objects that wait are another process's, which looks at them as well. Takes no
+/// lock: the fork may have been a signal handler's that interrupted whoever holds it.
 pub fn in_child() {
-    with(|r| r.own = r.left.wrapping_add(r.count));
+    OWN.store(CAME.load(Relaxed), Relaxed);
 }
 
 /// How many of the oldest waited when this process was forked, and still do.
 pub fn inherited() -> usize {
     with(|r| {
-        let ahead = r.own.wrapping_sub(r.left);
+        let ahead = OWN.load(Relaxed).wrapping_sub(r.left);
         // An object of the parent's is ahead by at most all; else they are gone.
         if ahead <= r.count { ahead } else { 0 }
     })

@@ -158,17 +158,10 @@ fn find(want: &Want) -> Fresh {
     if least.is_none_or(|all| all > MAX_REQUEST) {
         return none;
     }
-    let exact = Want {
-        grows: false,
-        ..*want
-    };
     let mut got = attempt(want);
-    if got.is_none() && want.grows {
-        got = attempt(&exact);
-    }
     // Once: what other threads free meanwhile is theirs to find.
     if got.is_none() && empty_quarantine() {
-        got = attempt(&exact);
+        got = attempt(want);
     }
     if let Some(got) = got {
         looks::after(got.p);
@@ -177,18 +170,24 @@ fn find(want: &Want) -> Fresh {
 }
 
 fn attempt(want: &Want) -> Option<Fresh> {
-    let (room, spare) = if want.grows {
-        (want.n / ROOM, round_up(want.n, os::page()))
-    } else {
-        (0, 0)
+    let size = chunk_size(want.n + LEAST);
+    let more = chunk_size(want.n + LEAST + want.n / ROOM);
+    let with_room = |size| {
+        let arenas = || alloc::candidates(cache::thread::arena());
+        arenas().find_map(|a| carve(a, size, want))
     };
     let map = || {
-        let p = guarded::map(want.n, want.align, spare)?;
+        let map = |spare| guarded::map(want.n, want.align, spare);
+        let spare = round_up(want.n, os::page());
+        let roomy = want.grows.then(|| map(spare)).flatten();
+        let p = roomy.or_else(|| map(0))?;
         Some(Fresh { p, clean_from: p })
     };
-    let size = chunk_size(want.n + LEAST + room);
-    let chunk = || alloc::candidates(cache::thread::arena()).find_map(|a| carve(a, size, want));
-    if chunk_size(want.n + LEAST) >= settings::mmap_threshold() {
+    let chunk = || {
+        let roomy = want.grows.then(|| with_room(more)).flatten();
+        roomy.or_else(|| with_room(size))
+    };
+    if size >= settings::mmap_threshold() {
         map().or_else(chunk)
     } else {
         chunk().or_else(map)

@@ -17,7 +17,7 @@ use crate::{class, fatal, region, settings};
 use core::ptr;
 
 /// Bytes of a freed object that are compared while it waits; when it leaves, all are.
-const SLICE: usize = 512;
+const SLICE: usize = 128;
 /// How many came behind a freed object each time it is looked at; see [`newest::AGES`].
 const FREED_AGES: [usize; 3] = [1, 16, 256];
 
