@@ -127,8 +127,8 @@ pub fn covers(p: usize) -> bool {
     })
 }
 
-/// Whether the header of a registered chunk is whole.
-fn vet(p: usize) {
+/// Ends the process if the header of a registered chunk is not whole.
+pub fn vet(p: usize) {
     // SAFETY: the registry says that `p` is a mapped chunk's payload.
     let c = unsafe { Chunk::at(p) };
     if !c.head().is(Kind::Mapped) || !c.is_used() {

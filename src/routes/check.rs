@@ -3,7 +3,7 @@
 use super::fork;
 use super::start::{self, Route};
 use crate::arena::check::{Broken, HeapReport, View};
-use crate::watch::{WALK, checked};
+use crate::watch::{WALK, checked, looks};
 use crate::{arenas, fatal, settings};
 
 /// Checks the invariants of every heap; for tests, and for programs that suspect themselves.
@@ -25,7 +25,7 @@ pub fn walk(see: &mut dyn FnMut(View)) -> Result<HeapReport, Broken> {
     for arena in arenas::all() {
         let mut damaged = None;
         arena.lock().check(&mut report, &mut |view| {
-            if damaged.is_none() && !checked::is_whole(&view) {
+            if damaged.is_none() && !looks::is_whole(&view) {
                 damaged = Some(Broken {
                     invariant: checked::TRAILERS,
                     address: view.payload,
@@ -41,7 +41,7 @@ pub fn walk(see: &mut dyn FnMut(View)) -> Result<HeapReport, Broken> {
 /// Check mode's look at every object, in use or freed: ends the process if one was written past
 /// its end or after its free.
 fn inspect_all() {
-    checked::inspect_apart();
+    looks::at_apart();
     if let Err(broken) = check_heap() {
         if broken.invariant == checked::TRAILERS {
             checked::overflowed(broken.address);
@@ -62,6 +62,10 @@ pub fn before_trim() {
 /// interrupted the allocator and ends the process: what it interrupted is half done.
 pub fn at_exit() {
     if start::route() == Route::Checked && settings::check() >= WALK && !fork::holds_any() {
-        inspect_all();
+        if looks::is_young_child() {
+            looks::at_own();
+        } else {
+            inspect_all();
+        }
     }
 }

@@ -12,7 +12,7 @@
 use super::start;
 use crate::os::streams;
 use crate::sync::Lock;
-use crate::watch::quarantine;
+use crate::watch::{looks, quarantine};
 use crate::{arenas, cache, mapped, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -110,6 +110,7 @@ extern "C" fn child() {
         STREAMS.store(0, Relaxed);
     }
     parent();
+    looks::in_child();
     // What a thread that is no more was about to do. (Where a handler forked, the interrupted call
     // holds locks, and goes on in the child.)
     if !holds_any() {

@@ -14,7 +14,7 @@ mod tests;
 pub mod trim;
 
 use crate::vet::{self, Found, Why};
-use crate::watch::checked;
+use crate::watch::{checked, guarded};
 use crate::{cache, class, settings};
 
 /// Memory for `n` bytes, or null. `errno` is the caller's business.
@@ -44,6 +44,10 @@ pub fn release_sized(p: *mut u8, n: usize, align: usize) {
 pub fn usable(p: usize) -> Result<usize, Why> {
     match vet::look(p) {
         Found::Chunk(c, size) if settings::check() != 0 => Ok(checked::asked(c, size)),
+        Found::Mapped(n) if settings::check() != 0 => {
+            guarded::look_at(p);
+            Ok(n)
+        }
         Found::Object(class) => Ok(class::size_of(class)),
         Found::Chunk(_, size) => Ok(class::usable(size)),
         Found::Mapped(n) => Ok(n),

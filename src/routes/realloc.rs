@@ -8,14 +8,14 @@ use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
 use crate::vet::{self, Found, alive, found};
-use crate::watch::checked;
+use crate::watch;
 use crate::{class, fatal, os, region, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
 pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
-        return checked::resize(p, ALIGN, n);
+        return watch::resize::resize(p, ALIGN, n);
     }
     if n > MAX_REQUEST {
         // Even a request that cannot be met names its pointer.
@@ -123,7 +123,7 @@ fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
 /// neither a cut nor a move by pages keeps an alignment.
 pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
-        return checked::resize(p, align, n);
+        return watch::resize::resize(p, align, n);
     }
     let what = found(p.addr());
     let have = match what {
@@ -145,7 +145,7 @@ pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 }
 
 /// Whether an object of this size and alignment could have been put here. In check mode it says
-/// no to all: [`checked::is_exactly`] knows better.
+/// no to all: `watch::checked::is_exactly` knows better.
 pub fn fits(what: Found, align: usize, n: usize) -> bool {
     let over = align > ALIGN;
     match what {

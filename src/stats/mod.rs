@@ -40,13 +40,13 @@ fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
 fn held(arena: &Arena) -> Held {
     let mut held = cache::all::held(arena);
     if arena.index == 0 && settings::check() >= FREED {
-        quarantine::all(|object| {
+        quarantine::find(0, |object| {
             // A mapping that waits is no mapped chunk any more, either.
             if !object.mapped {
                 held.count += 1;
                 held.bytes += object.len + HEADER;
             }
-            true
+            false
         });
     }
     held

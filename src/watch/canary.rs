@@ -11,6 +11,7 @@
 //! first byte it changes, and what was asked for can be said without another table.
 //! A mapped chunk has its length in the registry, and the pattern alone up to its guard page.
 
+use crate::config::round_up;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -18,6 +19,8 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 const WORD: usize = size_of::<u64>();
 /// Bytes that an object needs beyond what was asked for: one of pattern, and the length.
 pub const LEAST: usize = WORD + 1;
+/// Bytes of the pattern beyond an object's end that a resize in place compares.
+pub const NEAR: usize = 128;
 /// Bits of the length; addresses have no more.
 const BITS: u32 = 48;
 const LENGTH: u64 = (1 << BITS) - 1;
@@ -63,16 +66,37 @@ fn byte(at: usize) -> *mut u8 {
     ptr::with_exposed_provenance_mut(at)
 }
 
+/// Shows `[from, to)` piece by piece until `f` says false: whole words at their addresses, and what
+/// is left at either end byte by byte. Whether it never did.
+fn pieces(
+    from: usize,
+    to: usize,
+    mut one: impl FnMut(usize) -> bool,
+    mut word: impl FnMut(usize) -> bool,
+) -> bool {
+    let first = round_up(from, WORD).min(to);
+    let last = (to & !(WORD - 1)).max(first);
+    (from..first).all(&mut one)
+        && (first..last).step_by(WORD).all(&mut word)
+        && (last..to).all(&mut one)
+}
+
 /// Writes the pattern of the object at `p` over `[from, to)`.
 ///
 /// # Safety
 /// `[from, to)` belongs to the object and holds nothing that is needed.
 pub unsafe fn paint(p: usize, from: usize, to: usize) {
-    let pattern = pattern(p);
-    for (at, value) in (from..to).zip(pattern.iter().cycle().skip(from % 8)) {
+    let words = u64::from_ne_bytes(pattern(p));
+    let one = |at: usize| {
         // SAFETY: the caller's.
-        unsafe { byte(at).write(*value) };
-    }
+        unsafe { byte(at).write(of_byte(words, at)) };
+        true
+    };
+    pieces(from, to, one, |at| {
+        // SAFETY: the caller's; a multiple of 8.
+        unsafe { whole(at).write(words) };
+        true
+    });
 }
 
 /// Whether [`paint`]'s pattern is still there.
@@ -80,15 +104,28 @@ pub unsafe fn paint(p: usize, from: usize, to: usize) {
 /// # Safety
 /// `[from, to)` may be read.
 pub unsafe fn is_painted(p: usize, from: usize, to: usize) -> bool {
-    let pattern = pattern(p);
-    (from..to)
-        .zip(pattern.iter().cycle().skip(from % 8))
-        // SAFETY: the caller's.
-        .all(|(at, value)| unsafe { byte(at).read() } == *value)
+    let words = u64::from_ne_bytes(pattern(p));
+    // SAFETY: the caller's.
+    let one = |at: usize| unsafe { byte(at).read() } == of_byte(words, at);
+    // SAFETY: the caller's; a multiple of 8.
+    pieces(from, to, one, |at| unsafe { whole(at).read() } == words)
+}
+
+/// The byte of a pattern that belongs at an address.
+fn of_byte(pattern: u64, at: usize) -> u8 {
+    if cfg!(target_endian = "little") {
+        (pattern >> (8 * (at % WORD))) as u8
+    } else {
+        (pattern >> (8 * (WORD - 1 - at % WORD))) as u8
+    }
+}
+
+fn whole(at: usize) -> *mut u64 {
+    ptr::with_exposed_provenance_mut(at)
 }
 
 fn word(p: usize, room: usize) -> *mut u64 {
-    ptr::with_exposed_provenance_mut(p + room - WORD)
+    whole(p + room - WORD)
 }
 
 /// Writes the trailer of an object of `n` bytes.
@@ -104,22 +141,45 @@ pub unsafe fn write(p: usize, room: usize, n: usize) {
     }
 }
 
+/// Writes the trailer anew after a resize in the same room: of the pattern only what is new.
+///
+/// # Safety
+/// As [`write`]; the trailer for `was` bytes is there and whole.
+pub unsafe fn rewrite(p: usize, room: usize, was: usize, n: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        paint(p, p + n, p + was.max(n));
+        word(p, room).write((n as u64 ^ mask(p)) | proof(p, n));
+    }
+}
+
 /// What was asked for; `None` when the trailer is not the one that was written.
 ///
 /// # Safety
 /// `[p, p + room)` may be read; both are multiples of 8.
 pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
+    // SAFETY: the caller's.
+    unsafe { read_near(p, room, usize::MAX) }
+}
+
+/// As [`read`], before a resize to `n` bytes: of the pattern only what those take and [`NEAR`]
+/// bytes more are compared. The rest is when its turn comes.
+///
+/// # Safety
+/// As [`read`].
+pub unsafe fn read_near(p: usize, room: usize, n: usize) -> Option<usize> {
     if room < LEAST {
         return None;
     }
     // SAFETY: the caller's.
     let value = unsafe { word(p, room).read() };
-    let n = ((value ^ mask(p)) & LENGTH) as usize;
-    let whole = n <= room - LEAST
-        && value & !LENGTH == proof(p, n)
+    let was = ((value ^ mask(p)) & LENGTH) as usize;
+    let to = was.max(n).saturating_add(NEAR).min(room - WORD);
+    let whole = was <= room - LEAST
+        && value & !LENGTH == proof(p, was)
         // SAFETY: the caller's.
-        && unsafe { is_painted(p, p + n, p + room - WORD) };
-    whole.then_some(n)
+        && unsafe { is_painted(p, p + was, p + to) };
+    whole.then_some(was)
 }
 
 /// Whether `[p, p + len)` holds `fill` and nothing else.
@@ -127,11 +187,20 @@ pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
 /// # Safety
 /// It may be read; both are multiples of 8.
 pub unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
-    let want = u64::from_ne_bytes([fill; 8]);
-    (p..p + len)
-        .step_by(8)
-        // SAFETY: the caller's.
-        .all(|at| unsafe { ptr::with_exposed_provenance::<u64>(at).read() } == want)
+    /// Words compared with one branch.
+    const AT_ONCE: usize = 8;
+    let want = u64::from_ne_bytes([fill; WORD]);
+    let differs = |from: usize, to: usize| {
+        (from..to)
+            .step_by(WORD)
+            // SAFETY: the caller's.
+            .fold(0, |all, at| all | (unsafe { whole(at).read() } ^ want))
+            != 0
+    };
+    let (end, step) = (p + len, AT_ONCE * WORD);
+    !(p..end)
+        .step_by(step)
+        .any(|at| differs(at, end.min(at + step)))
 }
 
 #[cfg(test)]
@@ -172,6 +241,80 @@ mod tests {
                     for turned in 1..=255 {
                         byte(at).write(was ^ turned);
                         assert_eq!(read(p, ROOM), None, "byte {} of {n}", at - p);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_trailer_moves_with_a_resize_in_its_room() {
+        let (_memory, p) = object();
+        for (was, n) in [
+            (0, 1),
+            (40, 41),
+            (41, 40),
+            (7, 79),
+            (79, 7),
+            (16, 24),
+            (24, 16),
+        ] {
+            // SAFETY: `ROOM` bytes of this test's own.
+            unsafe {
+                write(p, ROOM, was);
+                // What the program writes.
+                byte(p).write_bytes(0x41, was);
+                rewrite(p, ROOM, was, n);
+                assert_eq!(read(p, ROOM), Some(n), "from {was} to {n}");
+                byte(p + n).write(byte(p + n).read() ^ 1);
+                assert_eq!(read(p, ROOM), None, "from {was} to {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn before_a_resize_all_that_it_takes_is_compared() {
+        const LONG: usize = 1024;
+        set_key([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
+        let mut memory = vec![0u64; LONG / 8];
+        let p = memory.as_mut_ptr().expose_provenance();
+        for (was, n, seen) in [(100, 101, 101), (100, 50, 100), (100, 600, 600)] {
+            for at in was..LONG {
+                // SAFETY: `LONG` bytes of this test's own.
+                let near = unsafe {
+                    write(p, LONG, was);
+                    byte(p + at).write(byte(p + at).read() ^ 1);
+                    read_near(p, LONG, n)
+                };
+                let far = at >= seen + NEAR && at < LONG - WORD;
+                assert_eq!(near, far.then_some(was), "{was} to {n}, byte {at}");
+            }
+        }
+    }
+
+    /// As byte by byte, whatever the two ends' remainders by 8.
+    #[test]
+    fn a_pattern_is_painted_from_its_first_byte_to_its_last_and_no_further() {
+        let (_memory, p) = object();
+        for from in p..p + 20 {
+            for to in from..p + 40 {
+                // SAFETY: `ROOM` bytes of this test's own.
+                unsafe {
+                    byte(p).write_bytes(0, ROOM);
+                    paint(p, from, to);
+                    assert!(is_painted(p, from, to));
+                    for at in p..p + ROOM {
+                        let want = if (from..to).contains(&at) {
+                            pattern(p)[at % 8]
+                        } else {
+                            0
+                        };
+                        assert_eq!(byte(at).read(), want);
+                        if want != 0 {
+                            byte(at).write(want ^ 1);
+                            assert!(!is_painted(p, from, to));
+                            byte(at).write(want);
+                        }
                     }
                 }
             }

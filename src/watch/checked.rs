@@ -10,24 +10,27 @@
 
 use super::canary::{self, LEAST};
 use super::quarantine::{self, Held};
-use super::{FREED, guarded, perturb};
-use crate::arena::check::{Role, View};
+use super::{FREED, WALK, guarded, looks, newest, perturb};
 use crate::arena::records;
 use crate::arena::split::Fresh;
 use crate::arena::supply::Growth;
 use crate::arena::{Arena, owner};
 use crate::arenas::candidates;
 use crate::chunk::{Chunk, Kind};
-use crate::config::{ALIGN, MAX_REQUEST, chunk_size};
+use crate::config::{ALIGN, MAX_REQUEST, chunk_size, round_up};
 use crate::knobs::Knobs;
 use crate::mapped::{self, Bound};
-use crate::vet::{self, Found, Why, found, refuse};
+use crate::vet::{self, Found, Why, refuse};
 use crate::{cache, class, fatal, os, settings};
 use core::ptr;
 
 /// Mappings up to which an object of 0 bytes gets one of its own, so that touching it faults. Each
 /// is two of those that the kernel counts, and it counts to 65,530.
 const EMPTY: usize = 8192;
+/// An object that had to move to grow gets this part of itself on top, in a heap.
+const ROOM: usize = 8;
+/// Objects that one free lets out of the quarantine at most, beside the one it takes the place of.
+const AT_ONCE: usize = 64;
 
 /// The number of the invariant that every object in use has a whole trailer.
 pub const TRAILERS: u8 = 12;
@@ -41,6 +44,9 @@ pub fn begin(k: &Knobs) {
     if settings::check() >= FREED {
         quarantine::open(k.quarantine_count, k.quarantine_bytes);
     }
+    if settings::check() >= WALK {
+        newest::open();
+    }
 }
 
 /// The last words for an object with a damaged trailer.
@@ -53,8 +59,13 @@ pub fn overflowed(p: usize) -> ! {
 #[cold]
 #[inline(never)]
 pub fn asked(c: Chunk, size: usize) -> usize {
+    asked_near(c, size, usize::MAX)
+}
+
+/// As [`asked`], before a resize to `n` bytes: what is far behind those is not compared.
+pub fn asked_near(c: Chunk, size: usize, n: usize) -> usize {
     // SAFETY: a chunk in use, whole with its header (I1, I2).
-    match unsafe { canary::read(c.payload(), class::usable(size)) } {
+    match unsafe { canary::read_near(c.payload(), class::usable(size), n) } {
         Some(n) => n,
         None => overflowed(c.payload()),
     }
@@ -79,14 +90,21 @@ pub fn allocate(n: usize) -> *mut u8 {
 
 /// As `memalign`; `align` is a power of two.
 pub fn aligned(align: usize, n: usize) -> *mut u8 {
-    let p = ptr::with_exposed_provenance_mut(find(n, align.max(ALIGN)).p);
-    perturb(p, n, !settings::perturb());
-    p
+    let got = find(&Want {
+        n,
+        align: align.max(ALIGN),
+        ..Want::default()
+    });
+    place(got, n)
 }
 
 /// As `calloc`.
 pub fn zeroed(n: usize) -> *mut u8 {
-    let got = find(n, ALIGN);
+    let got = find(&Want {
+        n,
+        growth: Growth::Yes,
+        ..Want::default()
+    });
     let p: *mut u8 = ptr::with_exposed_provenance_mut(got.p);
     if got.p != 0 {
         let dirty = got.clean_from.saturating_sub(got.p).min(n);
@@ -96,34 +114,77 @@ pub fn zeroed(n: usize) -> *mut u8 {
     p
 }
 
-/// Memory for `n` bytes; what waits in the quarantine is used before there is none.
-fn find(n: usize, align: usize) -> Fresh {
-    let none = Fresh {
-        p: 0,
-        clean_from: 0,
-    };
-    let least = n.checked_add(align).and_then(|n| n.checked_add(LEAST));
-    if least.is_none_or(|all| all > MAX_REQUEST) {
-        return none;
-    }
-    loop {
-        if let Some(got) = attempt(n, align) {
-            return got;
-        }
-        if !empty_quarantine() {
-            return none;
+/// A request.
+pub struct Want {
+    /// Bytes asked for.
+    pub n: usize,
+    /// A power of two, at least 16.
+    pub align: usize,
+    /// How a heap may grow for it.
+    pub growth: Growth,
+    /// It is for an object that has grown: room to grow further, where there is memory.
+    pub grows: bool,
+}
+
+impl Default for Want {
+    fn default() -> Self {
+        Self {
+            n: 0,
+            align: ALIGN,
+            growth: Growth::Yes,
+            grows: false,
         }
     }
 }
 
-fn attempt(n: usize, align: usize) -> Option<Fresh> {
+/// What was found for `n` bytes, as a program may have it.
+pub fn place(got: Fresh, n: usize) -> *mut u8 {
+    let p = ptr::with_exposed_provenance_mut(got.p);
+    perturb(p, n, !settings::perturb());
+    p
+}
+
+/// Memory for a request; what waits in the quarantine is used before there is none.
+pub fn find(want: &Want) -> Fresh {
+    let none = Fresh {
+        p: 0,
+        clean_from: 0,
+    };
+    let least = want.n.checked_add(want.align);
+    let least = least.and_then(|n| n.checked_add(LEAST));
+    if least.is_none_or(|all| all > MAX_REQUEST) {
+        return none;
+    }
+    let mut got = attempt(want);
+    // Once: what other threads free meanwhile is theirs to find.
+    if got.is_none() && empty_quarantine() {
+        got = attempt(want);
+    }
+    if let Some(got) = got {
+        looks::after(got.p);
+    }
+    got.unwrap_or(none)
+}
+
+fn attempt(want: &Want) -> Option<Fresh> {
+    let size = chunk_size(want.n + LEAST);
+    let more = chunk_size(want.n + LEAST + want.n / ROOM);
+    let with_room = |size| {
+        let arenas = || candidates(cache::thread::arena());
+        arenas().find_map(|a| carve(a, size, want))
+    };
     let map = |bound| {
-        let p = guarded::map(n, align, bound)?;
+        let map = |spare| guarded::map(want.n, want.align, spare, bound);
+        let spare = round_up(want.n, os::page());
+        let roomy = want.grows.then(|| map(spare)).flatten();
+        let p = roomy.or_else(|| map(0))?;
         Some(Fresh { p, clean_from: p })
     };
-    let size = chunk_size(n + LEAST);
-    let chunk = || candidates(cache::thread::arena()).find_map(|a| carve(a, size, align, n));
-    let empty = n == 0 && mapped::totals().chunks < EMPTY;
+    let chunk = || {
+        let roomy = want.grows.then(|| with_room(more)).flatten();
+        roomy.or_else(|| with_room(size))
+    };
+    let empty = want.n == 0 && mapped::totals().chunks < EMPTY;
     if empty || size >= settings::mmap_threshold() {
         map(Bound::Kept)
             .or_else(chunk)
@@ -133,10 +194,10 @@ fn attempt(n: usize, align: usize) -> Option<Fresh> {
     }
 }
 
-fn carve(arena: &Arena, size: usize, align: usize, n: usize) -> Option<Fresh> {
+fn carve(arena: &Arena, size: usize, want: &Want) -> Option<Fresh> {
     let mut state = arena.lock();
-    let carved = state.take(size, align, Growth::Yes)?;
-    sign(carved.chunk, n);
+    let carved = state.take(size, want.align, want.growth)?;
+    sign(carved.chunk, want.n);
     state.audit();
     Some(Fresh {
         p: carved.chunk.payload(),
@@ -145,7 +206,7 @@ fn carve(arena: &Arena, size: usize, align: usize, n: usize) -> Option<Fresh> {
 }
 
 /// Writes a chunk's trailer. Its arena is locked.
-fn sign(c: Chunk, n: usize) {
+pub fn sign(c: Chunk, n: usize) {
     // SAFETY: a chunk in use that was taken or resized for `n` bytes and a trailer.
     unsafe { canary::write(c.payload(), class::usable(c.head().size()), n) };
 }
@@ -166,7 +227,7 @@ pub fn free(p: usize) {
 
 /// Whether a mapping at `p` is in the quarantine; chunks there say so themselves.
 fn waits(p: usize) -> bool {
-    !quarantine::all(|held| held.p != p)
+    quarantine::find(0, |held| held.p == p).is_some()
 }
 
 fn chunk(c: Chunk, size: usize) {
@@ -221,35 +282,32 @@ fn mapping(p: usize) {
     }
 }
 
-/// Sends an object into the quarantine, and lets go what it displaces.
+/// Sends an object into the quarantine, and lets go what it displaces: of small objects that a
+/// large one displaces some now, and the rest with the frees to come.
 fn confine(held: Held) {
     if let Some(out) = quarantine::hold(held) {
         let_go(out);
     }
-    while let Some(out) = quarantine::surplus() {
+    for _ in 0..AT_ONCE {
+        let Some(out) = quarantine::surplus() else {
+            break;
+        };
         let_go(out);
     }
+    looks::after_free();
 }
 
 /// Lets everything go that waits; whether there was anything.
 pub fn empty_quarantine() -> bool {
-    let mut any = false;
-    while let Some(out) = quarantine::oldest() {
+    // Not what other threads free meanwhile, or there might be no end to it.
+    let waiting = quarantine::count();
+    for _ in 0..waiting {
+        let Some(out) = quarantine::oldest() else {
+            break;
+        };
         let_go(out);
-        any = true;
     }
-    any
-}
-
-/// Ends the process if a freed object was written to.
-fn inspect(held: &Held) {
-    // SAFETY: a freed chunk, whose memory stays accessible.
-    if !held.mapped && !unsafe { canary::is_filled(held.base, held.len, held.fill) } {
-        fatal::die(
-            "malloc(): memory corruption (freed memory was written)",
-            held.p,
-        );
-    }
+    waiting != 0
 }
 
 /// Gives an object's memory back to the heap or the system.
@@ -257,7 +315,7 @@ fn let_go(held: Held) {
     if held.mapped {
         return guarded::discard_sealed(held.base, held.len);
     }
-    inspect(&held);
+    looks::at_freed(&held);
     // SAFETY: a chunk that was vetted when it was freed (I1), and its region's record (I8).
     let (c, mut state) = unsafe { (Chunk::at(held.p), owner(records::of(held.p)).lock()) };
     let head = c.head();
@@ -267,94 +325,4 @@ fn let_go(held: Held) {
     state.release(c, head.size());
     state.audit();
     state.settle();
-}
-
-/// As `realloc` at a multiple of `align`, for a live object and `n` not 0.
-pub fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
-    let what = found(p.addr());
-    let have = match what {
-        Found::Chunk(c, size) => asked(c, size),
-        Found::Mapped(asked) => asked,
-        Found::Object(_) | Found::Bad(_) => return ptr::null_mut(),
-    };
-    if n > MAX_REQUEST {
-        return ptr::null_mut();
-    }
-    let stays = match what {
-        Found::Chunk(c, size) => chunk_stays(c, size, n),
-        Found::Mapped(_) => n == have,
-        _ => false,
-    };
-    if stays && p.addr().is_multiple_of(align) {
-        return p;
-    }
-    let new = aligned(align, n);
-    if new.is_null() {
-        // What is to become smaller can always stay.
-        let shrunk = n <= have && shorten(what, p.addr(), n);
-        return if shrunk { p } else { new };
-    }
-    // SAFETY: two live objects of these sizes.
-    unsafe { new.copy_from_nonoverlapping(p, have.min(n)) };
-    free(p.expose_provenance());
-    new
-}
-
-/// Whether a chunk now holds `n` bytes and their trailer where it is.
-fn chunk_stays(c: Chunk, size: usize, n: usize) -> bool {
-    let wanted = chunk_size(n.saturating_add(LEAST));
-    // What has become large is to have its guard pages.
-    if wanted > size && wanted >= settings::mmap_threshold() {
-        return false;
-    }
-    // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(records::of(c.payload())) }.lock();
-    if !c.is_used() {
-        fatal::die("realloc(): invalid pointer", c.payload());
-    }
-    if wanted <= size {
-        if settings::check() >= FREED {
-            // What is cut off is freed memory, too.
-            let (from, to) = (c.payload() + n, c.payload() + class::usable(size));
-            // SAFETY: the program has given these bytes of its object back.
-            unsafe {
-                ptr::with_exposed_provenance_mut::<u8>(from)
-                    .write_bytes(settings::free_fill(), to - from);
-            }
-        }
-        state.shrink(c, wanted);
-    } else if !state.extend(c, wanted) {
-        return false;
-    }
-    sign(c, n);
-    state.audit();
-    state.settle();
-    true
-}
-
-/// Makes an object that could not move smaller where it is.
-fn shorten(what: Found, p: usize, n: usize) -> bool {
-    match what {
-        Found::Chunk(c, size) => chunk_stays(c, size, n),
-        Found::Mapped(_) => guarded::shorten(p, n),
-        Found::Object(_) | Found::Bad(_) => false,
-    }
-}
-
-/// Whether what a walk shows, its arena locked, is anything but an object with a damaged trailer.
-pub fn is_whole(view: &View) -> bool {
-    settings::check() == 0
-        || view.role != Role::InUse
-        // SAFETY: the walk has checked the header (I2), and the arena is locked.
-        || unsafe { canary::read(view.payload, class::usable(view.size)) }.is_some()
-}
-
-/// Looks at what waits in the quarantine and at all mappings, and ends the process if one was
-/// written past its end or after its free.
-pub fn inspect_apart() {
-    quarantine::all(|held| {
-        inspect(held);
-        true
-    });
-    guarded::inspect_all();
 }

@@ -7,13 +7,16 @@
 pub mod canary;
 pub mod checked;
 pub mod guarded;
+pub mod looks;
+pub mod newest;
 pub mod quarantine;
+pub mod resize;
 
 use crate::settings;
 
 /// From this level on freed memory is filled and waits in the quarantine.
 pub const FREED: u8 = 2;
-/// From this level on `malloc_trim` and the exit look at every object.
+/// From this level on slow ways look at the newest objects, `malloc_trim` and the exit at all.
 pub const WALK: u8 = 3;
 
 /// glibc's `M_PERTURB`: new memory is filled with the byte's complement, freed memory with it.

@@ -9,6 +9,7 @@ use crate::side;
 use crate::sync::Lock;
 use core::cell::UnsafeCell;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// One freed object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,10 @@ struct Ring {
     /// Bytes that wait, and the most that may.
     bytes: usize,
     most: usize,
+    /// Objects that ever left: the number of the oldest, if all are counted as they come.
+    left: usize,
+    /// Number of the object that is looked at next.
+    turn: usize,
 }
 
 struct Shared(UnsafeCell<Ring>);
@@ -43,6 +48,11 @@ unsafe impl Sync for Shared {}
 /// Guards the ring. Nothing is called and no other lock is taken while it is held.
 pub static LOCK: Lock = Lock::new();
 static RING: Shared = Shared(UnsafeCell::new(Ring::new()));
+
+/// Objects that ever came. Written under the lock.
+static CAME: AtomicUsize = AtomicUsize::new(0);
+/// The number of the first that came since this process was forked.
+static OWN: AtomicUsize = AtomicUsize::new(0);
 
 fn with<R>(f: impl FnOnce(&mut Ring) -> R) -> R {
     let _held = LOCK.acquire();
@@ -59,6 +69,8 @@ impl Ring {
             count: 0,
             bytes: 0,
             most: 0,
+            left: 0,
+            turn: 0,
         }
     }
 
@@ -87,11 +99,13 @@ impl Ring {
         self.first = self.wrapped(self.first + 1);
         self.count -= 1;
         self.bytes -= out.len;
+        self.left = self.left.wrapping_add(1);
         Some(out)
     }
 
     fn hold(&mut self, new: Held) -> Option<Held> {
-        if self.places == 0 || new.len > self.most {
+        let behind = self.bytes > self.most && new.len > self.most.saturating_mul(2) - self.bytes;
+        if self.places == 0 || new.len > self.most || behind {
             return Some(new);
         }
         let out = if self.count == self.places {
@@ -103,6 +117,7 @@ impl Ring {
         unsafe { self.place(self.count).write(new) };
         self.count += 1;
         self.bytes += new.len;
+        CAME.store(self.left.wrapping_add(self.count), Relaxed);
         out
     }
 }
@@ -124,7 +139,8 @@ pub fn open(places: usize, most: usize) {
 }
 
 /// Takes an object in. What comes out is to be given back by the caller: the oldest one, if there
-/// was no place, or the object itself, if it is larger than all that may wait.
+/// was no place, or the object itself, if it is larger than all that may wait, or if twice as much
+/// waited as may: what a large object displaces leaves step by step.
 pub fn hold(new: Held) -> Option<Held> {
     with(|r| r.hold(new))
 }
@@ -139,10 +155,53 @@ pub fn oldest() -> Option<Held> {
     with(Ring::pop)
 }
 
-/// Shows every object that waits, oldest first, until `f` says false; whether it never did.
-/// `f` must take no lock.
-pub fn all(mut f: impl FnMut(&Held) -> bool) -> bool {
-    with(|r| (0..r.count).all(|i| f(&r.get(i))))
+/// How many wait.
+pub fn count() -> usize {
+    with(|r| r.count)
+}
+
+/// The first object, oldest first, for which `f` says true; the oldest `skipped` are left out. `f`
+/// must take no lock.
+pub fn find(skipped: usize, mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
+    with(|r| (skipped..r.count).map(|i| r.get(i)).find(|held| f(held)))
+}
+
+/// Shows the objects that as many came behind as `ages` say. As [`find`].
+pub fn find_aged(ages: &[usize], mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
+    with(|r| {
+        let there = ages.iter().filter_map(|age| r.count.checked_sub(age + 1));
+        there.map(|i| r.get(i)).find(|held| f(held))
+    })
+}
+
+/// Shows one object: first the oldest, each time the next one, and after the newest the oldest
+/// again. As [`find`].
+pub fn find_in_turn(mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
+    with(|r| {
+        if r.count == 0 {
+            return None;
+        }
+        let ahead = r.turn.wrapping_sub(r.left);
+        // Left behind by what left, or at the end.
+        let i = if ahead < r.count { ahead } else { 0 };
+        r.turn = r.left.wrapping_add(i + 1);
+        Some(r.get(i)).filter(|held| f(held))
+    })
+}
+
+/// From now on the objects that wait are another process's, which looks at them as well. Takes no
+/// lock: the fork may have been a signal handler's that interrupted whoever holds it.
+pub fn in_child() {
+    OWN.store(CAME.load(Relaxed), Relaxed);
+}
+
+/// How many of the oldest waited when this process was forked, and still do.
+pub fn inherited() -> usize {
+    with(|r| {
+        let ahead = OWN.load(Relaxed).wrapping_sub(r.left);
+        // An object of the parent's is ahead by at most all; else they are gone.
+        if ahead <= r.count { ahead } else { 0 }
+    })
 }
 
 #[cfg(test)]
@@ -199,5 +258,19 @@ mod tests {
         let mut ring = Ring::new();
         assert_eq!(ring.hold(held(1, 0)), Some(held(1, 0)));
         assert_eq!(ring.pop(), None);
+    }
+
+    #[test]
+    fn what_a_large_object_displaces_leaves_step_by_step_and_no_more_than_twice_as_much_waits() {
+        let (mut ring, _memory) = ring(100, 1000);
+        for p in 0..100 {
+            assert_eq!(ring.hold(held(p, 10)), None);
+        }
+        assert_eq!(ring.hold(held(100, 1000)), Some(held(0, 10)));
+        assert_eq!((ring.count, ring.bytes), (100, 1990));
+        let out = ring.hold(held(101, 10)).map(|h| h.p);
+        assert_eq!((out, ring.bytes), (Some(1), 1990));
+        assert_eq!(ring.hold(held(102, 11)), Some(held(102, 11)));
+        assert_eq!(ring.hold(held(103, 900)), Some(held(103, 900)));
     }
 }

@@ -41,7 +41,11 @@ fn long(s: &mut Scene) {
 
 #[test]
 fn growth_by_huge_pages_survives_every_refusal() {
-    let modes: [Mode; 2] = [None, Some(("CAIRN_RUN_MAX", "0"))];
+    let modes: [Mode; 3] = [
+        None,
+        Some(("CAIRN_RUN_MAX", "0")),
+        Some(("MALLOC_CHECK_", "3")),
+    ];
     let name = "grown::growth_by_huge_pages_survives_every_refusal";
     in_modes(&modes, name, || survives(true, 8, long));
 }
