@@ -15,6 +15,7 @@ use crate::config::{ALIGN, RUN_LIMIT, chunk_size};
 use crate::region::{self, CHUNKS, FREED};
 use crate::sync::tls;
 use crate::{class, fatal};
+use core::cell::{Cell, UnsafeCell};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
@@ -29,14 +30,14 @@ pub struct Bin {
     /// Atomic for the sake of one instruction: a relaxed load, a sum and a relaxed store become
     /// one addition in memory, where an ordinary pointer stays in a register and is written back.
     top: AtomicPtr<Entry>,
-    base: *mut Entry,
-    limit: *mut Entry,
+    base: Cell<*mut Entry>,
+    limit: Cell<*mut Entry>,
     /// Objects cut from the cache's strip that the arena has not counted yet.
-    cut: u32,
+    cut: Cell<u32>,
     /// Objects the next refill asks for.
-    batch: u16,
+    batch: Cell<u16>,
     /// Refilled or spilled since the last look for idle bins.
-    busy: bool,
+    busy: Cell<bool>,
 }
 
 impl Bin {
@@ -62,25 +63,30 @@ struct Bins {
 }
 
 /// A thread's cache. Only its thread touches it.
+///
+/// It is reached in two ways that are the same memory: as a `Cache` where it works slowly, and by
+/// the thread's word where it works fast, which the former calls. So nobody may hold a `&mut` to any
+/// of it: all that changes is in cells, and behind them are raw pointers.
 #[repr(C)]
 pub struct Cache {
     bins: Bins,
+    /// Written once, before anybody else knows the cache.
     arena: *const Arena,
     /// Bytes that the arrays could hold at most, against the budget.
-    room: usize,
+    room: Cell<usize>,
     /// Slow operations so far.
-    slow: u32,
+    slow: Cell<u32>,
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
-    first: MaybeUninit<[[Entry; refill::FIRST]; CLASSES]>,
+    first: UnsafeCell<MaybeUninit<[[Entry; refill::FIRST]; CLASSES]>>,
 }
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
 const _: () = assert!(size_of::<Bins>() <= class::BINS_ROOM);
 
 #[inline(always)]
-fn bin_at(offset: usize) -> *mut Bin {
-    ptr::with_exposed_provenance_mut(tls::get() + offset)
+fn bin_at(offset: usize) -> *const Bin {
+    ptr::with_exposed_provenance(tls::get() + offset)
 }
 
 /// An object for `n` bytes, or what `otherwise` finds when the cache has none.
@@ -110,8 +116,8 @@ pub fn cut(n: usize) -> *mut u8 {
     unsafe {
         let p = (*strip).cut(class);
         if p != 0 {
-            let bin = bin_at(class << BIN_SHIFT);
-            (*bin).cut = (*bin).cut.wrapping_add(1);
+            let cut = &(*bin_at(class << BIN_SHIFT)).cut;
+            cut.set(cut.get().wrapping_add(1));
         }
         ptr::with_exposed_provenance_mut(p)
     }
@@ -156,7 +162,7 @@ fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut
     // witness is its state byte (I9).
     unsafe {
         let top = (*bin).top();
-        if top == (*bin).base {
+        if top == (*bin).base.get() {
             return otherwise(n);
         }
         let last = top.sub(1);
@@ -179,7 +185,7 @@ fn take_chunk(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut 
     // chunk's header is mapped memory (I8).
     unsafe {
         let top = (*bin).top();
-        if top == (*bin).base {
+        if top == (*bin).base.get() {
             return otherwise(n);
         }
         let last = top.sub(1);
@@ -256,7 +262,7 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
             }
             let bin = bin_at(offset);
             let top = (*bin).top();
-            if top == (*bin).limit {
+            if top == (*bin).limit.get() {
                 return false;
             }
             state.turn();
@@ -290,7 +296,7 @@ fn put_chunk(offset: usize, c: Chunk, covered: u32, tag: u32) -> bool {
     // SAFETY: the bin is this thread's, and between `top` and `limit` there is room.
     unsafe {
         let top = (*bin).top();
-        if top == (*bin).limit {
+        if top == (*bin).limit.get() {
             return false;
         }
         c.set_tag(tag ^ TURN);

@@ -5,7 +5,6 @@ use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry, Locked, owner};
 use crate::class::{self, BIN_SHIFT, CLASSES, FIRST_CHUNK};
 use crate::{region, settings, side};
-use core::mem;
 use core::ptr;
 use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
@@ -52,7 +51,7 @@ impl Spill {
         while let Some(first) = entries.first() {
             // SAFETY: cached entries were vetted, so their regions have records (I8).
             let home = unsafe { owner(region::record(first.p)) };
-            if let Some((arena, _)) = &self.held
+            if let Some((arena, _)) = &mut self.held
                 && !ptr::eq(*arena, home)
             {
                 self.leave();
@@ -94,22 +93,21 @@ fn most(class: usize) -> usize {
 }
 
 impl Cache {
-    fn bin(&mut self, class: usize) -> *mut Bin {
-        (&raw mut self.bins.of)
-            .cast::<Bin>()
-            .wrapping_add(class.min(CLASSES - 1))
+    fn bin(&self, class: usize) -> &Bin {
+        // SAFETY: the index is cut to the array's length.
+        unsafe { self.bins.of.get_unchecked(class.min(CLASSES - 1)) }
     }
 
     /// Cuts an object of a run class off a new strip; null if there is none, or objects of its
     /// class rest, which are to be used first.
-    fn cut(&mut self, class: usize) -> *mut u8 {
+    fn cut(&self, class: usize) -> *mut u8 {
         // SAFETY: a cache's arena is set before it is published, and arenas live forever.
         let mut state = unsafe { &*self.arena }.lock();
         if state.rests(class) {
             return ptr::null_mut();
         }
-        state.take_back(mem::replace(&mut self.bins.strip, Strip::none()));
-        self.bins.strip = state.strip(class);
+        state.take_back(self.bins.strip.replace(Strip::none()));
+        self.bins.strip.replace(state.strip(class));
         state.settle();
         state.audit();
         drop(state);
@@ -118,12 +116,12 @@ impl Cache {
 
     /// Tells the arena of the objects cut since the last time. Not at each strip: there are many
     /// classes, and nobody needs to know at once.
-    fn count_cut(&mut self) {
+    fn count_cut(&self) {
         for class in 1..=class::RUNS {
             let bin = self.bin(class);
             // SAFETY: this thread's own cache; arenas live forever.
             unsafe {
-                let cut = mem::take(&mut (*bin).cut);
+                let cut = bin.cut.take();
                 if cut != 0 {
                     (*self.arena).count_out(class, cut as usize);
                 }
@@ -132,17 +130,17 @@ impl Cache {
     }
 
     /// Gives what is left of the strip back.
-    fn drop_strip(&mut self) {
+    fn drop_strip(&self) {
         self.count_cut();
         // SAFETY: as in `cut`.
         let mut state = unsafe { &*self.arena }.lock();
-        state.take_back(mem::replace(&mut self.bins.strip, Strip::none()));
+        state.take_back(self.bins.strip.replace(Strip::none()));
         state.settle();
         state.audit();
     }
 
     /// Takes one of a class, refilling it first if it is empty; null when memory is exhausted.
-    pub fn take_or_refill(&mut self, class: usize) -> *mut u8 {
+    pub fn take_or_refill(&self, class: usize) -> *mut u8 {
         self.look_for_idle();
         if class::is_run(class) {
             let p = self.cut(class);
@@ -153,7 +151,7 @@ impl Cache {
         let bin = self.bin(class);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
-            if (*bin).top() == (*bin).base {
+            if bin.top() == bin.base.get() {
                 let size = class::size_of(class).max(1);
                 let bytes = if class::is_run(class) {
                     BATCH_BYTES.1
@@ -162,20 +160,20 @@ impl Cache {
                 };
                 let ceiling = (bytes / size).max(1).min(most(class));
                 let first = (FIRST_BYTES / size).clamp(1, FIRST);
-                let batch = ((*bin).batch as usize * 2).max(first).min(ceiling);
-                while (*bin).room() < batch && self.widen(class) {}
-                let batch = batch.min((*bin).room());
+                let batch = (usize::from(bin.batch.get()) * 2).max(first).min(ceiling);
+                while bin.room() < batch && self.widen(class) {}
+                let batch = batch.min(bin.room());
                 if batch == 0 {
                     return ptr::null_mut();
                 }
-                (*bin).batch = batch as u16;
-                (*bin).busy = true;
+                bin.batch.set(batch as u16);
+                bin.busy.set(true);
                 let mut state = (*self.arena).lock();
-                let got = state.refill(class, slice::from_raw_parts_mut((*bin).base, batch));
+                let got = state.refill(class, slice::from_raw_parts_mut(bin.base.get(), batch));
                 state.settle();
                 state.audit();
                 drop(state);
-                (*bin).set_top((*bin).base.add(got));
+                bin.set_top(bin.base.get().add(got));
             }
             if class::is_run(class) {
                 super::take_object(class << BIN_SHIFT, 0, super::nothing)
@@ -187,36 +185,33 @@ impl Cache {
 
     /// Makes room for one more entry of a class: a longer array first, then the older half goes
     /// back. False when there is no memory for an array.
-    pub fn make_room(&mut self, class: usize) -> bool {
+    pub fn make_room(&self, class: usize) -> bool {
         self.look_for_idle();
         let bin = self.bin(class);
-        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
-        unsafe {
-            if (*bin).top() != (*bin).limit {
-                return true;
-            }
-            let len = (*bin).len();
-            let sparse = len >= MODEST && self.is_sparse(class, len);
-            if !sparse && self.widen(class) {
-                return true;
-            }
-            if (*bin).base.is_null() {
-                return false;
-            }
-            if sparse && len > MODEST {
-                self.empty(class, &mut Spill::new());
-                return self.widen(class);
-            }
-            self.spill_older(class, len.div_ceil(2), &mut Spill::new());
-            (*bin).busy = true;
+        if bin.top() != bin.limit.get() {
+            return true;
         }
+        let len = bin.len();
+        let sparse = len >= MODEST && self.is_sparse(class, len);
+        if !sparse && self.widen(class) {
+            return true;
+        }
+        if bin.base.get().is_null() {
+            return false;
+        }
+        if sparse && len > MODEST {
+            self.empty(class, &mut Spill::new());
+            return self.widen(class);
+        }
+        self.spill_older(class, len.div_ceil(2), &mut Spill::new());
+        bin.busy.set(true);
         true
     }
 
     /// Whether what the cache holds is a large part of what is left. After a peak it is: each
     /// cached object in another slot that cannot be given back, each cached chunk between two
     /// free ones that cannot merge.
-    fn is_sparse(&mut self, class: usize, len: usize) -> bool {
+    fn is_sparse(&self, class: usize, len: usize) -> bool {
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         let arena = unsafe { &*self.arena };
         if arena.idle.load(Relaxed) < SLACK {
@@ -225,65 +220,65 @@ impl Cache {
         match arena.out.get(class) {
             Some(out) => {
                 // SAFETY: this thread's own cache.
-                let untold = unsafe { (*self.bin(class)).cut } as usize;
+                let untold = self.bin(class).cut.get() as usize;
                 out.load(Relaxed).wrapping_add(untold) < len * SPARSE
             }
-            None => arena.live.load(Relaxed) < self.room * SPARSE,
+            None => arena.live.load(Relaxed) < self.room.get() * SPARSE,
         }
     }
 
     /// Gives all of a class back, and its array: the next one starts small.
-    fn empty(&mut self, class: usize, to: &mut Spill) {
+    fn empty(&self, class: usize, to: &mut Spill) {
         let bin = self.bin(class);
-        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
-        unsafe {
-            self.spill_older(class, (*bin).len(), to);
-            let room = (*bin).room();
-            self.drop_array(class);
-            self.room -= room * class::size_of(class);
-            (*bin).set_top(ptr::null_mut());
-            ((*bin).base, (*bin).limit) = (ptr::null_mut(), ptr::null_mut());
-            (*bin).batch = 0;
-        }
+        self.spill_older(class, bin.len(), to);
+        let room = bin.room();
+        self.drop_array(class);
+        self.room
+            .set(self.room.get() - room * class::size_of(class));
+        bin.set_top(ptr::null_mut());
+        bin.base.set(ptr::null_mut());
+        bin.limit.set(ptr::null_mut());
+        bin.batch.set(0);
     }
 
     /// The array every class begins with, a part of the cache itself.
-    fn first_array(&mut self, class: usize) -> *mut Entry {
-        (&raw mut self.first)
+    fn first_array(&self, class: usize) -> *mut Entry {
+        self.first
+            .get()
             .cast::<[Entry; FIRST]>()
             .wrapping_add((class + CLASSES - FIRST_CHUNK) % CLASSES)
             .cast()
     }
 
     /// Gives a class's array back to side memory, if it came from there.
-    fn drop_array(&mut self, class: usize) {
+    fn drop_array(&self, class: usize) {
         let (bin, first) = (self.bin(class), self.first_array(class));
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
-            if (*bin).base != first && !(*bin).base.is_null() {
+            if bin.base.get() != first && !bin.base.get().is_null() {
                 side::give(
-                    (*bin).base.expose_provenance(),
-                    (*bin).room() * size_of::<Entry>(),
+                    bin.base.get().expose_provenance(),
+                    bin.room() * size_of::<Entry>(),
                 );
             }
         }
     }
 
     /// Gives the `n` oldest entries of a class back.
-    fn spill_older(&mut self, class: usize, n: usize, to: &mut Spill) {
+    fn spill_older(&self, class: usize, n: usize, to: &mut Spill) {
         let bin = self.bin(class);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
-            let base = (*bin).base;
+            let base = bin.base.get();
             to.put(slice::from_raw_parts(base, n), class);
-            let left = (*bin).len() - n;
+            let left = bin.len() - n;
             base.copy_from(base.add(n), left);
-            (*bin).set_top(base.add(left));
+            bin.set_top(base.add(left));
         }
     }
 
     /// Doubles a class's array, within the class's limit and the budget.
-    fn widen(&mut self, class: usize) -> bool {
+    fn widen(&self, class: usize) -> bool {
         let bin = self.bin(class);
         let size = class::size_of(class);
         if !class::may_cache(class) {
@@ -293,9 +288,9 @@ impl Cache {
         let budget = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
-            let old = (*bin).room();
+            let old = bin.room();
             let mut new = if old == 0 { FIRST } else { old * 2 }.min(limit);
-            if self.room + new.saturating_sub(old) * size > budget {
+            if self.room.get() + new.saturating_sub(old) * size > budget {
                 // Beyond the budget the small classes, which are few, get a little all the same.
                 new = if size <= class::EXACT_CHUNK {
                     LEAST.min(limit)
@@ -313,54 +308,51 @@ impl Cache {
             } else {
                 return false;
             };
-            let len = (*bin).len();
+            let len = bin.len();
             if old != 0 {
-                base.copy_from_nonoverlapping((*bin).base, len);
+                base.copy_from_nonoverlapping(bin.base.get(), len);
                 self.drop_array(class);
             }
-            (*bin).base = base;
-            (*bin).set_top(base.add(len));
-            (*bin).limit = base.add(new);
-            self.room += (new - old) * size;
+            bin.base.set(base);
+            bin.set_top(base.add(len));
+            bin.limit.set(base.add(new));
+            self.room.set(self.room.get() + (new - old) * size);
         }
         true
     }
 
     /// Every now and then, bins that nobody asked lose half of what they hold.
-    fn look_for_idle(&mut self) {
-        self.slow = self.slow.wrapping_add(1);
-        if !self.slow.is_multiple_of(LOOK) {
+    fn look_for_idle(&self) {
+        self.slow.set(self.slow.get().wrapping_add(1));
+        if !self.slow.get().is_multiple_of(LOOK) {
             return;
         }
         self.count_cut();
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
-            // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
-            unsafe {
-                let len = (*bin).len();
-                if !(*bin).busy && len > FIRST {
-                    self.spill_older(class, len.div_ceil(2), &mut to);
-                    (*bin).batch = 0;
-                } else if !(*bin).busy && !(*bin).base.is_null() {
-                    self.empty(class, &mut to);
-                }
-                (*bin).busy = false;
+            let len = bin.len();
+            if !bin.busy.get() && len > FIRST {
+                self.spill_older(class, len.div_ceil(2), &mut to);
+                bin.batch.set(0);
+            } else if !bin.busy.get() && !bin.base.get().is_null() {
+                self.empty(class, &mut to);
             }
+            bin.busy.set(false);
         }
     }
 
     /// Bytes that the arrays could hold at most.
     pub(super) fn capacity(&self) -> usize {
-        self.room
+        self.room.get()
     }
 
     /// Gives everything back, the arrays too.
-    pub(super) fn drain(&mut self) {
+    pub(super) fn drain(&self) {
         let mut to = Spill::new();
         for class in 1..CLASSES {
             // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
-            if unsafe { !(*self.bin(class)).base.is_null() } {
+            if !self.bin(class).base.get().is_null() {
                 self.empty(class, &mut to);
             }
         }
@@ -369,16 +361,13 @@ impl Cache {
     }
 
     /// Gives everything back, for `malloc_trim`.
-    pub fn flush(&mut self) {
+    pub fn flush(&self) {
         self.drop_strip();
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
-            // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
-            unsafe {
-                if (*bin).len() != 0 {
-                    self.spill_older(class, (*bin).len(), &mut to);
-                }
+            if bin.len() != 0 {
+                self.spill_older(class, bin.len(), &mut to);
             }
         }
     }
@@ -386,9 +375,9 @@ impl Cache {
 
 impl Bin {
     pub(super) fn len(&self) -> usize {
-        (self.top().addr() - self.base.addr()) / size_of::<Entry>()
+        (self.top().addr() - self.base.get().addr()) / size_of::<Entry>()
     }
     fn room(&self) -> usize {
-        (self.limit.addr() - self.base.addr()) / size_of::<Entry>()
+        (self.limit.get().addr() - self.base.get().addr()) / size_of::<Entry>()
     }
 }
