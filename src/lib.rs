@@ -24,7 +24,7 @@
 //! with; `region` and `arena::slack` name the static of `own` that their tables are a part of; and
 //! `region` names the `Heap` its records belong to without looking inside.
 
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, miri)), no_std)]
 
 #[cfg(not(all(
     target_os = "linux",

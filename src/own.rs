@@ -18,6 +18,7 @@ use crate::config::{HUGE_PAGE, MAX_ARENAS};
 use crate::region::{Leaf, Table};
 use crate::{os, side};
 use core::cell::UnsafeCell;
+#[cfg(not(miri))]
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
@@ -104,6 +105,7 @@ const _: () = assert!(size_of::<Own>() - 2 * GUARD < HUGE_PAGE || !cfg!(target_a
 const _: () = assert!(align_of::<Own>() == GUARD && SPAN.is_multiple_of(GUARD));
 
 /// Where [`OWN`] has what a thread's word leads to before the thread has a cache.
+#[cfg(not(miri))]
 pub const EMPTY: usize = offset_of!(Own, empty);
 
 /// What a thread's word leads to before the thread has a cache.

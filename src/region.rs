@@ -30,9 +30,12 @@ pub const CHUNKS: usize = 1;
 /// here", also once what lay around has become part of another object.
 pub const FREED: u8 = 0x80;
 
-const LEAF: usize = 1 << 16;
+/// log2 of the bytes of address space that a leaf is for: 4 GiB. Miri looks at each atomic of what
+/// a reference is made to, at each look-up; its addresses are few, and so are these tables there.
+const LEAF_SHIFT: u32 = if cfg!(miri) { 24 } else { 32 };
+const LEAF: usize = 1 << (LEAF_SHIFT - REGION_SHIFT);
 
-/// What is known of 4 GiB of addresses.
+/// What is known of a leaf's addresses.
 ///
 /// The first leaf that is needed, most often the break's, costs no mapping: the heap can begin
 /// when the process has used them up.
@@ -55,7 +58,9 @@ impl Leaf {
 /// The addresses that a program can have unless it asks for higher ones: 47 bits on x86-64, else
 /// 48. A length that is no power of two leaves one comparison with the index where two shifts
 /// would stand: 4 GiB too many, where they are the kernel's, or too few.
-const ROOTS: usize = if cfg!(target_arch = "x86_64") {
+const ROOTS: usize = if cfg!(miri) {
+    1 << 8
+} else if cfg!(target_arch = "x86_64") {
     (1 << 15) + 1
 } else {
     (1 << 16) - 1
@@ -122,7 +127,12 @@ fn origin() -> usize {
 #[inline(always)]
 fn leaf(p: usize) -> *mut Leaf {
     // A pointer beyond the table is nobody's.
-    match OWN.table.root.get(p >> 32).map_or(0, |l| l.load(Acquire)) {
+    match OWN
+        .table
+        .root
+        .get(p >> LEAF_SHIFT)
+        .map_or(0, |l| l.load(Acquire))
+    {
         0 => ptr::null_mut(),
         distance => ptr::with_exposed_provenance_mut(origin().wrapping_add(distance)),
     }
@@ -131,7 +141,7 @@ fn leaf(p: usize) -> *mut Leaf {
 /// The word of the region `p` lies in.
 #[inline(always)]
 pub fn word(p: usize) -> usize {
-    word_under(p >> 32, p)
+    word_under(p >> LEAF_SHIFT, p)
 }
 
 /// As [`word`] for a multiple of 16, and its granule's number; a word of 0 for every other
@@ -141,7 +151,10 @@ pub fn word(p: usize) -> usize {
 #[inline(always)]
 pub fn aligned_word(p: usize) -> (usize, usize) {
     let granule = p.rotate_right(ALIGN.ilog2());
-    (word_under(granule >> (32 - ALIGN.ilog2()), p), granule)
+    (
+        word_under(granule >> (LEAF_SHIFT - ALIGN.ilog2()), p),
+        granule,
+    )
 }
 
 #[inline(always)]
@@ -152,7 +165,7 @@ fn word_under(root: usize, p: usize) -> usize {
     let words: *const AtomicUsize =
         ptr::with_exposed_provenance(origin().wrapping_add(root.load(Acquire)));
     // SAFETY: a leaf begins with its words, and so do those of none; leaves are never given
-    // back, and the index is cut to 16 bits. Whoever sees a word sees its record too, also a
+    // back, and the index is cut to the length. Whoever sees a word sees its record too, also a
     // wild pointer's look-up that nothing orders after the entry.
     unsafe { (*words.add((p >> REGION_SHIFT) & (LEAF - 1))).load(Acquire) }
 }
@@ -248,7 +261,7 @@ impl ObjectState {
 /// Here and in [`enter`] a look is an exchange, which changes nothing: a page of zeros that is
 /// read and then written faults twice, and each start of a process would pay for that.
 fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
-    let root = OWN.table.root.get(p >> 32)?;
+    let root = OWN.table.root.get(p >> LEAF_SHIFT)?;
     if root.compare_exchange(0, 0, Acquire, Acquire).is_err() {
         return Some(leaf(p));
     }
@@ -271,7 +284,7 @@ pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
     while at < to {
         let i = (at >> REGION_SHIFT) & (LEAF - 1);
         let found = leaf_or_new(at).and_then(|leaf| {
-            // SAFETY: leaves are never given back, and the index is cut to 16 bits.
+            // SAFETY: leaves are never given back, and the index is cut to the length.
             let place = unsafe { (*leaf).record.get_unchecked(i) };
             let none = ptr::null_mut();
             let address = match place.compare_exchange(none, none, Acquire, Acquire) {

@@ -14,7 +14,7 @@ use crate::own::OWN;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Bytes of address for which there are marks: 2 MiB, by 16 KiB of marks.
-const SPAN: usize = 2 << 20;
+const SPAN: usize = if cfg!(miri) { 64 << 10 } else { 2 << 20 };
 
 /// The marks, a bit each.
 #[repr(C)]

@@ -4,7 +4,11 @@
 //! `malloc` returns. Each entry carries a witness, so that taking one checks that it is still
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
+mod arrays;
 pub mod refill;
+mod spill;
+#[cfg(test)]
+mod tests;
 pub mod thread;
 
 use crate::arena::strip::Strip;
@@ -55,6 +59,16 @@ impl Bin {
     }
 }
 
+/// How a thread uses a class.
+struct Use {
+    /// How often its array may still become longer before the thread asks for the class again.
+    turns: Cell<u8>,
+    /// How often the thread asked for what had been given back.
+    trust: Cell<u8>,
+    /// Freed into more than it is asked for: what comes is given back as it comes.
+    given: Cell<bool>,
+}
+
 /// What a thread's word leads to.
 #[repr(C)]
 struct Bins {
@@ -76,9 +90,15 @@ pub struct Cache {
     room: Cell<usize>,
     /// Slow operations so far.
     slow: Cell<u32>,
+    /// Trims of the process that this cache has followed.
+    trims: Cell<usize>,
+    /// What the arrays of the classes weigh that are only freed into.
+    given: Cell<usize>,
+    /// How each class is used.
+    uses: [Use; CLASSES],
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
-    first: UnsafeCell<MaybeUninit<[[Entry; refill::FIRST]; CLASSES]>>,
+    first: UnsafeCell<MaybeUninit<[[Entry; arrays::FIRST]; CLASSES]>>,
 }
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);

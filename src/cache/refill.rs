@@ -1,103 +1,39 @@
 //! The cache's slow side: slow start, refills and spills in batches, idle bins.
 
-use super::{Bin, Cache, thread};
+use super::arrays::{FIRST, weight};
+use super::spill::Spill;
+use super::{Cache, thread};
 use crate::arena::strip::Strip;
-use crate::arena::{Arena, Entry, Locked, owner};
-use crate::class::{self, BIN_SHIFT, CLASSES, FIRST_CHUNK};
-use crate::{region, settings, side};
+use crate::class::{self, BIN_SHIFT, CLASSES};
 use core::ptr;
 use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
 
-/// First room of an array, entries.
-pub(super) const FIRST: usize = 8;
-/// Room of a small class beyond the budget, entries.
-const LEAST: usize = 2;
 /// Bytes of a class's first refill; each doubles the one before.
 const FIRST_BYTES: usize = 512;
-/// Most entries of a chunk class, and of a run class.
-const MOST: (usize, usize) = (256, 1024);
-/// Most bytes that wait in one class: up to 1 KiB of request, and above. The wide classes are
-/// many, and one visit to the arena is little against using such a chunk: with 32 KiB in each,
-/// `git log` kept 0.4 MB more.
-const CLASS_BYTES: (usize, usize) = (32 << 10, 8 << 10);
 /// Most bytes of one refill: chunks, runs. Twice as much for runs keeps the lock out of the way
 /// of the smallest sizes, which are the most.
 const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
-/// All caches together, the most and the least one may have, bytes.
-const BUDGET: (usize, usize, usize) = (16 << 20, 3 << 19, 64 << 10);
+/// How often an array may become longer while nothing of its class is asked for.
+const TURNS: u8 = 2;
+/// How often more for each time that the class was asked for after it had been given back, and the
+/// most times that count.
+const TRUST: (u8, u8) = (2, 4);
+/// What the arrays of all classes may weigh that a thread only frees into, bytes.
+const GIVEN: usize = 64 << 10;
+/// What such an array may have in any case, entries: runs, chunks of exact classes.
+const GIVEN_LEAST: (usize, usize) = (8, 4);
 /// A class sheds its array when less than this many times what the cache holds is out.
 const SPARSE: usize = 4;
 /// It does so only where the arena holds this many bytes beyond what is out: a program that takes
 /// and frees some hundred KiB again and again is served from its cache.
 const SLACK: usize = 4 << 20;
-/// Arrays up to this length, in entries, may grow and stay in any case.
+/// Arrays up to this length, in entries, are never shed.
 const MODEST: usize = 32;
 /// Slow operations between two looks for idle bins.
 const LOOK: u32 = 256;
 
-/// Gives freed entries back to the arenas they came from, and stays in one as long as it can: a
-/// thread's end locks each arena about once, not once a class.
-struct Spill {
-    held: Option<(&'static Arena, Locked<'static>)>,
-}
-
-impl Spill {
-    const fn new() -> Self {
-        Self { held: None }
-    }
-
-    fn put(&mut self, mut entries: &[Entry], class: usize) {
-        while let Some(first) = entries.first() {
-            // SAFETY: cached entries were vetted, so their regions have records (I8).
-            let home = unsafe { owner(region::record(first.p)) };
-            if let Some((arena, _)) = &mut self.held
-                && !ptr::eq(*arena, home)
-            {
-                self.leave();
-            }
-            let (_, state) = self.held.get_or_insert_with(|| (home, home.lock()));
-            let n = if class::is_run(class) {
-                state.put_objects(entries, class)
-            } else {
-                state.put_chunks(entries, class)
-            };
-            entries = entries.get(n..).unwrap_or_default();
-        }
-    }
-
-    fn leave(&mut self) {
-        if let Some((_, mut state)) = self.held.take() {
-            state.settle();
-            state.audit();
-        }
-    }
-}
-
-impl Drop for Spill {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
-
-fn most(class: usize) -> usize {
-    let size = class::size_of(class).max(1);
-    let count = if class::is_run(class) { MOST.1 } else { MOST.0 };
-    let asked = count.min(settings::cache_count());
-    let bytes = if size <= class::EXACT_CHUNK {
-        CLASS_BYTES.0
-    } else {
-        CLASS_BYTES.1
-    };
-    asked.min(bytes / size).max(1)
-}
-
 impl Cache {
-    fn bin(&self, class: usize) -> &Bin {
-        // SAFETY: the index is cut to the array's length.
-        unsafe { self.bins.of.get_unchecked(class.min(CLASSES - 1)) }
-    }
-
     /// Cuts an object of a run class off a new strip; null if there is none, or objects of its
     /// class rest, which are to be used first.
     fn cut(&self, class: usize) -> *mut u8 {
@@ -118,14 +54,16 @@ impl Cache {
     /// classes, and nobody needs to know at once.
     fn count_cut(&self) {
         for class in 1..=class::RUNS {
-            let bin = self.bin(class);
-            // SAFETY: this thread's own cache; arenas live forever.
-            unsafe {
-                let cut = bin.cut.take();
-                if cut != 0 {
-                    (*self.arena).count_out(class, cut as usize);
-                }
-            }
+            self.count_cut_of(class);
+        }
+    }
+
+    fn count_cut_of(&self, class: usize) {
+        let cut = self.bin(class).cut.take();
+        if cut != 0 {
+            self.asked(class);
+            // SAFETY: arenas live forever.
+            unsafe { (*self.arena).count_out(class, cut as usize) };
         }
     }
 
@@ -141,7 +79,8 @@ impl Cache {
 
     /// Takes one of a class, refilling it first if it is empty; null when memory is exhausted.
     pub fn take_or_refill(&self, class: usize) -> *mut u8 {
-        self.look_for_idle();
+        self.look_around();
+        self.asked(class);
         if class::is_run(class) {
             let p = self.cut(class);
             if !p.is_null() {
@@ -158,7 +97,7 @@ impl Cache {
                 } else {
                     BATCH_BYTES.0
                 };
-                let ceiling = (bytes / size).max(1).min(most(class));
+                let ceiling = (bytes / size).max(1).min(self.most(class));
                 let first = (FIRST_BYTES / size).clamp(1, FIRST);
                 let batch = (usize::from(bin.batch.get()) * 2).max(first).min(ceiling);
                 while bin.room() < batch && self.widen(class) {}
@@ -183,29 +122,73 @@ impl Cache {
         }
     }
 
-    /// Makes room for one more entry of a class: a longer array first, then the older half goes
-    /// back. False when there is no memory for an array.
+    /// Makes room for one more entry of a class. False if there is to be none, or no memory for an
+    /// array.
+    ///
+    /// A class that is asked for gets a longer array, or the older half of the one it has goes
+    /// back. Of one that is only freed into all goes back: its thread may never call again.
     pub fn make_room(&self, class: usize) -> bool {
-        self.look_for_idle();
-        let bin = self.bin(class);
+        self.look_around();
+        let (bin, way) = (self.bin(class), self.usage(class));
         if bin.top() != bin.limit.get() {
             return true;
         }
+        self.count_cut_of(class);
+        bin.busy.set(true);
         let len = bin.len();
-        let sparse = len >= MODEST && self.is_sparse(class, len);
-        if !sparse && self.widen(class) {
+        if len >= MODEST && self.is_sparse(class, len) {
+            if len > MODEST {
+                self.empty(class, &mut Spill::new());
+                return self.widen(class);
+            }
+        } else if let Some(turns) = way.turns.get().checked_sub(1) {
+            way.turns.set(turns);
+            if self.widen(class) {
+                return true;
+            }
+        } else {
+            return self.give(class, len);
+        }
+        if len != 0 {
+            self.spill_older(class, len.div_ceil(2), &mut Spill::new());
+        }
+        len != 0
+    }
+
+    /// [`Self::make_room`] in a class that is only freed into.
+    fn give(&self, class: usize, len: usize) -> bool {
+        let (bin, way) = (self.bin(class), self.usage(class));
+        let room = bin.room();
+        if !way.given.replace(true) {
+            self.given.set(self.given.get() + room * weight(class));
+        }
+        let others = self.given.get() - room * weight(class);
+        let least = match class {
+            _ if class::is_run(class) => GIVEN_LEAST.0,
+            _ if class::size_of(class) <= class::EXACT_CHUNK => GIVEN_LEAST.1,
+            _ => 0,
+        };
+        let share = GIVEN.saturating_sub(others) / 2 / weight(class);
+        let share = share.max(least).min(self.most(class));
+        if room < share && self.widen_to(class, (room * 2).clamp(FIRST.min(share), share)) {
             return true;
         }
-        if bin.base.get().is_null() {
-            return false;
+        self.spill_older(class, len, &mut Spill::new());
+        if room > share {
+            self.set_room(class, share);
         }
-        if sparse && len > MODEST {
-            self.empty(class, &mut Spill::new());
-            return self.widen(class);
+        bin.room() != 0
+    }
+
+    /// The thread asks for a class.
+    fn asked(&self, class: usize) {
+        let way = self.usage(class);
+        if way.given.replace(false) {
+            let given = self.bin(class).room() * weight(class);
+            self.given.set(self.given.get() - given);
+            way.trust.set((way.trust.get() + 1).min(TRUST.1));
         }
-        self.spill_older(class, len.div_ceil(2), &mut Spill::new());
-        bin.busy.set(true);
-        true
+        way.turns.set(TURNS + TRUST.0 * way.trust.get());
     }
 
     /// Whether what the cache holds is a large part of what is left. After a peak it is: each
@@ -231,37 +214,8 @@ impl Cache {
     fn empty(&self, class: usize, to: &mut Spill) {
         let bin = self.bin(class);
         self.spill_older(class, bin.len(), to);
-        let room = bin.room();
-        self.drop_array(class);
-        self.room
-            .set(self.room.get() - room * class::size_of(class));
-        bin.set_top(ptr::null_mut());
-        bin.base.set(ptr::null_mut());
-        bin.limit.set(ptr::null_mut());
+        self.set_room(class, 0);
         bin.batch.set(0);
-    }
-
-    /// The array every class begins with, a part of the cache itself.
-    fn first_array(&self, class: usize) -> *mut Entry {
-        self.first
-            .get()
-            .cast::<[Entry; FIRST]>()
-            .wrapping_add((class + CLASSES - FIRST_CHUNK) % CLASSES)
-            .cast()
-    }
-
-    /// Gives a class's array back to side memory, if it came from there.
-    fn drop_array(&self, class: usize) {
-        let (bin, first) = (self.bin(class), self.first_array(class));
-        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
-        unsafe {
-            if bin.base.get() != first && !bin.base.get().is_null() {
-                side::give(
-                    bin.base.get().expose_provenance(),
-                    bin.room() * size_of::<Entry>(),
-                );
-            }
-        }
     }
 
     /// Gives the `n` oldest entries of a class back.
@@ -270,59 +224,19 @@ impl Cache {
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
             let base = bin.base.get();
-            to.put(slice::from_raw_parts(base, n), class);
+            to.put(slice::from_raw_parts_mut(base, n), class);
             let left = bin.len() - n;
             base.copy_from(base.add(n), left);
             bin.set_top(base.add(left));
         }
     }
 
-    /// Doubles a class's array, within the class's limit and the budget.
-    fn widen(&self, class: usize) -> bool {
-        let bin = self.bin(class);
-        let size = class::size_of(class);
-        if !class::may_cache(class) {
-            return false;
+    /// Follows a trim of the process; and every now and then, bins that nobody asked lose half of
+    /// what they hold.
+    fn look_around(&self) {
+        if self.trims.get() != thread::trims() {
+            self.flush();
         }
-        let (threads, limit) = (thread::count().max(1), most(class));
-        let budget = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
-        // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
-        unsafe {
-            let old = bin.room();
-            let mut new = if old == 0 { FIRST } else { old * 2 }.min(limit);
-            if self.room.get() + new.saturating_sub(old) * size > budget {
-                // Beyond the budget the small classes, which are few, get a little all the same.
-                new = if size <= class::EXACT_CHUNK {
-                    LEAST.min(limit)
-                } else {
-                    0
-                };
-            }
-            if new <= old {
-                return false;
-            }
-            let base: *mut Entry = if old == 0 {
-                self.first_array(class)
-            } else if let Some(at) = side::take(new * size_of::<Entry>()) {
-                ptr::with_exposed_provenance_mut(at)
-            } else {
-                return false;
-            };
-            let len = bin.len();
-            if old != 0 {
-                base.copy_from_nonoverlapping(bin.base.get(), len);
-                self.drop_array(class);
-            }
-            bin.base.set(base);
-            bin.set_top(base.add(len));
-            bin.limit.set(base.add(new));
-            self.room.set(self.room.get() + (new - old) * size);
-        }
-        true
-    }
-
-    /// Every now and then, bins that nobody asked lose half of what they hold.
-    fn look_for_idle(&self) {
         self.slow.set(self.slow.get().wrapping_add(1));
         if !self.slow.get().is_multiple_of(LOOK) {
             return;
@@ -331,27 +245,24 @@ impl Cache {
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
-            let len = bin.len();
-            if !bin.busy.get() && len > FIRST {
+            if bin.busy.replace(false) || bin.base.get().is_null() {
+                continue;
+            }
+            let (len, trust) = (bin.len(), &self.usage(class).trust);
+            trust.set(trust.get() / 2);
+            if len > FIRST {
                 self.spill_older(class, len.div_ceil(2), &mut to);
                 bin.batch.set(0);
-            } else if !bin.busy.get() && !bin.base.get().is_null() {
+            } else {
                 self.empty(class, &mut to);
             }
-            bin.busy.set(false);
         }
-    }
-
-    /// Bytes that the arrays could hold at most.
-    pub(super) fn capacity(&self) -> usize {
-        self.room.get()
     }
 
     /// Gives everything back, the arrays too.
     pub(super) fn drain(&self) {
         let mut to = Spill::new();
         for class in 1..CLASSES {
-            // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
             if !self.bin(class).base.get().is_null() {
                 self.empty(class, &mut to);
             }
@@ -362,6 +273,7 @@ impl Cache {
 
     /// Gives everything back, for `malloc_trim`.
     pub fn flush(&self) {
+        self.trims.set(thread::trims());
         self.drop_strip();
         let mut to = Spill::new();
         for class in 1..CLASSES {
@@ -370,14 +282,5 @@ impl Cache {
                 self.spill_older(class, bin.len(), &mut to);
             }
         }
-    }
-}
-
-impl Bin {
-    pub(super) fn len(&self) -> usize {
-        (self.top().addr() - self.base.get().addr()) / size_of::<Entry>()
-    }
-    fn room(&self) -> usize {
-        (self.limit.get().addr() - self.base.get().addr()) / size_of::<Entry>()
     }
 }

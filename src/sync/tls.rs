@@ -8,8 +8,10 @@
 //! the thread has a cache yet. It is all the static TLS that Cairn takes, since a library that
 //! is loaded late must fit into libc's spare room.
 
+#[cfg(not(miri))]
 use core::arch::{asm, global_asm};
 
+#[cfg(not(miri))]
 macro_rules! word {
     () => {
         concat!(
@@ -23,6 +25,7 @@ macro_rules! word {
     };
 }
 
+#[cfg(not(miri))]
 global_asm!(
     ".pushsection .tdata,\"awT\",@progbits",
     ".p2align 3",
@@ -38,7 +41,28 @@ global_asm!(
 );
 
 cfg_if::cfg_if! {
-    if #[cfg(target_arch = "x86_64")] {
+    if #[cfg(miri)] {
+        // Miri knows no assembly. The same word, and an address of this thread's own for its name.
+        std::thread_local! {
+            static WORD: core::cell::Cell<usize> = core::cell::Cell::new(crate::own::empty());
+            static NAME: u8 = const { 0 };
+        }
+
+        /// The word.
+        pub fn get() -> usize {
+            WORD.get()
+        }
+
+        /// Sets the word.
+        pub fn set(value: usize) {
+            WORD.set(value);
+        }
+
+        /// A name for this thread.
+        pub fn thread() -> usize {
+            NAME.with(|name| core::ptr::from_ref(name).addr())
+        }
+    } else if #[cfg(target_arch = "x86_64")] {
         /// The word.
         #[inline(always)]
         pub fn get() -> usize {
