@@ -32,7 +32,7 @@ pub const FREED: u8 = 0x80;
 
 /// log2 of the bytes of address space that a leaf is for: 4 GiB. Miri looks at each atomic of what
 /// a reference is made to, at each look-up; its addresses are few, and so are these tables there.
-const LEAF_SHIFT: u32 = if cfg!(miri) { 24 } else { 32 };
+const LEAF_SHIFT: u32 = if cfg!(miri) { 23 } else { 32 };
 const LEAF: usize = 1 << (LEAF_SHIFT - REGION_SHIFT);
 
 /// What is known of a leaf's addresses.
@@ -59,7 +59,7 @@ impl Leaf {
 /// 48. A length that is no power of two leaves one comparison with the index where two shifts
 /// would stand: 4 GiB too many, where they are the kernel's, or too few.
 const ROOTS: usize = if cfg!(miri) {
-    1 << 8
+    1 << 7
 } else if cfg!(target_arch = "x86_64") {
     (1 << 15) + 1
 } else {

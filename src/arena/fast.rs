@@ -179,9 +179,7 @@ impl State {
 
     /// Whether a chunk of this arena that starts at `p` waits in a fastbin.
     pub(super) fn is_waiting(&self, p: usize) -> bool {
-        region::word(p) == region::CHUNKS
-            // SAFETY: the word is not 0, so the record is there (I8).
-            && unsafe { (*region::record(p)).map.has(granules::number(p)) }
+        super::is_waiting(p)
     }
 
     /// A waiting chunk, its header compared with its tag.

@@ -2,6 +2,7 @@
 
 use super::{Bin, Cache, Use, thread};
 use crate::arena::Entry;
+use crate::arena::strip::Strip;
 use crate::class::{self, CLASSES, FIRST_CHUNK};
 use crate::{settings, side};
 use core::ptr;
@@ -24,13 +25,20 @@ const LEAST_WEIGHT: usize = 256;
 
 impl Cache {
     pub(super) fn bin(&self, class: usize) -> &Bin {
-        // SAFETY: the index is cut to the array's length.
-        unsafe { self.bins.of.get_unchecked(class.min(CLASSES - 1)) }
+        let bins: *const Bin = self.bins.get().cast();
+        // SAFETY: the index is cut to the array's length; nobody has more than a shared reference.
+        unsafe { &*bins.add(class.min(CLASSES - 1)) }
+    }
+
+    pub(super) fn strip(&self) -> &Strip {
+        // SAFETY: as in `bin`.
+        unsafe { &(*self.bins.get()).strip }
     }
 
     pub(super) fn usage(&self, class: usize) -> &Use {
-        // SAFETY: the index is cut to the array's length.
-        unsafe { self.uses.get_unchecked(class.min(CLASSES - 1)) }
+        let uses: *const Use = self.uses.get().cast();
+        // SAFETY: as in `bin`.
+        unsafe { &*uses.add(class.min(CLASSES - 1)) }
     }
 
     /// The most entries that a class may have.
@@ -68,9 +76,7 @@ impl Cache {
         if !class::may_cache(class) {
             return false;
         }
-        let threads = thread::count().max(1);
-        let budget = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
-        if self.room.get() + new.saturating_sub(old) * size > budget {
+        if self.room.get() + new.saturating_sub(old) * size > budget() {
             // Beyond the budget the small classes, which are few, get a little all the same.
             new = if size <= class::EXACT_CHUNK {
                 LEAST.min(self.most(class))
@@ -118,10 +124,21 @@ impl Cache {
         true
     }
 
+    /// Bytes of the budget that the arrays leave.
+    pub(super) fn spare(&self) -> usize {
+        budget().saturating_sub(self.room.get())
+    }
+
     /// Bytes that the arrays could hold at most.
     pub(super) fn capacity(&self) -> usize {
         self.room.get()
     }
+}
+
+/// Bytes that a cache may hold.
+fn budget() -> usize {
+    let threads = thread::count().max(1);
+    (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1)
 }
 
 /// What an entry of a class weighs that is only freed into.

@@ -5,6 +5,7 @@
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
 mod arrays;
+pub mod large;
 pub mod refill;
 mod spill;
 #[cfg(test)]
@@ -83,7 +84,7 @@ struct Bins {
 /// of it: all that changes is in cells, and behind them are raw pointers.
 #[repr(C)]
 pub struct Cache {
-    bins: Bins,
+    bins: UnsafeCell<Bins>,
     /// Written once, before anybody else knows the cache.
     arena: *const Arena,
     /// Bytes that the arrays could hold at most, against the budget.
@@ -95,7 +96,9 @@ pub struct Cache {
     /// What the arrays of the classes weigh that are only freed into.
     given: Cell<usize>,
     /// How each class is used.
-    uses: [Use; CLASSES],
+    uses: UnsafeCell<[Use; CLASSES]>,
+    /// The last chunks above the classes.
+    large: large::Places,
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
     first: UnsafeCell<MaybeUninit<[[Entry; arrays::FIRST]; CLASSES]>>,

@@ -15,14 +15,14 @@ const FIRST_BYTES: usize = 512;
 /// of the smallest sizes, which are the most.
 const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
 /// How often an array may become longer while nothing of its class is asked for.
-const TURNS: u8 = 2;
+const TURNS: u8 = 3;
 /// How often more for each time that the class was asked for after it had been given back, and the
 /// most times that count.
 const TRUST: (u8, u8) = (2, 4);
 /// What the arrays of all classes may weigh that a thread only frees into, bytes.
 const GIVEN: usize = 64 << 10;
 /// What such an array may have in any case, entries: runs, chunks of exact classes.
-const GIVEN_LEAST: (usize, usize) = (8, 4);
+const GIVEN_LEAST: (usize, usize) = (4, 2);
 /// A class sheds its array when less than this many times what the cache holds is out.
 const SPARSE: usize = 4;
 /// It does so only where the arena holds this many bytes beyond what is out: a program that takes
@@ -42,8 +42,8 @@ impl Cache {
         if state.rests(class) {
             return ptr::null_mut();
         }
-        state.take_back(self.bins.strip.replace(Strip::none()));
-        self.bins.strip.replace(state.strip(class));
+        state.take_back(self.strip().replace(Strip::none()));
+        self.strip().replace(state.strip(class));
         state.settle();
         state.audit();
         drop(state);
@@ -72,7 +72,7 @@ impl Cache {
         self.count_cut();
         // SAFETY: as in `cut`.
         let mut state = unsafe { &*self.arena }.lock();
-        state.take_back(self.bins.strip.replace(Strip::none()));
+        state.take_back(self.strip().replace(Strip::none()));
         state.settle();
         state.audit();
     }
@@ -233,7 +233,7 @@ impl Cache {
 
     /// Follows a trim of the process; and every now and then, bins that nobody asked lose half of
     /// what they hold.
-    fn look_around(&self) {
+    pub(super) fn look_around(&self) {
         if self.trims.get() != thread::trims() {
             self.flush();
         }
@@ -242,6 +242,7 @@ impl Cache {
             return;
         }
         self.count_cut();
+        self.large.clear_idle();
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
@@ -268,12 +269,14 @@ impl Cache {
             }
         }
         drop(to);
+        self.large.clear_all();
         self.drop_strip();
     }
 
     /// Gives everything back, for `malloc_trim`.
     pub fn flush(&self) {
         self.trims.set(thread::trims());
+        self.large.clear_all();
         self.drop_strip();
         let mut to = Spill::new();
         for class in 1..CLASSES {

@@ -2,7 +2,7 @@
 
 use super::vet::{self, Found, Why};
 use super::{alloc, checked, start};
-use crate::arena::{owner, slack};
+use crate::arena::{self, owner, slack};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::{class, fatal, mapped, os, region, settings};
@@ -56,6 +56,9 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
             slack::note(c, size);
         }
         return true;
+    }
+    if wanted > size && !arena::may_extend(c, size) {
+        return false; // no need to wait for the arena
     }
     // SAFETY: a chunk's region has a record (I8).
     let mut state = unsafe { owner(region::record(c.payload())) }.lock();
