@@ -19,7 +19,8 @@ fn number(text: &str, output: &Output) -> u64 {
         .unwrap_or_else(|error| panic!("{error}: {}", common::describe(output)))
 }
 
-/// With a lock for each object that is freed there would be more locks than frees.
+/// With a lock for each object that is freed there would be more locks than frees; a fourth of as
+/// many are for the batches that are taken.
 #[test]
 fn objects_of_several_arenas_freed_in_turns_cost_no_lock_each() {
     let library = common::build_libcairn("libcairn-stats", &["--features", "stats"])
@@ -40,7 +41,7 @@ fn objects_of_several_arenas_freed_in_turns_cost_no_lock_each() {
             .unwrap_or_else(|| panic!("no count: {}", common::describe(&output)));
         let taken = number(taken.lines().next().unwrap_or_default(), &output);
         println!("{taken} locks, {FREES} objects of four arenas, {mode:?}");
-        assert!(taken < FREES / 4, "{taken} locks for {FREES} objects");
+        assert!(taken < FREES / 2, "{taken} locks for {FREES} objects");
     });
 }
 
@@ -68,7 +69,7 @@ fn threads_that_freed_and_wait_hold_little_back_from_a_trim() {
             let cairn = left(&program, whose, most, Some(mode));
             println!("{whose}, to {most} bytes, {mode:?}: {cairn} KiB left, glibc {glibc}");
             assert!(
-                cairn <= 2 * glibc + 4096,
+                cairn <= glibc * 3 / 2 + 4096,
                 "{cairn} KiB stay resident, on glibc {glibc}: {whose}, to {most} bytes"
             );
         });

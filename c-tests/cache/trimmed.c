@@ -5,7 +5,7 @@
 #include <malloc.h>
 #include <pthread.h>
 
-enum { OBJECTS = 900, ROUNDS = 8, LEAST = 16 * 1024 };
+enum { OBJECTS = 900, ROUNDS = 8, LEAST = 4 * 1024 };
 
 static pthread_barrier_t step;
 

@@ -149,9 +149,7 @@ impl Cache {
         } else {
             return self.give(class, len);
         }
-        if len != 0 {
-            self.spill_older(class, len.div_ceil(2), &mut Spill::new());
-        }
+        self.spill_older(class, len.div_ceil(2), &mut Spill::new());
         len != 0
     }
 
@@ -220,6 +218,9 @@ impl Cache {
 
     /// Gives the `n` oldest entries of a class back.
     fn spill_older(&self, class: usize, n: usize, to: &mut Spill) {
+        if n == 0 {
+            return; // there may be no array
+        }
         let bin = self.bin(class);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
         unsafe {
@@ -281,9 +282,7 @@ impl Cache {
         let mut to = Spill::new();
         for class in 1..CLASSES {
             let bin = self.bin(class);
-            if bin.len() != 0 {
-                self.spill_older(class, bin.len(), &mut to);
-            }
+            self.spill_older(class, bin.len(), &mut to);
         }
     }
 }
