@@ -42,12 +42,11 @@ impl Cache {
     }
 
     /// The most entries that a class may have.
-    pub(super) fn most(&self, class: usize) -> usize {
+    pub(super) fn most(class: usize) -> usize {
         let size = class::size_of(class).max(1);
         let count = if class::is_run(class) { MOST.0 } else { MOST.1 };
         let bytes = if size <= class::EXACT_CHUNK {
-            // Who comes back for more than that again and again gets it.
-            CLASS_BYTES.0 << (self.usage(class).trust.get() / 2)
+            CLASS_BYTES.0
         } else {
             CLASS_BYTES.1
         };
@@ -67,7 +66,7 @@ impl Cache {
     pub(super) fn widen(&self, class: usize) -> bool {
         let old = self.bin(class).room();
         let new = if old == 0 { FIRST } else { old * 2 };
-        self.widen_to(class, new.min(self.most(class)))
+        self.widen_to(class, new.min(Self::most(class)))
     }
 
     /// Makes a class's array so long, if that is longer, and the budget allows it.
@@ -79,7 +78,7 @@ impl Cache {
         if self.room.get() + new.saturating_sub(old) * size > budget() {
             // Beyond the budget the small classes, which are few, get a little all the same.
             new = if size <= class::EXACT_CHUNK {
-                LEAST.min(self.most(class))
+                LEAST.min(Self::most(class))
             } else {
                 0
             };

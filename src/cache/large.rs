@@ -2,9 +2,9 @@
 //! again is given the same chunk, without the arena's lock.
 //!
 //! There are few places, each for one size. A place gets a chunk only after its size was asked for
-//! twice: what a program takes once and frees goes back to the arena at once. What the places hold
-//! counts against the cache's budget, and goes back when it was not used for a while, with a trim,
-//! and when its place is needed for another size.
+//! right behind a free of that size: what grows by way of many sizes, or is taken once and freed,
+//! goes back to the arena at once. What the places hold counts against the cache's budget, and goes
+//! back when it was not used for a while, with a trim, and when its place is needed for another size.
 
 use super::{Cache, swapped, thread};
 use crate::arena::{Entry, owner};
@@ -26,8 +26,7 @@ const BYTES: usize = LIMIT + (64 << 10);
 struct Place {
     /// Bytes of its chunk, header included; 0 for a place without a size.
     size: Cell<usize>,
-    /// The same while a freed chunk of it would be kept: its size was asked for before, and there
-    /// is none.
+    /// The same while a freed chunk of it would be kept.
     wants: Cell<usize>,
     /// The freed chunk; none if its `p` is 0.
     entry: Cell<Entry>,
@@ -48,6 +47,8 @@ impl Place {
 /// All places of a cache.
 pub(super) struct Places {
     all: [Place; PLACES],
+    /// Bytes of the last freed chunk above the classes that was not kept.
+    freed: Cell<usize>,
     /// The place that is given to another size next.
     next: Cell<usize>,
     /// Bytes that they may still hold.
@@ -101,11 +102,13 @@ pub fn take(n: usize) -> *mut u8 {
         return ptr::null_mut();
     };
     place.busy.set(true);
-    place.wants.set(size);
     let entry = place.entry.get();
     if entry.p == 0 {
+        let again = places.freed.replace(0) == size;
+        place.wants.set(if again { size } else { 0 });
         return ptr::null_mut();
     }
+    place.wants.set(size);
     place.entry.set(Entry::NONE);
     places.left.set(places.left.get() + size);
     // SAFETY: a cached chunk's header is mapped memory (I8).
@@ -140,6 +143,7 @@ pub fn put(p: usize) -> bool {
     // SAFETY: this thread's own cache.
     let places = unsafe { &(*cache).large };
     let Some(place) = places.all.iter().find(|place| place.wants.get() == size) else {
+        places.freed.set(size);
         return false;
     };
     let Some(left) = places.left.get().checked_sub(size) else {

@@ -97,7 +97,7 @@ impl Cache {
                 } else {
                     BATCH_BYTES.0
                 };
-                let ceiling = (bytes / size).max(1).min(self.most(class));
+                let ceiling = (bytes / size).max(1).min(Self::most(class));
                 let first = (FIRST_BYTES / size).clamp(1, FIRST);
                 let batch = (usize::from(bin.batch.get()) * 2).max(first).min(ceiling);
                 while bin.room() < batch && self.widen(class) {}
@@ -167,7 +167,7 @@ impl Cache {
             _ => 0,
         };
         let share = GIVEN.saturating_sub(others) / 2 / weight(class);
-        let share = share.max(least).min(self.most(class));
+        let share = share.max(least).min(Self::most(class));
         if room < share && self.widen_to(class, (room * 2).clamp(FIRST.min(share), share)) {
             return true;
         }

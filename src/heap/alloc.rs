@@ -21,22 +21,26 @@ pub struct Fresh {
 /// As in the fast path, the slower way is the last thing done, so that a cut needs no frame.
 #[inline(never)]
 pub fn slow(n: usize) -> *mut u8 {
-    let p = if n > CACHE_LIMIT {
-        cache::large::take(n)
-    } else {
-        cache::cut(n)
-    };
+    let p = cache::cut(n);
     if p.is_null() { slower(n) } else { p }
 }
 
-/// A request that neither the cache's strip nor its large chunks could serve.
+/// A request that neither the cache nor its strip could serve; it may have a chunk for it elsewhere.
 #[cold]
 #[inline(never)]
 fn slower(n: usize) -> *mut u8 {
-    let p = cache::take_as_chunk(n);
-    if !p.is_null() {
-        return p;
-    }
+    let p = if n > CACHE_LIMIT {
+        cache::large::take(n)
+    } else {
+        cache::take_as_chunk(n)
+    };
+    if p.is_null() { slowest(n) } else { p }
+}
+
+/// A request that an arena or the system has to serve.
+#[cold]
+#[inline(never)]
+fn slowest(n: usize) -> *mut u8 {
     if start::is_checked() {
         return checked::allocate(n);
     }
