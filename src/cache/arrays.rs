@@ -4,6 +4,7 @@ use super::{Bin, Cache, Use, thread};
 use crate::arena::Entry;
 use crate::arena::strip::Strip;
 use crate::class::{self, CLASSES, FIRST_CHUNK};
+use crate::config::ALIGN;
 use crate::{settings, side};
 use core::ptr;
 
@@ -146,6 +147,16 @@ pub(super) fn weight(class: usize) -> usize {
 }
 
 impl Bin {
+    /// The entry in the middle of the array, the low half of its granule's number; 0 if there is
+    /// none, or a number that is as good.
+    pub(super) fn middle(&self) -> u32 {
+        let half = self.room() / 2;
+        if half == 0 || self.len() < half {
+            return 0;
+        }
+        // SAFETY: an entry; `[base, top)` are.
+        (unsafe { (*self.base.get().add(half - 1)).p } / ALIGN) as u32
+    }
     pub(super) fn len(&self) -> usize {
         (self.top().addr() - self.base.get().addr()) / size_of::<Entry>()
     }

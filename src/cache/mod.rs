@@ -62,6 +62,9 @@ impl Bin {
 
 /// How a thread uses a class.
 struct Use {
+    /// The entry in the middle of the array when there last was no room, the low half of its
+    /// granule's number; 0 for none. Another one there means that objects were taken since.
+    mark: Cell<u32>,
     /// How often its array may still become longer before the thread asks for the class again.
     turns: Cell<u8>,
     /// How often the thread asked for what had been given back.

@@ -2,7 +2,7 @@
 
 use super::arrays::{FIRST, weight};
 use super::spill::Spill;
-use super::{Cache, thread};
+use super::{Bin, Cache, Use, thread};
 use crate::arena::strip::Strip;
 use crate::class::{self, BIN_SHIFT, CLASSES};
 use core::ptr;
@@ -15,7 +15,7 @@ const FIRST_BYTES: usize = 512;
 /// of the smallest sizes, which are the most.
 const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
 /// How often an array may become longer while nothing of its class is asked for.
-const TURNS: u8 = 3;
+const TURNS: u8 = 2;
 /// How often more for each time that the class was asked for after it had been given back, and the
 /// most times that count.
 const TRUST: (u8, u8) = (2, 4);
@@ -134,6 +134,16 @@ impl Cache {
             return true;
         }
         self.count_cut_of(class);
+        let mark = way.mark.get();
+        if mark != 0 && mark != bin.middle() {
+            self.asked(class);
+        }
+        let made = self.make_room_in(class, bin, way);
+        way.mark.set(bin.middle());
+        made
+    }
+
+    fn make_room_in(&self, class: usize, bin: &Bin, way: &Use) -> bool {
         bin.busy.set(true);
         let len = bin.len();
         if len >= MODEST && self.is_sparse(class, len) {

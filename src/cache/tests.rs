@@ -47,7 +47,7 @@ fn check() {
 }
 
 /// Turns of a scene: each overflows arrays and empties them again.
-const COUNT: usize = if cfg!(miri) { 200 } else { 8_000 };
+const COUNT: usize = if cfg!(miri) { 60 } else { 8_000 };
 
 #[test]
 fn arrays_fill_and_empty_and_what_is_live_stays_as_it_is() {
