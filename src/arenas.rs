@@ -70,26 +70,20 @@ pub fn assign() -> &'static Arena {
     best
 }
 
-/// Slow operations between two looks after another arena.
-const TURN: usize = 4;
-/// Free bytes from which it is worth a look.
+/// Free bytes from which another arena is worth a look.
 const WORTH: usize = 2 << 20;
 
-/// After a slow operation in one arena: looks after another now and then, since the threads that
-/// use that one may all wait for something. Nobody waits for it.
+/// After every few slow operations in one arena: looks after another, since the threads that use
+/// that one may all wait for something. Nobody waits for it.
 pub fn look_after_another(mine: &Arena) {
-    static OPERATIONS: AtomicUsize = AtomicUsize::new(0);
+    static TURN: AtomicUsize = AtomicUsize::new(0);
     if others().first().is_none_or(|a| a.load(Relaxed).is_null()) {
         return;
     }
-    let now = OPERATIONS.fetch_add(1, Relaxed);
-    if !now.is_multiple_of(TURN) {
-        return;
-    }
     let n = all().count();
-    let other = all().nth((now / TURN).checked_rem(n).unwrap_or(0));
+    let turn = TURN.fetch_add(1, Relaxed).checked_rem(n - 1).unwrap_or(0);
+    let other = all().nth((mine.index + 1 + turn).checked_rem(n).unwrap_or(0));
     if let Some(other) = other
-        && !ptr::eq(other, mine)
         && other.idle.load(Relaxed) >= WORTH
         && let Some(state) = other.try_lock()
     {

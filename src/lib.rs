@@ -27,7 +27,7 @@
 //! `c` and `layout` are public for the library that is preloaded and for readers outside, and no
 //! part of the crate's promise.
 
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, miri)), no_std)]
 
 #[cfg(not(all(
     target_os = "linux",

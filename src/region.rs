@@ -90,7 +90,7 @@ fn word_under(root: usize, p: usize) -> usize {
     let words: *const AtomicUsize =
         ptr::with_exposed_provenance(origin().wrapping_add(root.load(Acquire)));
     // SAFETY: a leaf begins with its words, and so do those of none; leaves are never given
-    // back, and the index is cut to 16 bits. Whoever sees a word sees its record too, also a
+    // back, and the index is cut to the length. Whoever sees a word sees its record too, also a
     // wild pointer's look-up that nothing orders after the entry.
     unsafe { (*words.add(entry(p))).load(Acquire) }
 }
@@ -141,7 +141,7 @@ pub unsafe fn enter(
     while at < to {
         let i = entry(at);
         let found = leaf_or_new(at).and_then(|leaf| {
-            // SAFETY: leaves are never given back, and the index is cut to 16 bits.
+            // SAFETY: leaves are never given back, and the index is cut to the length.
             let place = unsafe { (*leaf).record.get_unchecked(i) };
             let record = match place.compare_exchange(0, 0, Acquire, Acquire) {
                 Ok(_) => side::forever(record_bytes)?,

@@ -125,6 +125,31 @@ fn the_fast_paths_take_the_instructions_they_took() {
 }
 
 #[test]
+fn the_ways_beside_the_fastest_take_the_instructions_they_took() {
+    let Some(valgrind) = common::find("valgrind") else {
+        return;
+    };
+    let library = common::libcairn();
+    let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
+    let ways = common::compile_c("counts/ways.c", &["-O2"]);
+    let mut golden = Golden::read();
+    for (program, what, rest) in [
+        (&pair, "40000", LOOP),
+        (&pair, "1000000", LOOP),
+        (&ways, "order", 0.0),
+        (&ways, "aligned", 0.0),
+        (&ways, "doubling", 0.0),
+        (&ways, "remote", 0.0),
+    ] {
+        let figure = per_turn(&valgrind, Some(&library), program, what, &[]) - rest;
+        println!("{what:>10} {figure:.1}");
+        // What a batch costs is spread over a turn's share of it.
+        golden.compare("instructions.ways", what, figure, 0.5 + figure / 100.0);
+    }
+    golden.done();
+}
+
+#[test]
 fn locks_are_taken_as_seldom_as_they_were() {
     const WITHIN: f64 = 0.1;
     let library = common::build_libcairn("libcairn-stats", &["--features", "stats"])

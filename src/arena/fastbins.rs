@@ -15,7 +15,6 @@ use super::{Entry, State, owner};
 use crate::chunk::{Chunk, Kind};
 use crate::class::{self, CLASSES};
 use crate::config::{ALIGN, MAX_CHUNK, REGION};
-use crate::region;
 use crate::{fatal, granules, settings, side};
 use core::ptr;
 
@@ -255,9 +254,7 @@ impl State {
 
     /// Whether a chunk of this arena that starts at `p` waits in a fastbin.
     pub(super) fn is_waiting(&self, p: usize) -> bool {
-        region::word(p) == region::CHUNKS
-            // SAFETY: the word is not 0, so the record is there (I8).
-            && unsafe { (*records::of(p)).map.has(granules::number(p)) }
+        super::is_waiting(p)
     }
 
     /// A waiting chunk, its header compared with its tag.

@@ -25,8 +25,10 @@ pub mod top;
 mod tree;
 mod trim;
 
+use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::sync::{Guard, Lock};
+use crate::{granules, region};
 use bins::Bins;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
@@ -193,6 +195,23 @@ impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut State {
         self.state
     }
+}
+
+/// Whether what lies behind a chunk in use could be joined to it: what is free, or waits. Asked
+/// without the lock, so it may be out of date: a no means a copy, a yes is asked again under it.
+pub fn may_extend(c: Chunk, size: usize) -> bool {
+    let next = c.after(size);
+    let head = next.head();
+    // In use, or in a cache, unless it waits.
+    !(head.is(Kind::Plain) || head.is(Kind::Run) || head.is(Kind::Fence))
+        || is_waiting(next.payload())
+}
+
+/// Whether a chunk that starts at `p` waits in a fastbin. Only a holder of the lock can rely on it.
+fn is_waiting(p: usize) -> bool {
+    region::word(p) == region::CHUNKS
+        // SAFETY: the word is not 0, so the record is there (I8).
+        && unsafe { (*records::of(p)).map.has(granules::number(p)) }
 }
 
 /// The arena that owns a region.

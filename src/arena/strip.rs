@@ -10,6 +10,7 @@ use super::slots::{LONG, WHOLE};
 use crate::config::{ALIGN, GRANULES};
 use crate::granules::{self, Span};
 use crate::{object, region};
+use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -23,9 +24,9 @@ pub struct Strip {
     /// that allocates comes in between and takes what was to be taken here, the state tells. (No
     /// more than that: C forbids such a handler, and one that uses up the strip gets past this.)
     at: AtomicUsize,
-    end: usize,
+    end: Cell<usize>,
     /// Its slot's word.
-    word: usize,
+    word: Cell<usize>,
 }
 
 impl Strip {
@@ -33,8 +34,20 @@ impl Strip {
     pub const fn none() -> Self {
         Self {
             at: AtomicUsize::new(0),
-            end: 0,
-            word: 0,
+            end: Cell::new(0),
+            word: Cell::new(0),
+        }
+    }
+
+    /// Becomes another one, and returns what it was. (The cache that cuts from it has no reference
+    /// to it that is its only one.)
+    pub fn replace(&self, with: Self) -> Self {
+        let before = self.at.load(Relaxed);
+        self.at.store(with.at.into_inner(), Relaxed);
+        Self {
+            at: AtomicUsize::new(before),
+            end: Cell::new(self.end.replace(with.end.get())),
+            word: Cell::new(self.word.replace(with.word.get())),
         }
     }
 
@@ -47,11 +60,11 @@ impl Strip {
         let size = class * ALIGN;
         loop {
             let p = self.at.load(Relaxed);
-            if p + size > self.end {
+            if p + size > self.end.get() {
                 return 0;
             }
             self.at.store(self.at.load(Relaxed) + size, Relaxed);
-            let state = object::state_at(self.word, p);
+            let state = object::state_at(self.word.get(), p);
             // SAFETY: the caller's.
             unsafe {
                 if state.get() == 0 {
@@ -64,14 +77,14 @@ impl Strip {
 
     /// Bytes that no object has yet.
     pub fn left(&self) -> usize {
-        self.end.saturating_sub(self.at.load(Relaxed))
+        self.end.get().saturating_sub(self.at.load(Relaxed))
     }
 
     fn span(&self) -> Option<Span> {
         let at = self.at.load(Relaxed);
-        (at < self.end).then(|| Span {
+        (at < self.end.get()).then(|| Span {
             start: granules::number(at),
-            len: (self.end - at) / ALIGN,
+            len: (self.end.get() - at) / ALIGN,
         })
     }
 }
@@ -125,8 +138,8 @@ impl State {
                 let at = base + used.start * ALIGN;
                 let strip = Strip {
                     at: AtomicUsize::new(at),
-                    end: at + used.len * ALIGN,
-                    word: region::slot_word(base, states),
+                    end: Cell::new(at + used.len * ALIGN),
+                    word: Cell::new(region::slot_word(base, states)),
                 };
                 // SAFETY: the caller's.
                 let full = unsafe {
@@ -146,7 +159,7 @@ impl State {
     /// Takes back what is left of a strip of this arena.
     pub fn take_back(&mut self, strip: Strip) {
         let Some(span) = strip.span() else { return };
-        let r = records::of(strip.end - ALIGN);
+        let r = records::of(strip.end.get() - ALIGN);
         // SAFETY: a strip's slot stays one as long as the strip has granules.
         let (free, pages) = unsafe {
             (*r).map.put_span(span);
@@ -176,8 +189,8 @@ mod tests {
         let base = 16 * REGION;
         let strip = Strip {
             at: AtomicUsize::new(base),
-            end: base + 8 * ALIGN,
-            word: region::slot_word(base, states.as_ptr().expose_provenance()),
+            end: Cell::new(base + 8 * ALIGN),
+            word: Cell::new(region::slot_word(base, states.as_ptr().expose_provenance())),
         };
         // SAFETY: the states are there, and nobody else knows the strip.
         let cut = || unsafe { strip.cut(3) };

@@ -8,11 +8,12 @@ use super::{Bin, Cache};
 use crate::arena::Arena;
 use crate::class::{self, CLASSES};
 use crate::sync::Lock;
+use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 /// The neighbours of a cache: the newer and the older one. Guarded by [`LOCK`].
-pub type Links = [*mut Cache; 2];
+pub type Links = Cell<[*mut Cache; 2]>;
 
 /// Guards the list. No other lock is taken while it is held.
 pub static LOCK: Lock = Lock::new();
@@ -37,9 +38,9 @@ pub unsafe fn enter(cache: *mut Cache) {
     let older = NEWEST.load(Relaxed);
     // SAFETY: the caller's; caches on the list are caches.
     unsafe {
-        (*cache).links = [ptr::null_mut(), older];
+        (*cache).links.set([ptr::null_mut(), older]);
         if !older.is_null() {
-            (*older).links[0] = cache;
+            set_link(older, 0, cache);
         }
     }
     NEWEST.store(cache, Relaxed);
@@ -53,16 +54,28 @@ pub unsafe fn leave(cache: *mut Cache) {
     let _held = LOCK.acquire();
     // SAFETY: caches on the list are caches, and the list is locked.
     unsafe {
-        let [newer, older] = (*cache).links;
+        let [newer, older] = (*cache).links.get();
         if newer.is_null() {
             NEWEST.store(older, Relaxed);
         } else {
-            (*newer).links[1] = older;
+            set_link(newer, 1, older);
         }
         if !older.is_null() {
-            (*older).links[0] = newer;
+            set_link(older, 0, newer);
         }
     }
+}
+
+/// # Safety
+/// It is a cache of the list, which is locked.
+unsafe fn set_link(cache: *mut Cache, which: usize, to: *mut Cache) {
+    // SAFETY: the caller's.
+    let links = unsafe { &(*cache).links };
+    let mut both = links.get();
+    if let Some(link) = both.get_mut(which) {
+        *link = to;
+    }
+    links.set(both);
 }
 
 /// What the caches hold that refill from an arena.
@@ -76,7 +89,7 @@ pub fn held(arena: &Arena) -> Held {
             if ptr::eq((*cache).arena, arena) {
                 add(&mut all, cache);
             }
-            cache = (*cache).links[1];
+            [_, cache] = (*cache).links.get();
         }
     }
     all
@@ -87,12 +100,12 @@ pub fn held(arena: &Arena) -> Held {
 unsafe fn add(all: &mut Held, cache: *mut Cache) {
     // SAFETY: the caller's.
     unsafe {
-        all.bytes += (*cache).bins.strip.left();
+        all.bytes += (*cache).strip().left();
+        let (count, bytes) = (*cache).large.all_held();
+        all.count += count;
+        all.bytes += bytes;
         for class in 0..CLASSES {
-            let bin = (&raw mut (*cache).bins.of)
-                .cast::<Bin>()
-                .wrapping_add(class);
-            let count = seen(bin);
+            let count = seen((*cache).bin(class));
             all.count += count;
             // What waits for requests of 0 bytes are the smallest objects.
             all.bytes += count * class::size_of(class.max(1));
@@ -108,8 +121,8 @@ unsafe fn add(all: &mut Held, cache: *mut Cache) {
 unsafe fn seen(bin: *const Bin) -> usize {
     // SAFETY: the caller's.
     unsafe {
-        let base = (&raw const (*bin).base).read_volatile().addr();
-        let limit = (&raw const (*bin).limit).read_volatile().addr();
+        let base = (*bin).base.as_ptr().read_volatile().addr();
+        let limit = (*bin).limit.as_ptr().read_volatile().addr();
         let top = (*bin).top().addr();
         if base <= top && top <= limit {
             (top - base) / size_of::<crate::arena::Entry>()

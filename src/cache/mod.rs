@@ -5,8 +5,13 @@
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
 pub mod all;
+mod arrays;
+pub mod large;
 pub mod nothing;
 pub mod refill;
+mod spill;
+#[cfg(test)]
+mod tests;
 pub mod thread;
 
 use crate::arena::strip::Strip;
@@ -18,6 +23,7 @@ use crate::object::{self, FREED};
 use crate::region::{self, CHUNKS};
 use crate::sync::tls;
 use crate::{class, fatal};
+use core::cell::{Cell, UnsafeCell};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
@@ -32,14 +38,14 @@ pub struct Bin {
     /// Atomic for the sake of one instruction: a relaxed load, a sum and a relaxed store become
     /// one addition in memory, where an ordinary pointer stays in a register and is written back.
     top: AtomicPtr<Entry>,
-    base: *mut Entry,
-    limit: *mut Entry,
+    base: Cell<*mut Entry>,
+    limit: Cell<*mut Entry>,
     /// Objects cut from the cache's strip that the arena has not counted yet.
-    cut: u32,
+    cut: Cell<u32>,
     /// Objects the next refill asks for.
-    batch: u16,
+    batch: Cell<u16>,
     /// Refilled or spilled since the last look for idle bins.
-    busy: bool,
+    busy: Cell<bool>,
 }
 
 impl Bin {
@@ -57,6 +63,19 @@ impl Bin {
     }
 }
 
+/// How a thread uses a class.
+struct Use {
+    /// The entry in the middle of the array when there last was no room, the low half of its
+    /// granule's number; 0 for none. Another one there means that objects were taken since.
+    mark: Cell<u32>,
+    /// How often its array may still become longer before the thread asks for the class again.
+    turns: Cell<u8>,
+    /// How often the thread asked for what had been given back.
+    trust: Cell<u8>,
+    /// Freed into more than it is asked for: what comes is given back as it comes.
+    given: Cell<bool>,
+}
+
 /// What a thread's word leads to.
 #[repr(C)]
 struct Bins {
@@ -65,27 +84,40 @@ struct Bins {
 }
 
 /// A thread's cache. Only its thread touches it.
+///
+/// It is reached in two ways that are the same memory: as a `Cache` where it works slowly, and by
+/// the thread's word where it works fast, which the former calls. So nobody may hold a `&mut` to any
+/// of it: all that changes is in cells, and behind them are raw pointers.
 #[repr(C)]
 pub struct Cache {
-    bins: Bins,
+    bins: UnsafeCell<Bins>,
+    /// Written once, before anybody else knows the cache.
     arena: *const Arena,
     /// Bytes that the arrays could hold at most, against the budget.
-    room: usize,
+    room: Cell<usize>,
     /// Slow operations so far.
-    slow: u32,
+    slow: Cell<u32>,
+    /// Trims of the process that this cache has followed.
+    trims: Cell<usize>,
+    /// What the arrays of the classes weigh that are only freed into.
+    given: Cell<usize>,
+    /// How each class is used.
+    uses: UnsafeCell<[Use; CLASSES]>,
+    /// The last chunks above the classes.
+    large: large::Places,
     /// Its neighbours in the list of all caches.
     links: all::Links,
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
-    first: MaybeUninit<[[Entry; refill::FIRST]; CLASSES]>,
+    first: UnsafeCell<MaybeUninit<[[Entry; arrays::FIRST]; CLASSES]>>,
 }
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
 const _: () = assert!(size_of::<Bins>() <= class::BINS_ROOM);
 
 #[inline(always)]
-fn bin_at(offset: usize) -> *mut Bin {
-    ptr::with_exposed_provenance_mut(tls::get() + offset)
+fn bin_at(offset: usize) -> *const Bin {
+    ptr::with_exposed_provenance(tls::get() + offset)
 }
 
 /// An object for `n` bytes, or what `otherwise` finds when the cache has none.
@@ -116,8 +148,8 @@ pub fn cut(n: usize) -> *mut u8 {
     unsafe {
         let p = (*strip).cut(class);
         if p != 0 {
-            let bin = bin_at(class << BIN_SHIFT);
-            (*bin).cut = (*bin).cut.wrapping_add(1);
+            let cut = &(*bin_at(class << BIN_SHIFT)).cut;
+            cut.set(cut.get().wrapping_add(1));
         }
         ptr::with_exposed_provenance_mut(p)
     }
@@ -162,7 +194,7 @@ fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut
     // witness is its state byte (I9).
     unsafe {
         let top = (*bin).top();
-        if top == (*bin).base {
+        if top == (*bin).base.get() {
             return otherwise(n);
         }
         let last = top.sub(1);
@@ -185,7 +217,7 @@ fn take_chunk(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut 
     // chunk's header is mapped memory (I8).
     unsafe {
         let top = (*bin).top();
-        if top == (*bin).base {
+        if top == (*bin).base.get() {
             return otherwise(n);
         }
         let last = top.sub(1);
@@ -262,7 +294,7 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
             }
             let bin = bin_at(offset);
             let top = (*bin).top();
-            if top == (*bin).limit {
+            if top == (*bin).limit.get() {
                 return false;
             }
             state.turn();
@@ -296,7 +328,7 @@ fn put_chunk(offset: usize, c: Chunk, covered: u32, tag: u32) -> bool {
     // SAFETY: the bin is this thread's, and between `top` and `limit` there is room.
     unsafe {
         let top = (*bin).top();
-        if top == (*bin).limit {
+        if top == (*bin).limit.get() {
             return false;
         }
         c.set_tag(tag ^ TURN);

@@ -6,8 +6,8 @@
 //! program that takes and frees one again and again finds the next ones ready, too. What is freed
 //! goes back to the other bin, by its state.
 
-use super::refill::Spill;
-use super::{Bin, Cache, bin_at, no_object, take_object, thread};
+use super::spill::Spill;
+use super::{Cache, bin_at, no_object, take_object, thread};
 use crate::arena::Entry;
 use crate::class::BIN_SHIFT;
 use crate::config::ALIGN;
@@ -23,7 +23,7 @@ const LEAST: usize = 1;
 pub fn take() -> *mut u8 {
     let from = bin_at(LEAST << BIN_SHIFT);
     // SAFETY: only this thread uses the bin.
-    if unsafe { (*from).top() == (*from).base } {
+    if unsafe { (*from).top() == (*from).base.get() } {
         return ptr::null_mut();
     }
     match thread::existing() {
@@ -35,61 +35,66 @@ pub fn take() -> *mut u8 {
 
 impl Cache {
     /// Moves the newest of the smallest objects to bin 0; whether there are any.
-    fn take_over(&mut self) -> bool {
+    fn take_over(&self) -> bool {
         let (to, from) = (self.bin(0), self.bin(LEAST));
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11), of `from` at least
         // as long as the entries it holds.
         unsafe {
-            if (*to).base.is_null() {
+            if to.base.get().is_null() {
                 let Some(at) = side::take(BATCH * size_of::<Entry>()) else {
                     return false;
                 };
                 let base: *mut Entry = ptr::with_exposed_provenance_mut(at);
-                ((*to).base, (*to).limit) = (base, base.add(BATCH));
-                (*to).set_top(base);
+                to.base.set(base);
+                to.limit.set(base.add(BATCH));
+                to.set_top(base);
             }
-            if (*to).len() != 0 {
+            if to.len() != 0 {
                 return true;
             }
-            let n = (*from).len().min(BATCH);
-            let first = (*from).top().sub(n);
-            (*to).base.copy_from_nonoverlapping(first, n);
-            (*from).set_top(first);
+            let n = from.len().min(BATCH);
+            let first = from.top().sub(n);
+            to.base.get().copy_from_nonoverlapping(first, n);
+            from.set_top(first);
             let mut all = n;
             if n < BATCH / 2 {
-                let rest = slice::from_raw_parts_mut((*to).base.add(n), BATCH - n);
+                let rest = slice::from_raw_parts_mut(to.base.get().add(n), BATCH - n);
                 let mut state = (*self.arena).lock();
                 all += state.refill(LEAST, rest);
                 state.audit();
                 state.settle();
             }
-            (*to).set_top((*to).base.add(all));
+            to.set_top(to.base.get().add(all));
             all != 0
         }
     }
 
     /// Gives back what bin 0 holds.
-    pub(super) fn spill_taken_over(&mut self, to: &mut Spill) {
-        let bin: *mut Bin = self.bin(0);
+    pub(super) fn spill_taken_over(&self, to: &mut Spill) {
+        let bin = self.bin(0);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11), and what lies below
         // `top` are objects of the smallest class.
         unsafe {
-            if (*bin).len() != 0 {
-                to.put(slice::from_raw_parts((*bin).base, (*bin).len()), LEAST);
-                (*bin).set_top((*bin).base);
+            if bin.len() != 0 {
+                to.put(slice::from_raw_parts_mut(bin.base.get(), bin.len()), LEAST);
+                bin.set_top(bin.base.get());
             }
         }
     }
 
     /// Gives bin 0's array back, which holds nothing any more.
-    pub(super) fn drop_taken_over(&mut self) {
-        let bin: *mut Bin = self.bin(0);
+    pub(super) fn drop_taken_over(&self) {
+        let bin = self.bin(0);
         // SAFETY: this thread's own cache; the array is side memory taken here.
         unsafe {
-            if !(*bin).base.is_null() {
-                side::give((*bin).base.expose_provenance(), BATCH * size_of::<Entry>());
-                (*bin).set_top(ptr::null_mut());
-                ((*bin).base, (*bin).limit) = (ptr::null_mut(), ptr::null_mut());
+            if !bin.base.get().is_null() {
+                side::give(
+                    bin.base.get().expose_provenance(),
+                    BATCH * size_of::<Entry>(),
+                );
+                bin.set_top(ptr::null_mut());
+                bin.base.set(ptr::null_mut());
+                bin.limit.set(ptr::null_mut());
             }
         }
     }

@@ -41,6 +41,8 @@ static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// Forks between the first process and this one. A signal handler may fork in the middle of a
 /// count; the child goes on with half of it, and this tells it so.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
+/// How often the process was trimmed.
+static TRIMS: AtomicUsize = AtomicUsize::new(0);
 /// Set when every call must take the slow way (`M_PERTURB`).
 static BYPASS: AtomicBool = AtomicBool::new(false);
 /// A cache is in one place only: whoever swaps it out owns it, with all that was written before
@@ -239,8 +241,15 @@ fn count_in(cache: *mut Cache) -> *mut Cache {
     cache
 }
 
-/// Gives back what this thread's cache and the parked ones hold, for `malloc_trim`.
+/// How often the process was trimmed.
+pub fn trims() -> usize {
+    TRIMS.load(Relaxed)
+}
+
+/// Gives back what this thread's cache and the parked ones hold, for `malloc_trim`. Other threads
+/// give back what theirs hold when they next take the slow way.
 pub fn flush() {
+    TRIMS.fetch_add(1, Relaxed);
     if let Some(cache) = existing() {
         // SAFETY: this thread's own cache.
         unsafe { (*cache).flush() };

@@ -97,6 +97,9 @@ fn address(answer: c_long) -> Option<usize> {
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's memory, and nobody needs an access that is taken away.
 unsafe fn protect(at: usize, len: usize, access: i32) -> bool {
+    if cfg!(miri) {
+        return !refused();
+    }
     // SAFETY: the caller's.
     !refused() && unsafe { libc::syscall(libc::SYS_mprotect, at, len, c_long::from(access)) } == 0
 }
@@ -104,6 +107,13 @@ unsafe fn protect(at: usize, len: usize, access: i32) -> bool {
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's memory, and nobody needs what the advice gives away.
 unsafe fn advise(at: usize, len: usize, advice: i32) -> bool {
+    if cfg!(miri) {
+        if advice == libc::MADV_DONTNEED {
+            // SAFETY: the caller's.
+            unsafe { ptr::with_exposed_provenance_mut::<u8>(at).write_bytes(0, len) };
+        }
+        return !refused();
+    }
     // SAFETY: the caller's.
     !refused() && unsafe { libc::syscall(libc::SYS_madvise, at, len, c_long::from(advice)) } == 0
 }
@@ -112,6 +122,13 @@ unsafe fn advise(at: usize, len: usize, advice: i32) -> bool {
 pub fn map(len: usize, committed: bool) -> Option<usize> {
     if refused() {
         return None;
+    }
+    if cfg!(miri) {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a fresh anonymous mapping.
+        let at = unsafe { libc::mmap(ptr::null_mut(), len, access, flags, -1, 0) };
+        return (at != libc::MAP_FAILED).then(|| at.expose_provenance());
     }
     let (access, extra) = if committed {
         (libc::PROT_READ | libc::PROT_WRITE, 0)
@@ -132,6 +149,9 @@ pub fn map(len: usize, committed: bool) -> Option<usize> {
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own mappings and nothing uses them any more.
 pub unsafe fn unmap(at: usize, len: usize) -> bool {
+    if cfg!(miri) {
+        return !refused(); // parts of mappings stay
+    }
     // SAFETY: the caller's.
     let done = !refused() && unsafe { libc::syscall(libc::SYS_munmap, at, len) } == 0;
     if done {
@@ -191,6 +211,9 @@ pub unsafe fn advise_huge(at: usize, len: usize, on: bool) {
 pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
     if refused() {
         return None;
+    }
+    if cfg!(miri) {
+        return None; // the caller copies
     }
     let may_move = c_long::from(libc::MREMAP_MAYMOVE);
     // SAFETY: the caller's.
@@ -256,12 +279,20 @@ pub fn now() -> usize {
 
 /// Lets another thread run.
 pub fn yield_now() {
+    #[cfg(miri)]
+    return std::thread::yield_now();
+    #[cfg(not(miri))]
     // SAFETY: no precondition.
-    unsafe { libc::syscall(libc::SYS_sched_yield) };
+    unsafe {
+        libc::syscall(libc::SYS_sched_yield)
+    };
 }
 
 /// Sleeps; by the raw call, since libc's is a cancellation point.
 pub fn sleep(nanoseconds: i64) {
+    if cfg!(miri) {
+        return yield_now();
+    }
     let t = libc::timespec {
         tv_sec: 0,
         tv_nsec: nanoseconds,
@@ -328,7 +359,12 @@ fn is_ours(malloc: usize, libc: usize, object: Range<usize>) -> bool {
 }
 
 cfg_if::cfg_if! {
-    if #[cfg(target_arch = "x86_64")] {
+    if #[cfg(miri)] {
+        /// Whether the process's `malloc` is this very object's: under Miri nobody has a break.
+        pub fn serves_malloc() -> bool {
+            lent()
+        }
+    } else if #[cfg(target_arch = "x86_64")] {
         /// Whether the process's `malloc` is this very object's.
         ///
         /// Where it is not (a Rust program with Cairn as its global allocator, a library opened

@@ -20,14 +20,22 @@ pub fn slow(n: usize) -> *mut u8 {
     if p.is_null() { slower(n) } else { p }
 }
 
-/// A request that neither the cache nor its strip could serve.
+/// A request that neither the cache nor its strip could serve; it may have a chunk for it elsewhere.
 #[cold]
 #[inline(never)]
 fn slower(n: usize) -> *mut u8 {
-    let p = cache::take_as_chunk(n);
-    if !p.is_null() {
-        return p;
-    }
+    let p = if n > CACHE_LIMIT {
+        cache::large::take(n)
+    } else {
+        cache::take_as_chunk(n)
+    };
+    if p.is_null() { slowest(n) } else { p }
+}
+
+/// A request that an arena or the system has to serve.
+#[cold]
+#[inline(never)]
+fn slowest(n: usize) -> *mut u8 {
     if n == 0 {
         let p = cache::nothing::take();
         if !p.is_null() {
@@ -148,13 +156,37 @@ fn search_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -
         .unwrap_or(none)
 }
 
+/// Clears `n` bytes; few of them without a call, by stores that may overlap.
+///
+/// # Safety
+/// They are the caller's.
+#[inline(always)]
+unsafe fn clear(p: *mut u8, n: usize) {
+    let store = |at: usize| {
+        // SAFETY: the caller's; `at` is 16 bytes from the end at least.
+        unsafe { p.add(at).cast::<u128>().write_unaligned(0) }
+    };
+    match n {
+        17..=64 => {
+            store(0);
+            store(n - 16);
+            if n > 32 {
+                store(16);
+                store(n - 32);
+            }
+        }
+        // SAFETY: the caller's.
+        _ => unsafe { p.write_bytes(0, n) },
+    }
+}
+
 /// Memory for `n` bytes, all zero, or null.
 pub fn zeroed(n: usize) -> *mut u8 {
     if n <= CACHE_LIMIT && settings::perturb() == 0 {
         let p = super::allocate(n);
         if !p.is_null() {
             // SAFETY: `n` bytes just allocated.
-            unsafe { p.write_bytes(0, n) };
+            unsafe { clear(p, n) };
         }
         return p;
     }

@@ -122,6 +122,9 @@ extern "C" fn child() {
 
 /// Registers the handlers. Once.
 pub fn register() {
+    if cfg!(miri) {
+        return; // there no process has children
+    }
     // SAFETY: the handlers live as long as the process: their object is never unloaded (`os::stay`).
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
 }

@@ -16,9 +16,15 @@ use core::ptr;
 #[cold]
 #[inline(never)]
 pub fn slow(p: usize) {
-    if p == 0 {
-        return;
+    if p != 0 && !cache::large::put(p) {
+        slower(p);
     }
+}
+
+/// A pointer that no cache takes as it is.
+#[cold]
+#[inline(never)]
+fn slower(p: usize) {
     if start::route() == Route::Checked {
         return checked::free(p);
     }

@@ -3,7 +3,7 @@
 use super::start::{self, Route};
 use super::{alloc, free};
 use crate::arena::records;
-use crate::arena::{owner, surplus};
+use crate::arena::{self, owner, surplus};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
@@ -64,6 +64,9 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
             surplus::note(c, size);
         }
         return true;
+    }
+    if wanted > size && !arena::may_extend(c, size) {
+        return false; // no need to wait for the arena
     }
     // SAFETY: a chunk's region has a record (I8).
     let mut state = unsafe { owner(records::of(c.payload())) }.lock();

@@ -13,6 +13,7 @@ use crate::statics::{self, STATICS, Statics};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
+#[cfg(not(miri))]
 macro_rules! word {
     () => {
         concat!(
@@ -28,6 +29,7 @@ macro_rules! word {
 
 // The word, and the note that tells a reader outside where the statics are (`layout::descriptor`):
 // together, since whoever links Cairn links the word.
+#[cfg(not(miri))]
 global_asm!(
     ".pushsection .tdata,\"awT\",@progbits",
     ".p2align 3",
@@ -92,7 +94,28 @@ global_asm!(
 );
 
 cfg_if::cfg_if! {
-    if #[cfg(target_arch = "x86_64")] {
+    if #[cfg(miri)] {
+        // Miri knows no assembly. The same word, and an address of this thread's own for its name.
+        std::thread_local! {
+            static WORD: core::cell::Cell<usize> = core::cell::Cell::new(crate::own::empty());
+            static NAME: u8 = const { 0 };
+        }
+
+        /// The word.
+        pub fn get() -> usize {
+            WORD.get()
+        }
+
+        /// Sets the word.
+        pub fn set(value: usize) {
+            WORD.set(value);
+        }
+
+        /// A name for this thread.
+        pub fn thread() -> usize {
+            NAME.with(|name| core::ptr::from_ref(name).addr())
+        }
+    } else if #[cfg(target_arch = "x86_64")] {
         /// The word.
         #[inline(always)]
         pub fn get() -> usize {

@@ -1,0 +1,215 @@
+//! The last chunks above the classes: a thread that takes and frees the same large size again and
+//! again is given the same chunk, without the arena's lock.
+//!
+//! There are few places, each for one size. A place gets a chunk only after its size was asked for
+//! right behind a free of that size: what grows by way of many sizes, or is taken once and freed,
+//! goes back to the arena at once. What the places hold counts against the cache's budget, and goes
+//! back when it was not used for a while, with a trim, and when its place is needed for another size.
+
+use super::{Cache, swapped, thread};
+use crate::arena::{Entry, owner, records};
+use crate::chunk::{Chunk, TURN};
+use crate::class::{self, CLASSES};
+use crate::config::{CACHE_LIMIT, chunk_size};
+use crate::region::{self, CHUNKS};
+use crate::{arenas, fatal};
+use core::cell::Cell;
+use core::ptr;
+
+/// Places of a cache.
+const PLACES: usize = 4;
+/// Largest request that they serve, bytes.
+pub const LIMIT: usize = 1 << 20;
+/// Most bytes in all places of a cache: one of the largest.
+const BYTES: usize = LIMIT + (64 << 10);
+/// Requests served between two looks after another arena.
+const LOOK_AFTER: u32 = 8;
+
+/// A place for a chunk of one size.
+struct Place {
+    /// Bytes of its chunk, header included; 0 for a place without a size.
+    size: Cell<usize>,
+    /// The same while a freed chunk of it would be kept.
+    wants: Cell<usize>,
+    /// The freed chunk; none if its `p` is 0.
+    entry: Cell<Entry>,
+    /// Whether the size was asked for since the last look for idle ones.
+    busy: Cell<bool>,
+}
+
+impl Place {
+    fn held(&self) -> usize {
+        if self.entry.get().p == 0 {
+            0
+        } else {
+            self.size.get()
+        }
+    }
+}
+
+/// All places of a cache.
+pub(super) struct Places {
+    all: [Place; PLACES],
+    /// Bytes of the last freed chunk above the classes that was not kept.
+    freed: Cell<usize>,
+    /// The place that is given to another size next.
+    next: Cell<usize>,
+    /// Bytes that they may still hold.
+    left: Cell<usize>,
+    /// Requests served.
+    served: Cell<u32>,
+}
+
+impl Places {
+    /// Chunks held, and their bytes. Their thread may be about to change that.
+    pub(super) fn all_held(&self) -> (usize, usize) {
+        let held = self.all.iter().map(Place::held).filter(|&bytes| bytes != 0);
+        held.fold((0, 0), |(n, all), bytes| (n + 1, all + bytes))
+    }
+
+    /// Empties a place for this size, or, if that is 0, for any.
+    fn clear(&self, place: &Place, size: usize) {
+        let entry = place.entry.replace(Entry::NONE);
+        let before = place.size.replace(size);
+        place.wants.set(0);
+        if entry.p != 0 {
+            self.left.set(self.left.get() + before);
+            give_back(entry, before);
+        }
+    }
+
+    /// Gives back what was not used since the last time.
+    pub(super) fn clear_idle(&self) {
+        for place in &self.all {
+            if !place.busy.replace(false) && place.size.get() != 0 {
+                self.clear(place, 0);
+            }
+        }
+    }
+
+    /// Gives everything back.
+    pub(super) fn clear_all(&self) {
+        for place in &self.all {
+            self.clear(place, 0);
+        }
+    }
+}
+
+/// A chunk for `n` bytes, above the classes; null if there is none.
+#[inline(never)]
+pub fn take(n: usize) -> *mut u8 {
+    let Some(cache) = thread::existing() else {
+        return ptr::null_mut();
+    };
+    if n > LIMIT {
+        return ptr::null_mut();
+    }
+    // SAFETY: this thread's own cache.
+    let places = unsafe { &(*cache).large };
+    let size = chunk_size(n);
+    let Some(place) = places.all.iter().find(|place| place.size.get() == size) else {
+        // SAFETY: as above.
+        unsafe { (*cache).expect_large(size) };
+        return ptr::null_mut();
+    };
+    place.busy.set(true);
+    let entry = place.entry.get();
+    if entry.p == 0 {
+        let again = places.freed.replace(0) == size;
+        place.wants.set(if again { size } else { 0 });
+        return ptr::null_mut();
+    }
+    place.wants.set(size);
+    place.entry.set(Entry::NONE);
+    places.left.set(places.left.get() + size);
+    // SAFETY: a cached chunk's header is mapped memory (I8).
+    let c = unsafe { Chunk::at(entry.p) };
+    let [covered, tag] = entry.header();
+    if c.tag() != tag || !c.head().covers(covered) {
+        return swapped(c.payload());
+    }
+    c.set_tag(tag ^ TURN);
+    // A thread that lives on such chunks alone takes no slower way, and has its turn all the same.
+    places.served.set(places.served.get().wrapping_add(1));
+    if places.served.get().is_multiple_of(LOOK_AFTER) {
+        // SAFETY: a cache's arena is set before it is published, and arenas live forever.
+        arenas::look_after_another(unsafe { &*(*cache).arena });
+    }
+    ptr::with_exposed_provenance_mut(c.payload())
+}
+
+/// Takes back the chunk at `p`, vetting it first; false if there is no place for it, in which case
+/// nothing was changed.
+#[inline(never)]
+pub fn put(p: usize) -> bool {
+    let Some(cache) = thread::existing() else {
+        return false;
+    };
+    let (word, _) = region::aligned_word(p);
+    if word != CHUNKS {
+        return false;
+    }
+    // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
+    let c = unsafe { Chunk::at(p) };
+    // As in `put_if`: a header whose tag says "in use" is a plain one's here.
+    let (covered, tag) = (c.head().covered(), c.tag());
+    let size = covered as usize;
+    if size <= CACHE_LIMIT || tag != c.expected_under(covered) {
+        return false;
+    }
+    // SAFETY: this thread's own cache.
+    let places = unsafe { &(*cache).large };
+    let Some(place) = places.all.iter().find(|place| place.wants.get() == size) else {
+        places.freed.set(size);
+        return false;
+    };
+    let Some(left) = places.left.get().checked_sub(size) else {
+        return false;
+    };
+    places.left.set(left);
+    place.wants.set(0);
+    c.set_tag(tag ^ TURN);
+    // SAFETY: a place for an entry.
+    unsafe { Entry::write_chunk(place.entry.as_ptr(), p, covered, tag ^ TURN) };
+    true
+}
+
+impl Cache {
+    /// Makes a place for chunks of a size that was asked for.
+    #[cold]
+    #[inline(never)]
+    fn expect_large(&self, size: usize) {
+        self.look_around();
+        if !class::may_cache(CLASSES - 1) {
+            return;
+        }
+        let places = &self.large;
+        // What they may hold is counted anew when a size comes: threads come and go.
+        let held: usize = places.all.iter().map(Place::held).sum();
+        places
+            .left
+            .set(BYTES.min(self.spare()).saturating_sub(held));
+        let next = places.next.get() % PLACES;
+        places.next.set(next + 1);
+        if let Some(place) = places.all.get(next) {
+            places.clear(place, size);
+            place.busy.set(true);
+        }
+    }
+}
+
+/// Gives a freed chunk back to its arena.
+fn give_back(entry: Entry, size: usize) {
+    // SAFETY: a cached chunk was vetted: its header is mapped, and its region has a record (I8).
+    let (c, mut state) = unsafe {
+        let arena = owner(records::of(entry.p));
+        (Chunk::at(entry.p), arena.lock())
+    };
+    let [covered, tag] = entry.header();
+    if c.tag() != tag || !c.head().covers(covered) {
+        fatal::die("malloc(): memory corruption (fast)", entry.p);
+    }
+    state.release(c, size);
+    state.audit();
+    state.settle();
+}
