@@ -70,22 +70,30 @@ pub fn assign() -> &'static Arena {
     best
 }
 
-/// Free bytes from which another arena is worth a look.
+/// Free bytes from which an arena is worth a look.
 const WORTH: usize = 2 << 20;
 
-/// After every few slow operations in one arena: looks after another, since the threads that use
-/// that one may all wait for something. Nobody waits for it.
+/// After every few slow operations in one arena, which settle that: looks after another, since the
+/// threads that use it may all wait for something.
 pub fn look_after_another(mine: &Arena) {
-    static TURN: AtomicUsize = AtomicUsize::new(0);
-    if others().first().is_none_or(|a| a.load(Relaxed).is_null()) {
-        return;
+    let any = others().first().is_some_and(|a| !a.load(Relaxed).is_null());
+    if any {
+        look_after(Some(mine));
     }
+}
+
+/// Looks after the next arena in turn, for who takes no slow way at all. Nobody waits for it.
+pub fn look_after(mine: Option<&Arena>) {
+    static TURN: AtomicUsize = AtomicUsize::new(0);
     let n = all().count();
-    let turn = TURN.fetch_add(1, Relaxed).checked_rem(n - 1).unwrap_or(0);
-    let other = all().nth((mine.index + 1 + turn).checked_rem(n).unwrap_or(0));
-    if let Some(other) = other
-        && other.idle.load(Relaxed) >= WORTH
-        && let Some(state) = other.try_lock()
+    let turn = TURN.fetch_add(1, Relaxed);
+    let next = match mine {
+        Some(mine) => mine.index + 1 + turn.checked_rem(n - 1).unwrap_or(0),
+        None => turn,
+    };
+    if let Some(arena) = all().nth(next.checked_rem(n).unwrap_or(0))
+        && arena.idle.load(Relaxed) >= WORTH
+        && let Some(state) = arena.try_lock()
     {
         state.settle();
     }

@@ -22,8 +22,8 @@ const PLACES: usize = 4;
 pub const LIMIT: usize = 1 << 20;
 /// Most bytes in all places of a cache: one of the largest.
 const BYTES: usize = LIMIT + (64 << 10);
-/// Requests served between two looks after another arena.
-const LOOK_AFTER: u32 = 8;
+/// Requests served between two looks after an arena.
+const LOOK_AFTER: u32 = 4;
 
 /// A place for a chunk of one size.
 struct Place {
@@ -132,8 +132,7 @@ pub fn take(n: usize) -> *mut u8 {
     // A thread that lives on such chunks alone takes no slower way, and has its turn all the same.
     places.served.set(places.served.get().wrapping_add(1));
     if places.served.get().is_multiple_of(LOOK_AFTER) {
-        // SAFETY: a cache's arena is set before it is published, and arenas live forever.
-        arenas::look_after_another(unsafe { &*(*cache).arena });
+        arenas::look_after(None);
     }
     ptr::with_exposed_provenance_mut(c.payload())
 }
