@@ -16,8 +16,11 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// log2 of a bin's bytes in the thread cache.
 pub const BIN_SHIFT: u32 = 5;
+/// The bin of what is no class's: always empty and full at once. (Bin 0 is not: requests of 0 bytes
+/// lead there.)
+pub const NONE: usize = CLASSES << BIN_SHIFT;
 /// Bytes of a cache's bins and strip, or a little more.
-pub const BINS_ROOM: usize = (CLASSES + 1) << BIN_SHIFT;
+pub const BINS_ROOM: usize = (CLASSES + 2) << BIN_SHIFT;
 /// Where the exact classes end, bytes: the wide ones double from here.
 const FINE_LIMIT: usize = 1024;
 /// Largest chunk of an exact class, bytes.
@@ -45,7 +48,7 @@ const CHUNK_BINS: usize = (FIRST_CHUNK << BIN_SHIFT) - (MIN_CHUNK << SIZE_SHIFT)
 const MOST_ROUNDED: usize = 4096;
 const WIDE_STEP: usize = FINE_LIMIT / STEPS;
 
-const _: () = assert!(CLASSES == 177 && CLASSES << BIN_SHIFT < 1 << 16);
+const _: () = assert!(CLASSES == 177 && NONE < 1 << 16);
 const _: () = assert!(
     RUNS < 0x80,
     "a state is a class, and a bit for what was freed"
@@ -85,10 +88,10 @@ static WIDE: [u16; CACHE_LIMIT / WIDE_STEP + 1] = {
     t
 };
 
-/// The bin offset of the wide class of chunks of exactly so many times 64 bytes and 16; 0 if
+/// The bin offset of the wide class of chunks of exactly so many times 64 bytes and 16; [`NONE`] if
 /// there is none.
 static WIDE_CHUNK: [u16; CACHE_LIMIT / WIDE_STEP + 1] = {
-    let mut t = [0; CACHE_LIMIT / WIDE_STEP + 1];
+    let mut t = [NONE as u16; CACHE_LIMIT / WIDE_STEP + 1];
     let mut c = FIRST_WIDE;
     while c < CLASSES {
         t[steps_of(c)] = (c << BIN_SHIFT) as u16;
@@ -117,24 +120,24 @@ pub fn exact_bin(size: usize) -> usize {
     (size << SIZE_SHIFT) + CHUNK_BINS
 }
 
-/// The bin offset of a request above [`EXACT_LIMIT`], 0 for none.
+/// The bin offset of a request above [`EXACT_LIMIT`].
 #[inline(always)]
 pub fn wide_bin(n: usize) -> usize {
     if n > CACHE_LIMIT {
-        return 0;
+        return NONE;
     }
     // SAFETY: within the table by the comparison.
     usize::from(*unsafe { WIDE.get_unchecked((n - 1) / WIDE_STEP + 1) })
 }
 
-/// The bin offset of a chunk above [`EXACT_CHUNK`] bytes, 0 if its size is no class's.
+/// The bin offset of a chunk above [`EXACT_CHUNK`] bytes.
 ///
 /// Rotating what must be 0 to the top makes one comparison of two.
 #[inline(always)]
 pub fn wide_chunk_bin(size: usize) -> usize {
     WIDE_CHUNK
         .get((size - ALIGN).rotate_right(WIDE_STEP.ilog2()))
-        .map_or(0, |&offset| usize::from(offset))
+        .map_or(NONE, |&offset| usize::from(offset))
 }
 
 /// Whether a thread's cache may hold this class, which is so if some request up to the limit is
@@ -161,12 +164,15 @@ pub fn as_chunk(n: usize) -> usize {
     covering(n)
 }
 
-/// The chunk class for a request at a multiple of `align`; 0 if none does.
-pub fn as_aligned_chunk(n: usize, align: usize) -> usize {
+/// The bin offset of a request at a multiple of `align`.
+pub fn aligned_bin(n: usize, align: usize) -> usize {
     if n > CACHE_LIMIT {
-        return 0;
+        return NONE;
     }
-    of_chunk(aligned_chunk_for(n, align))
+    match of_chunk(aligned_chunk_for(n, align)) {
+        0 => NONE,
+        class => class << BIN_SHIFT,
+    }
 }
 
 /// The smallest chunk class that holds a request of `n` bytes; 0 if none does.
@@ -187,7 +193,10 @@ pub fn of_chunk(size: usize) -> usize {
             exact_bin(size) >> BIN_SHIFT
         };
     }
-    wide_chunk_bin(size) >> BIN_SHIFT
+    match wide_chunk_bin(size) {
+        NONE => 0,
+        offset => offset >> BIN_SHIFT,
+    }
 }
 
 /// Bytes of a class.
@@ -281,7 +290,7 @@ mod tests {
                     assert_eq!(of_chunk(size_of(class)), class);
                 }
             }
-            assert_eq!(wide_bin(CACHE_LIMIT + 1), 0);
+            assert_eq!(wide_bin(CACHE_LIMIT + 1), NONE);
         }
     }
 
