@@ -2,8 +2,8 @@
 //! `layout`'s.
 
 pub use crate::layout::class::{
-    BIN_SHIFT, BINS_ROOM, CLASSES, EXACT_CHUNK, EXACT_LIMIT, FIRST_CHUNK, RUNS, exact_bin, is_run,
-    of_chunk, run_bin, size_of, usable, wide_chunk_bin,
+    BIN_SHIFT, BINS_ROOM, CLASSES, EXACT_CHUNK, EXACT_LIMIT, FIRST_CHUNK, NONE, RUNS, exact_bin,
+    is_run, of_chunk, run_bin, size_of, usable, wide_chunk_bin,
 };
 
 use crate::config::{ALIGN, CACHE_LIMIT, HEADER, MIN_CHUNK, RUN_LIMIT, chunk_size, round_up};
@@ -35,7 +35,7 @@ static CACHE_MAX: AtomicUsize = AtomicUsize::new(0);
 #[inline(always)]
 pub fn wide_bin(n: usize) -> usize {
     if n > CACHE_LIMIT {
-        return 0;
+        return NONE;
     }
     // SAFETY: within the table by the comparison.
     usize::from(*unsafe { WIDE.get_unchecked((n - 1) / WIDE_STEP + 1) })
@@ -65,12 +65,15 @@ pub fn as_chunk(n: usize) -> usize {
     covering(n)
 }
 
-/// The chunk class for a request at a multiple of `align`; 0 if none does.
-pub fn as_aligned_chunk(n: usize, align: usize) -> usize {
+/// The bin offset of a request at a multiple of `align`.
+pub fn aligned_bin(n: usize, align: usize) -> usize {
     if n > CACHE_LIMIT {
-        return 0;
+        return NONE;
     }
-    of_chunk(aligned_chunk_for(n, align))
+    match of_chunk(aligned_chunk_for(n, align)) {
+        0 => NONE,
+        class => class << BIN_SHIFT,
+    }
 }
 
 /// The smallest chunk class that holds a request of `n` bytes; 0 if none does.
@@ -155,7 +158,7 @@ mod tests {
                     assert_eq!(of_chunk(size_of(class)), class);
                 }
             }
-            assert_eq!(wide_bin(CACHE_LIMIT + 1), 0);
+            assert_eq!(wide_bin(CACHE_LIMIT + 1), NONE);
         }
     }
 

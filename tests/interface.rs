@@ -51,6 +51,7 @@ promises! {
     more_than_ptrdiff_max_is_refused_with_enomem = "ptrdiff_max",
     exhausted_memory_is_enomem_and_the_program_goes_on = "exhausted",
     malloc_of_zero_is_unique_and_can_be_freed = "zero_size",
+    objects_of_0_bytes_between_all_others_leave_them_whole = "zero_between",
     free_takes_null_and_keeps_errno = "free_null_and_errno",
     calloc_refuses_a_product_that_overflows = "calloc_overflow",
     calloc_is_zero_on_memory_used_before = "calloc_zero",

@@ -80,6 +80,8 @@ struct Use {
 #[repr(C)]
 struct Bins {
     of: [Bin; CLASSES],
+    /// See [`class::NONE`].
+    none: Bin,
     strip: Strip,
 }
 
@@ -113,6 +115,7 @@ pub struct Cache {
 }
 
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
+const _: () = assert!(offset_of!(Bins, none) == class::NONE);
 const _: () = assert!(size_of::<Bins>() <= class::BINS_ROOM);
 
 #[inline(always)]
@@ -169,7 +172,7 @@ pub fn take_as_chunk(n: usize) -> *mut u8 {
 ///
 /// A program that asks for alignment frees such chunks as well, so there mostly is one.
 pub fn take_aligned(align: usize, n: usize) -> *mut u8 {
-    let offset = class::as_aligned_chunk(n, align) << BIN_SHIFT;
+    let offset = class::aligned_bin(n, align);
     let bin = bin_at(offset);
     // SAFETY: only this thread uses the bin, and what lies in `[base, top)` are entries.
     unsafe {

@@ -15,8 +15,11 @@ use super::sizes::{ALIGN, CACHE_LIMIT, HEADER, MIN_CHUNK, RUN_LIMIT, round_up};
 
 /// log2 of a bin's bytes in the thread cache.
 pub const BIN_SHIFT: u32 = 5;
+/// The bin of what is no class's: always empty and full at once. (Bin 0 is not: requests of 0 bytes
+/// lead there.)
+pub const NONE: usize = CLASSES << BIN_SHIFT;
 /// Bytes of a cache's bins and strip, or a little more.
-pub const BINS_ROOM: usize = (CLASSES + 1) << BIN_SHIFT;
+pub const BINS_ROOM: usize = (CLASSES + 2) << BIN_SHIFT;
 /// Where the exact classes end, bytes: the wide ones double from here.
 pub const FINE_LIMIT: usize = 1024;
 /// Largest chunk of an exact class, bytes.
@@ -43,7 +46,7 @@ const CHUNK_BINS: usize = (FIRST_CHUNK << BIN_SHIFT) - (MIN_CHUNK << SIZE_SHIFT)
 /// Bytes of the first doubling's steps.
 pub const WIDE_STEP: usize = FINE_LIMIT / STEPS;
 
-const _: () = assert!(CLASSES == 177 && CLASSES << BIN_SHIFT < 1 << 16);
+const _: () = assert!(CLASSES == 177 && NONE < 1 << 16);
 const _: () = assert!(
     RUNS < 0x80,
     "a state is a class, and a bit for what was freed"
@@ -68,10 +71,10 @@ pub static SIZE: [u32; CLASSES] = {
     t
 };
 
-/// The bin offset of the wide class of chunks of exactly so many times 64 bytes and 16; 0 if
+/// The bin offset of the wide class of chunks of exactly so many times 64 bytes and 16; [`NONE`] if
 /// there is none.
 static WIDE_CHUNK: [u16; CACHE_LIMIT / WIDE_STEP + 1] = {
-    let mut t = [0; CACHE_LIMIT / WIDE_STEP + 1];
+    let mut t = [NONE as u16; CACHE_LIMIT / WIDE_STEP + 1];
     let mut c = FIRST_WIDE;
     while c < CLASSES {
         t[steps_of(c)] = (c << BIN_SHIFT) as u16;
@@ -104,7 +107,7 @@ pub fn exact_bin(size: usize) -> usize {
 pub fn wide_chunk_bin(size: usize) -> usize {
     WIDE_CHUNK
         .get((size - ALIGN).rotate_right(WIDE_STEP.ilog2()))
-        .map_or(0, |&offset| usize::from(offset))
+        .map_or(NONE, |&offset| usize::from(offset))
 }
 
 /// The class whose chunks are exactly `size` bytes, a multiple of 16; 0 if there is none.
@@ -117,7 +120,10 @@ pub fn of_chunk(size: usize) -> usize {
             exact_bin(size) >> BIN_SHIFT
         };
     }
-    wide_chunk_bin(size) >> BIN_SHIFT
+    match wide_chunk_bin(size) {
+        NONE => 0,
+        offset => offset >> BIN_SHIFT,
+    }
 }
 
 /// Bytes of a class.
