@@ -12,16 +12,16 @@ use core::sync::atomic::{
 };
 
 /// Guards the making of arenas. Of the locks only the start's is further out.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 static CPUS: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets how many CPUs the process may use.
-pub fn set_cpus(n: usize) {
+pub(crate) fn set_cpus(n: usize) {
     CPUS.store(n, Relaxed);
 }
 
 /// The arena that uses the break.
-pub fn main() -> &'static Arena {
+pub(crate) fn main() -> &'static Arena {
     // SAFETY: zeros are an arena without a heap, and the piece is nothing else anywhere.
     unsafe { STATICS.main.of() }
 }
@@ -33,7 +33,7 @@ fn others() -> &'static [AtomicPtr<Arena>; MAX_ARENAS] {
 }
 
 /// The arenas there are, by index.
-pub fn all() -> impl Iterator<Item = &'static Arena> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Arena> {
     let others = others().iter().map_while(|a| {
         // SAFETY: arenas live in side memory as long as the process (I11).
         unsafe { a.load(Acquire).as_ref() }
@@ -43,7 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static Arena> {
 
 /// The arena a new thread refills from: the least used one, or a new one while there are fewer
 /// than CPUs. The first thread gets the main arena.
-pub fn assign() -> &'static Arena {
+pub(crate) fn assign() -> &'static Arena {
     let _held = LOCK.acquire();
     let limit = match settings::arena_max() {
         0 => CPUS.load(Relaxed).max(1),
@@ -68,7 +68,7 @@ pub fn assign() -> &'static Arena {
 
 /// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
 /// while reservations are not, and the other way round.
-pub fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
+pub(crate) fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
     core::iter::once(mine).chain(all().filter(move |a| !ptr::eq(*a, mine)))
 }
 

@@ -17,23 +17,23 @@ use crate::fatal;
 use crate::region;
 
 /// All bins; the first two stay empty, since no chunk is that small.
-pub const BINS: usize = 65 + 22 * 8;
+pub(crate) const BINS: usize = 65 + 22 * 8;
 /// Largest size of the exact bins, bytes.
 const EXACT: usize = 1024;
 /// Chunks looked at in one large bin before the best so far is taken.
 const LOOKS: usize = 12;
 
 /// Free chunks from this size on count as dirty until their pages went back, bytes.
-pub const PURGEABLE: usize = 8 << 10;
+pub(crate) const PURGEABLE: usize = 8 << 10;
 
 /// The heads of the lists and the map of those that are not empty.
-pub struct Bins {
+pub(crate) struct Bins {
     map: [u64; BINS.div_ceil(64)],
     ends: [[usize; 2]; BINS],
 }
 
 /// The bin of a free chunk of `size` bytes.
-pub fn index(size: usize) -> usize {
+pub(crate) fn index(size: usize) -> usize {
     if size <= EXACT {
         return size / 16;
     }
@@ -53,7 +53,7 @@ pub(super) fn lead(p: usize, align: usize) -> usize {
 
 impl Bins {
     /// All empty.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             map: [0; BINS.div_ceil(64)],
             ends: [[0; 2]; BINS],
@@ -61,7 +61,7 @@ impl Bins {
     }
 
     /// First (0) or last (1) chunk of a bin, 0 for none.
-    pub fn end(&self, bin: usize, which: usize) -> usize {
+    pub(crate) fn end(&self, bin: usize, which: usize) -> usize {
         self.ends
             .get(bin)
             .map_or(0, |e| if which == 0 { e[0] } else { e[1] })
@@ -80,7 +80,7 @@ impl Bins {
     }
 
     /// Whether the map says that a bin holds any.
-    pub fn is_mapped(&self, bin: usize) -> bool {
+    pub(crate) fn is_mapped(&self, bin: usize) -> bool {
         self.map
             .get(bin / 64)
             .is_some_and(|w| w >> (bin % 64) & 1 != 0)
@@ -103,7 +103,7 @@ impl Bins {
 
 impl State {
     /// Whether a link may be followed: it leads to where a chunk of this arena can be.
-    pub fn leads_home(&self, p: usize) -> bool {
+    pub(crate) fn leads_home(&self, p: usize) -> bool {
         if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
             return false;
         }

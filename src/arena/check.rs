@@ -106,7 +106,7 @@ fn no(invariant: u8, address: usize) -> Broken {
 impl State {
     /// In a debug build: the whole check after a slow path, less often the larger the heap is.
     #[inline(always)]
-    pub fn audit(&self) {
+    pub(crate) fn audit(&self) {
         #[cfg(debug_assertions)]
         {
             use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -121,7 +121,11 @@ impl State {
     }
 
     /// Walks every heap and bin of this arena.
-    pub fn check(&self, report: &mut HeapReport, see: &mut dyn FnMut(View)) -> Result<(), Broken> {
+    pub(crate) fn check(
+        &self,
+        report: &mut HeapReport,
+        see: &mut dyn FnMut(View),
+    ) -> Result<(), Broken> {
         let mut sums = Sums::default();
         let mut heap = self.heap;
         report.arenas += usize::from(!heap.is_null());

@@ -31,7 +31,7 @@ const LIMIT: usize = 1 << 20;
 const FIRST: u32 = 16;
 
 /// Addresses of freed chunks of one class, in side memory.
-pub struct Stack {
+pub(crate) struct Stack {
     base: usize,
     len: u32,
     room: u32,
@@ -39,7 +39,7 @@ pub struct Stack {
 
 impl Stack {
     /// Empty, without memory.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             base: 0,
             len: 0,
@@ -92,7 +92,7 @@ impl State {
     /// Takes freed chunks of a class from a cache, those in front that are this arena's, and says
     /// how many. A header is looked at when its chunk is taken again or consolidated, not now: it
     /// is cold.
-    pub fn put_chunks(&mut self, entries: &[Entry], class: usize) -> usize {
+    pub(crate) fn put_chunks(&mut self, entries: &[Entry], class: usize) -> usize {
         let size = class::size_of(class);
         let mut n = 0;
         for entry in entries {
@@ -164,7 +164,7 @@ impl State {
 
     /// Fills a cache's array with up to `out.len()` freed chunks or objects of a class; the last
     /// one is handed out first. 0 when memory is exhausted.
-    pub fn refill(&mut self, class: usize, out: &mut [Entry]) -> usize {
+    pub(crate) fn refill(&mut self, class: usize, out: &mut [Entry]) -> usize {
         self.sparse = false;
         if class::is_run(class) {
             return self.take_objects(class, out);
@@ -264,7 +264,7 @@ impl State {
     }
 
     /// Consolidates everything that waits or rests.
-    pub fn sweep_all(&mut self) {
+    pub(crate) fn sweep_all(&mut self) {
         self.merge_resting();
         loop {
             let r = self.waiting.first();
@@ -279,7 +279,7 @@ impl State {
     }
 
     /// Chunks that wait, counted from the maps, and their bytes.
-    pub fn waiting_chunks(&self) -> usize {
+    pub(crate) fn waiting_chunks(&self) -> usize {
         let (mut n, mut r) = (0, self.waiting.first());
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.

@@ -19,7 +19,7 @@ impl State {
     }
 
     /// Begins the first heap before it is needed. A refusal is no failure yet.
-    pub fn open_first(&mut self) {
+    pub(crate) fn open_first(&mut self) {
         if self.heap.is_null() {
             self.grow(MIN_CHUNK);
         }

@@ -21,7 +21,7 @@ use crate::os;
 
 /// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock.
 #[repr(C)]
-pub struct Heap {
+pub(crate) struct Heap {
     /// The arena that owns it.
     pub arena: *const Arena,
     /// First byte.
@@ -38,11 +38,11 @@ pub struct Heap {
 
 impl Heap {
     /// Whether this is a piece of the break.
-    pub fn is_break(&self) -> bool {
+    pub(crate) fn is_break(&self) -> bool {
         self.limit == 0
     }
     /// Pages inside go back: from now on the kernel may not make huge pages of what is left.
-    pub fn give_up_huge(&mut self) {
+    pub(crate) fn give_up_huge(&mut self) {
         if self.huge != 0 && self.huge < self.end {
             // SAFETY: this heap's own pages.
             unsafe { os::advise_huge(self.huge, self.end - self.huge, false) };
@@ -50,7 +50,7 @@ impl Heap {
         self.huge = 0;
     }
     /// Payload of the first chunk.
-    pub fn first(&self) -> usize {
+    pub(crate) fn first(&self) -> usize {
         self.base + crate::config::ALIGN
     }
 }
@@ -58,7 +58,7 @@ impl Heap {
 /// Address space for a heap, on a region's boundary, and the page in front of it, so that the
 /// place of a header below the very base is no hole.
 #[derive(Clone, Copy)]
-pub struct Reservation {
+pub(crate) struct Reservation {
     /// First byte behind the page in front.
     pub base: usize,
     /// Bytes from there on.
@@ -69,7 +69,7 @@ pub struct Reservation {
 
 impl Reservation {
     /// Reserves `len` bytes.
-    pub fn make(len: usize) -> Option<Self> {
+    pub(crate) fn make(len: usize) -> Option<Self> {
         let page = os::page();
         let raw = os::map(len + REGION + page, false)?;
         let base = round_up(raw + page, REGION);
@@ -88,13 +88,13 @@ impl Reservation {
     }
 
     /// Makes the first `len` bytes and the page in front accessible.
-    pub fn commit(self, len: usize) -> bool {
+    pub(crate) fn commit(self, len: usize) -> bool {
         // SAFETY: inside the reservation, which is no heap's yet.
         unsafe { os::commit(self.base - os::page(), len + os::page()) }
     }
 
     /// Gives it back, unless the kernel refuses (`vm.max_map_count`).
-    pub fn give_back(self) -> bool {
+    pub(crate) fn give_back(self) -> bool {
         let (from, to) = self.mapped;
         // SAFETY: no heap lies here.
         unsafe { os::unmap(from, to - from) }

@@ -4,18 +4,18 @@
 //! only way to a `State` is [`Arena::lock`]. The thread caches see batches of [`Entry`], never
 //! the insides.
 
-pub mod bins;
-pub mod check;
-pub mod fastbins;
-pub mod grow;
-pub mod heap;
-pub mod records;
-pub mod runs;
-pub mod slots;
-pub mod split;
-pub mod strip;
-pub mod surplus;
-pub mod trim;
+pub(crate) mod bins;
+pub(crate) mod check;
+pub(crate) mod fastbins;
+pub(crate) mod grow;
+pub(crate) mod heap;
+pub(crate) mod records;
+pub(crate) mod runs;
+pub(crate) mod slots;
+pub(crate) mod split;
+pub(crate) mod strip;
+pub(crate) mod surplus;
+pub(crate) mod trim;
 
 use crate::chunk::Chunk;
 use crate::class::{CLASSES, RUNS};
@@ -35,7 +35,7 @@ use records::{List, Record};
 /// took.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The payload.
     pub p: usize,
     witness: Witness,
@@ -54,7 +54,7 @@ union Witness {
 
 impl Entry {
     /// No entry.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         p: 0,
         witness: Witness {
             state: ObjectState(0),
@@ -62,7 +62,7 @@ impl Entry {
     };
     /// A freed object and its state.
     #[inline(always)]
-    pub const fn object(p: usize, state: ObjectState) -> Self {
+    pub(crate) const fn object(p: usize, state: ObjectState) -> Self {
         let witness = Witness { state };
         Self { p, witness }
     }
@@ -71,7 +71,7 @@ impl Entry {
     /// # Safety
     /// There is room for an entry.
     #[inline(always)]
-    pub unsafe fn write_chunk(entry: *mut Self, p: usize, covered: u32, tag: u32) {
+    pub(crate) unsafe fn write_chunk(entry: *mut Self, p: usize, covered: u32, tag: u32) {
         // SAFETY: the caller's.
         unsafe {
             (*entry).p = p;
@@ -80,19 +80,19 @@ impl Entry {
         }
     }
     /// Becomes the entry of a freed chunk.
-    pub fn set_chunk(&mut self, c: Chunk) {
+    pub(crate) fn set_chunk(&mut self, c: Chunk) {
         // SAFETY: an entry.
         unsafe { Self::write_chunk(self, c.payload(), c.head().covered(), c.tag()) };
     }
     /// The state of an entry that is an object.
     #[inline(always)]
-    pub const fn state(&self) -> ObjectState {
+    pub(crate) const fn state(&self) -> ObjectState {
         // SAFETY: every bit pattern is a number.
         unsafe { self.witness.state }
     }
     /// Size word and tag of an entry that is a chunk.
     #[inline(always)]
-    pub const fn header(&self) -> [u32; 2] {
+    pub(crate) const fn header(&self) -> [u32; 2] {
         // SAFETY: every bit pattern is a pair of numbers.
         unsafe { self.witness.header }
     }
@@ -103,7 +103,7 @@ impl Entry {
 /// The long tables come last, here and in [`State`]: what a process needs that has hardly begun is
 /// on one page then.
 #[repr(C)]
-pub struct Arena {
+pub(crate) struct Arena {
     pub(crate) lock: Lock,
     /// 0 is the main arena, the one that uses the break.
     pub index: usize,
@@ -126,7 +126,7 @@ unsafe impl Sync for Arena {}
 
 /// What an arena's lock guards.
 #[repr(C)]
-pub struct State {
+pub(crate) struct State {
     pub(crate) me: *const Arena,
     /// Payload of top; 0 before the first heap.
     pub(crate) top: usize,
@@ -174,14 +174,14 @@ pub struct State {
 }
 
 /// A locked arena.
-pub struct Locked<'a> {
+pub(crate) struct Locked<'a> {
     state: &'a mut State,
     _held: Guard<'a>,
 }
 
 impl Arena {
     /// An arena without a heap.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             lock: Lock::new(),
             index: 0,
@@ -222,7 +222,7 @@ impl Arena {
     ///
     /// # Safety
     /// There is room for one, aligned, and nobody else knows of it.
-    pub unsafe fn begin(at: *mut Self, index: usize) {
+    pub(crate) unsafe fn begin(at: *mut Self, index: usize) {
         // A constant, so that it is cleared where it lies: by way of the stack, every thread's
         // first call would need two pages of that.
         // SAFETY: the caller's.
@@ -233,14 +233,14 @@ impl Arena {
     }
 
     /// Adds to the count of a class's objects that are out, modulo 2^64.
-    pub fn count_out(&self, class: usize, n: usize) {
+    pub(crate) fn count_out(&self, class: usize, n: usize) {
         if let Some(count) = self.out.get(class) {
             count.fetch_add(n, Relaxed);
         }
     }
 
     /// Counts a request of runs; whether it is one of the first, which chunks serve.
-    pub fn is_early(&self) -> bool {
+    pub(crate) fn is_early(&self) -> bool {
         let early = self.asked.load(Relaxed) < runs::EARLY;
         if early {
             self.asked.fetch_add(1, Relaxed);
@@ -250,7 +250,7 @@ impl Arena {
 
     /// Waits for the arena.
     #[inline]
-    pub fn lock(&self) -> Locked<'_> {
+    pub(crate) fn lock(&self) -> Locked<'_> {
         let held = self.lock.acquire();
         // SAFETY: the lock is held, and it is not re-entrant: this is the only reference.
         let state = unsafe { &mut *self.state.get() };
@@ -276,7 +276,7 @@ impl DerefMut for Locked<'_> {
 ///
 /// # Safety
 /// `record` is one of the region table's, not null.
-pub unsafe fn owner(record: *mut Record) -> &'static Arena {
+pub(crate) unsafe fn owner(record: *mut Record) -> &'static Arena {
     // SAFETY: records and heaps live as long as the process (I11), and so do arenas.
     unsafe { &*(*(*record).heap).arena }
 }

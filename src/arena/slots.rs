@@ -22,7 +22,7 @@ const _: () = assert!(LONG >= RUNS, "a bound tells of every class whether it fit
 /// Bytes of a slot's states.
 const STATES: usize = GRANULES;
 /// All granules that objects may have: the last one belongs to the next chunk's header.
-pub const WHOLE: Span = Span {
+pub(crate) const WHOLE: Span = Span {
     start: 0,
     len: GRANULES - 1,
 };
@@ -32,7 +32,7 @@ const PAGE: usize = 256;
 const PAGES: usize = GRANULES / PAGE;
 /// Granules of the longest bound, which stands for all that are longer: of a strip, which is longer
 /// than any object of a run.
-pub const LONG: usize = 64;
+pub(crate) const LONG: usize = 64;
 /// Empty slots that are kept in any case; above, an eighth of all are. Giving each back at once
 /// cost trees a third of their time.
 const RESERVE: usize = 4;
@@ -168,7 +168,7 @@ impl State {
     }
 
     /// Bytes of slots that neither the program has nor a cache.
-    pub fn free_in_slots(&self) -> usize {
+    pub(crate) fn free_in_slots(&self) -> usize {
         self.vacant + self.purged + self.resting
     }
 
@@ -326,7 +326,7 @@ impl Record {
     }
 
     /// Bytes of a slot's pages that went back and were not used since.
-    pub fn purged_bytes(&self) -> usize {
+    pub(crate) fn purged_bytes(&self) -> usize {
         self.purged.count_ones() as usize * PAGE * ALIGN
     }
 }

@@ -8,7 +8,7 @@ use crate::fatal;
 
 /// Memory and what is known of its contents.
 #[derive(Clone, Copy)]
-pub struct Fresh {
+pub(crate) struct Fresh {
     /// The payload, or 0.
     pub p: usize,
     /// From this address on it is known to be zero.
@@ -17,7 +17,7 @@ pub struct Fresh {
 
 /// A chunk fresh from the arena, in use, and how much of it must be cleared to be zero.
 #[derive(Clone, Copy)]
-pub struct Carved {
+pub(crate) struct Carved {
     /// The chunk.
     pub chunk: Chunk,
     /// Its payload is known to be zero from this address on.
@@ -26,7 +26,7 @@ pub struct Carved {
 
 /// What a request that finds no free memory may do to the heap.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Growth {
+pub(crate) enum Growth {
     /// Nothing: only memory that was used before serves.
     No,
     /// Let it grow by what may stay untouched: small pages.
@@ -37,7 +37,7 @@ pub enum Growth {
 
 impl State {
     /// A chunk of `size` bytes at a multiple of `align`, a power of two, in use.
-    pub fn take(&mut self, size: usize, align: usize, growth: Growth) -> Option<Carved> {
+    pub(crate) fn take(&mut self, size: usize, align: usize, growth: Growth) -> Option<Carved> {
         self.sparse = growth == Growth::Sparse;
         let may_grow = growth != Growth::No;
         if align > ALIGN {
@@ -99,7 +99,7 @@ impl State {
     }
 
     /// Cuts a chunk in use down to `size` and frees its tail, if that is large enough to be a chunk.
-    pub fn shrink(&mut self, c: Chunk, size: usize) {
+    pub(crate) fn shrink(&mut self, c: Chunk, size: usize) {
         let head = c.head();
         let rest = head.size() - size;
         if rest < MIN_CHUNK {
@@ -115,7 +115,7 @@ impl State {
     }
 
     /// Makes a chunk in use `size` bytes long where the free neighbour behind, or top, allows.
-    pub fn extend(&mut self, c: Chunk, size: usize) -> bool {
+    pub(crate) fn extend(&mut self, c: Chunk, size: usize) -> bool {
         let head = c.head();
         let have = head.size();
         let mut next = c.after(have);
@@ -239,7 +239,7 @@ impl State {
     }
 
     /// Bytes of top.
-    pub fn top_size(&self) -> usize {
+    pub(crate) fn top_size(&self) -> usize {
         if self.top == 0 {
             return 0;
         }
@@ -305,7 +305,7 @@ impl State {
 
     /// Frees a chunk whose header was vetted: merges it with free neighbours and bins it, or
     /// lets top have it.
-    pub fn release(&mut self, c: Chunk, size: usize) {
+    pub(crate) fn release(&mut self, c: Chunk, size: usize) {
         let (mut start, mut total) = (c, size);
         if !c.head().prev_in_use() {
             let prev_size = c.prev_size();

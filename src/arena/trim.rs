@@ -37,7 +37,7 @@ const CHASE: usize = 4096;
 /// epoch keeps its pages, and so does one whose large blocks come and go; epochs counted in bytes
 /// handed out cost such programs their pages, or kept them for ever where the thread caches
 /// served what came after.
-pub struct Decay {
+pub(crate) struct Decay {
     /// When this epoch began, milliseconds.
     began: usize,
     /// Least that was dirty at any time of it, bytes.
@@ -56,7 +56,7 @@ pub struct Decay {
 
 impl Decay {
     /// Before the first epoch.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             began: 0,
             least: 0,
@@ -122,7 +122,7 @@ impl Decay {
 
 impl State {
     /// After a free: gives back what exceeds the thresholds.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let live = self.live();
         // SAFETY: `me` is set by every lock.
         let me = unsafe { &*self.me };
@@ -178,7 +178,7 @@ impl State {
     }
 
     /// Everything that is free goes back, `pad` bytes of top excepted. Whether any did.
-    pub fn trim(&mut self, pad: usize) -> bool {
+    pub(crate) fn trim(&mut self, pad: usize) -> bool {
         self.sweep_all();
         self.dissolve_empty(0);
         let spare = self.drop_spare();

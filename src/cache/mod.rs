@@ -4,8 +4,8 @@
 //! `malloc` returns. Each entry carries a witness, so that taking one checks that it is still
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
-pub mod refill;
-pub mod thread;
+pub(crate) mod refill;
+pub(crate) mod thread;
 
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};
@@ -26,7 +26,7 @@ const LOOKS: usize = 16;
 
 /// One class's array, `[base, limit)`; the entries are `[base, top)`.
 #[repr(C)]
-pub struct Bin {
+pub(crate) struct Bin {
     /// Atomic for the sake of one instruction: a relaxed load, a sum and a relaxed store become
     /// one addition in memory, where an ordinary pointer stays in a register and is written back.
     top: AtomicPtr<Entry>,
@@ -64,7 +64,7 @@ struct Bins {
 
 /// A thread's cache. Only its thread touches it.
 #[repr(C)]
-pub struct Cache {
+pub(crate) struct Cache {
     bins: Bins,
     arena: *const Arena,
     /// Bytes that the arrays could hold at most, against the budget.
@@ -88,7 +88,7 @@ fn bin_at(offset: usize) -> *mut Bin {
 ///
 /// `otherwise` is the last thing done, so that the fast path needs no stack frame.
 #[inline(always)]
-pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+pub(crate) fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if n <= RUN_LIMIT {
         take_object(class::run_bin(n), n, otherwise)
     } else if n <= class::EXACT_LIMIT {
@@ -100,7 +100,7 @@ pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
 
 /// An object for `n` bytes off the strip, if runs serve it and the strip is long enough.
 #[inline(always)]
-pub fn cut(n: usize) -> *mut u8 {
+pub(crate) fn cut(n: usize) -> *mut u8 {
     if !class::is_for_run(n) {
         return ptr::null_mut();
     }
@@ -121,7 +121,7 @@ pub fn cut(n: usize) -> *mut u8 {
 /// A chunk for a request so small that [`take`] looked for an object, where runs do not serve it;
 /// null if they do, or the cache has none.
 #[inline(always)]
-pub fn take_as_chunk(n: usize) -> *mut u8 {
+pub(crate) fn take_as_chunk(n: usize) -> *mut u8 {
     if n > RUN_LIMIT || class::is_for_run(n) {
         return ptr::null_mut();
     }
@@ -131,7 +131,7 @@ pub fn take_as_chunk(n: usize) -> *mut u8 {
 /// A chunk for `n` bytes at a multiple of `align`, if one of the newest of its class lies so.
 ///
 /// A program that asks for alignment frees such chunks as well, so there mostly is one.
-pub fn take_aligned(align: usize, n: usize) -> *mut u8 {
+pub(crate) fn take_aligned(align: usize, n: usize) -> *mut u8 {
     let offset = class::as_aligned_chunk(n, align) << BIN_SHIFT;
     let bin = bin_at(offset);
     // SAFETY: only this thread uses the bin, and what lies in `[base, top)` are entries.
@@ -209,21 +209,21 @@ fn swapped(p: usize) -> *mut u8 {
 }
 
 /// Null, for callers of [`take`] that only ask the cache.
-pub fn nothing(_: usize) -> *mut u8 {
+pub(crate) fn nothing(_: usize) -> *mut u8 {
     ptr::null_mut()
 }
 
 /// Takes back the object at `p`, vetting it first; false if that needs the slow way, in which
 /// case nothing was changed.
 #[inline(always)]
-pub fn put(p: usize) -> bool {
+pub(crate) fn put(p: usize) -> bool {
     put_if(p, |_| true, |_| true)
 }
 
 /// As [`put`], and only if a plain request for `n` bytes has the class of what is at `p`: of an
 /// object that was asked for otherwise the slow way knows whether its size is right.
 #[inline(always)]
-pub fn put_sized(p: usize, n: usize) -> bool {
+pub(crate) fn put_sized(p: usize, n: usize) -> bool {
     put_if(
         p,
         |offset| n <= RUN_LIMIT && offset == class::run_bin(n),

@@ -143,7 +143,7 @@ impl Cache {
     }
 
     /// Takes one of a class, refilling it first if it is empty; null when memory is exhausted.
-    pub fn take_or_refill(&mut self, class: usize) -> *mut u8 {
+    pub(crate) fn take_or_refill(&mut self, class: usize) -> *mut u8 {
         self.look_for_idle();
         if class::is_run(class) {
             let p = self.cut(class);
@@ -188,7 +188,7 @@ impl Cache {
 
     /// Makes room for one more entry of a class: a longer array first, then the older half goes
     /// back. False when there is no memory for an array.
-    pub fn make_room(&mut self, class: usize) -> bool {
+    pub(crate) fn make_room(&mut self, class: usize) -> bool {
         self.look_for_idle();
         let bin = self.bin(class);
         // SAFETY: this thread's own cache; `[base, limit)` is side memory (I11).
@@ -370,7 +370,7 @@ impl Cache {
     }
 
     /// Gives everything back, for `malloc_trim`.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.drop_strip();
         let mut to = Spill::new();
         for class in 1..CLASSES {

@@ -15,12 +15,12 @@ use crate::{fatal, os, settings};
 use core::ptr;
 use registry::{Mapping, any_stuck, forgo, with};
 
-pub mod registry;
+pub(crate) mod registry;
 
-pub use registry::{LOCK, Totals};
+pub(crate) use registry::{LOCK, Totals};
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed.
-pub fn map(n: usize, align: usize) -> Option<usize> {
+pub(crate) fn map(n: usize, align: usize) -> Option<usize> {
     let page = os::page();
     let slack = if align > ALIGN { align } else { 0 };
     let len = n
@@ -51,7 +51,7 @@ pub fn map(n: usize, align: usize) -> Option<usize> {
 
 /// A mapping of this length, all zero, readable and writable or only reserved, and a place for it
 /// in the registry. One that the kernel would not take back serves if that `suits`.
-pub fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
+pub(crate) fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
     let old = with(|r| {
         if r.totals.chunks >= settings::mmap_max() {
             return Err(());
@@ -70,7 +70,7 @@ pub fn obtain(len: usize, committed: bool, suits: bool) -> Option<Mapping> {
 }
 
 /// Unmaps what lies outside `[base, end)`; what the kernel refuses simply stays part of it.
-pub fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
+pub(crate) fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
     let mut out = m;
     // SAFETY: pages of a mapping nobody knows yet.
     unsafe {
@@ -86,7 +86,7 @@ pub fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
 }
 
 /// Payload bytes of a mapped chunk, in check mode those asked for; `None` if `p` is none.
-pub fn usable(p: usize) -> Option<usize> {
+pub(crate) fn usable(p: usize) -> Option<usize> {
     with(|r| {
         let i = r.find(p)?;
         // SAFETY: `find` names a place of the table.
@@ -101,13 +101,13 @@ pub fn usable(p: usize) -> Option<usize> {
 }
 
 /// Whether a mapped chunk is longer than it was asked to become.
-pub fn is_loose(p: usize) -> bool {
+pub(crate) fn is_loose(p: usize) -> bool {
     // SAFETY: `find` names a place of the table.
     with(|r| r.find(p).is_some_and(|i| unsafe { (*r.place(i)).loose }))
 }
 
 /// Whether an address lies in a mapped chunk, anywhere. Slow: for last words only.
-pub fn covers(p: usize) -> bool {
+pub(crate) fn covers(p: usize) -> bool {
     with(|r| {
         (0..r.places).any(|i| {
             // SAFETY: a place of the table.
@@ -127,7 +127,7 @@ fn vet(p: usize) {
 }
 
 /// Takes a chunk out of the registry, which keeps its place.
-pub fn claim(p: usize) -> Option<Mapping> {
+pub(crate) fn claim(p: usize) -> Option<Mapping> {
     with(|r| {
         let i = r.find(p)?;
         // SAFETY: `find` names a place of the table.
@@ -142,7 +142,7 @@ pub fn claim(p: usize) -> Option<Mapping> {
 }
 
 /// Unmaps what nobody can find; where the kernel refuses, it is stuck, and `clear` makes it zero.
-pub fn give_back(m: Mapping, clear: impl FnOnce()) {
+pub(crate) fn give_back(m: Mapping, clear: impl FnOnce()) {
     // SAFETY: nobody else can find it.
     if unsafe { os::unmap(m.base, m.len) } {
         forgo();
@@ -172,7 +172,7 @@ fn unstick() -> bool {
 }
 
 /// Offers the stuck mappings to the kernel until it refuses one; whether any was taken.
-pub fn trim() -> bool {
+pub(crate) fn trim() -> bool {
     let mut any = false;
     while unstick() {
         any = true;
@@ -181,7 +181,7 @@ pub fn trim() -> bool {
 }
 
 /// Frees a mapped chunk; false if `p` is none.
-pub fn free(p: usize) -> bool {
+pub(crate) fn free(p: usize) -> bool {
     let Some(m) = claim(p) else {
         return false;
     };
@@ -199,7 +199,7 @@ pub fn free(p: usize) -> bool {
 }
 
 /// Resizes a mapped chunk for `n` bytes, moving it by its pages; `None` leaves it as it was.
-pub fn resize(p: usize, n: usize) -> Option<usize> {
+pub(crate) fn resize(p: usize, n: usize) -> Option<usize> {
     let lead = {
         let m = with(|r| {
             r.find(p).map(|i| {
@@ -235,6 +235,6 @@ pub fn resize(p: usize, n: usize) -> Option<usize> {
 }
 
 /// What is mapped.
-pub fn totals() -> Totals {
+pub(crate) fn totals() -> Totals {
     with(|r| r.totals)
 }

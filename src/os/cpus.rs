@@ -7,7 +7,7 @@ use libc::c_long;
 const FEW: usize = 4;
 
 /// CPUs this process may use: its affinity mask, where that has many cut by a cgroup v2 quota.
-pub fn cpus() -> usize {
+pub(crate) fn cpus() -> usize {
     cut(affine(), quota)
 }
 

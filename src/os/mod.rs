@@ -8,9 +8,9 @@
 
 mod cpus;
 #[cfg(test)]
-pub mod scripted;
+pub(crate) mod scripted;
 
-pub use cpus::cpus;
+pub(crate) use cpus::cpus;
 
 use core::ptr;
 #[cfg(not(target_arch = "x86_64"))]
@@ -21,7 +21,7 @@ cfg_if::cfg_if! {
     if #[cfg(target_arch = "x86_64")] {
         /// Bytes of a page: the architecture has one size, huge pages aside.
         #[inline(always)]
-        pub const fn page() -> usize {
+        pub(crate) const fn page() -> usize {
             4096
         }
     } else {
@@ -30,7 +30,7 @@ cfg_if::cfg_if! {
 
         /// Bytes of a page, which the kernel chooses.
         #[inline]
-        pub fn page() -> usize {
+        pub(crate) fn page() -> usize {
             match PAGE.load(Relaxed) {
                 0 => ask_page(),
                 page => page,
@@ -104,7 +104,7 @@ unsafe fn advise(at: usize, len: usize, advice: i32) -> bool {
 }
 
 /// Maps `len` bytes (whole pages, not 0), readable and writable, or only reserved.
-pub fn map(len: usize, committed: bool) -> Option<usize> {
+pub(crate) fn map(len: usize, committed: bool) -> Option<usize> {
     if refused() {
         return None;
     }
@@ -126,7 +126,7 @@ pub fn map(len: usize, committed: bool) -> Option<usize> {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own mappings and nothing uses them any more.
-pub unsafe fn unmap(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn unmap(at: usize, len: usize) -> bool {
     // SAFETY: the caller's.
     let done = !refused() && unsafe { libc::syscall(libc::SYS_munmap, at, len) } == 0;
     if done {
@@ -139,7 +139,7 @@ pub unsafe fn unmap(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages inside one of Cairn's reservations.
-pub unsafe fn commit(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn commit(at: usize, len: usize) -> bool {
     // SAFETY: the caller's.
     unsafe { protect(at, len, libc::PROT_READ | libc::PROT_WRITE) }
 }
@@ -149,7 +149,7 @@ pub unsafe fn commit(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own mappings whose contents nothing needs.
-pub unsafe fn seal(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn seal(at: usize, len: usize) -> bool {
     // Not by a mapping in their place: where that fails the addresses may be somebody else's.
     // SAFETY: the caller's.
     unsafe { purge(at, len) && protect(at, len, libc::PROT_NONE) }
@@ -159,7 +159,7 @@ pub unsafe fn seal(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's memory whose contents nothing needs.
-pub unsafe fn purge(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn purge(at: usize, len: usize) -> bool {
     // SAFETY: the caller's.
     unsafe { advise(at, len, libc::MADV_DONTNEED) }
 }
@@ -169,7 +169,7 @@ pub unsafe fn purge(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's memory.
-pub unsafe fn advise_huge(at: usize, len: usize, on: bool) {
+pub(crate) unsafe fn advise_huge(at: usize, len: usize, on: bool) {
     let advice = if on {
         libc::MADV_HUGEPAGE
     } else {
@@ -183,7 +183,7 @@ pub unsafe fn advise_huge(at: usize, len: usize, on: bool) {
 ///
 /// # Safety
 /// `[at, at + old)` is one of Cairn's mappings, and the caller owns it.
-pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
+pub(crate) unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
     if refused() {
         return None;
     }
@@ -199,7 +199,7 @@ pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
 ///
 /// libc's own `sbrk` is used, not the system call: a program that moves the break too goes
 /// through libc, and libc remembers where it believes the break to be.
-pub fn sbrk(delta: isize) -> Option<usize> {
+pub(crate) fn sbrk(delta: isize) -> Option<usize> {
     if delta != 0 && refused() {
         return None;
     }
@@ -210,7 +210,7 @@ pub fn sbrk(delta: isize) -> Option<usize> {
 }
 
 /// Fills `out` with secret bytes: `getrandom`, else what the kernel left at `AT_RANDOM`.
-pub fn secret(out: &mut [u64; 2]) {
+pub(crate) fn secret(out: &mut [u64; 2]) {
     let p = out.as_mut_ptr();
     // SAFETY: `out` is 16 writable bytes.
     let got = unsafe { libc::syscall(libc::SYS_getrandom, p, 16usize, libc::GRND_NONBLOCK) };
@@ -237,7 +237,7 @@ pub fn secret(out: &mut [u64; 2]) {
 
 /// Milliseconds since some fixed time, as exact as the kernel's tick: a few nanoseconds, and no
 /// system call, where the kernel offers it so.
-pub fn now() -> usize {
+pub(crate) fn now() -> usize {
     let mut t = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -250,13 +250,13 @@ pub fn now() -> usize {
 }
 
 /// Lets another thread run.
-pub fn yield_now() {
+pub(crate) fn yield_now() {
     // SAFETY: no precondition.
     unsafe { libc::syscall(libc::SYS_sched_yield) };
 }
 
 /// Sleeps; by the raw call, since libc's is a cancellation point.
-pub fn sleep(nanoseconds: i64) {
+pub(crate) fn sleep(nanoseconds: i64) {
     let t = libc::timespec {
         tv_sec: 0,
         tv_nsec: nanoseconds,
@@ -267,14 +267,14 @@ pub fn sleep(nanoseconds: i64) {
 
 /// `errno` of this thread.
 #[inline]
-pub fn errno() -> i32 {
+pub(crate) fn errno() -> i32 {
     // SAFETY: libc returns this thread's own slot.
     unsafe { *libc::__errno_location() }
 }
 
 /// Sets `errno` of this thread.
 #[inline]
-pub fn set_errno(value: i32) {
+pub(crate) fn set_errno(value: i32) {
     // SAFETY: libc returns this thread's own slot.
     unsafe { *libc::__errno_location() = value }
 }
@@ -286,7 +286,7 @@ cfg_if::cfg_if! {
         /// Where it is not (a Rust program with Cairn as its global allocator, a library opened
         /// late), libc's malloc uses the break from any thread, and `sbrk` takes no lock: two
         /// users are then given the same bytes sooner or later.
-        pub fn serves_malloc() -> bool {
+        pub(crate) fn serves_malloc() -> bool {
             let (bound, from, to): (usize, usize, usize);
             // SAFETY: reads one entry of the global offset table and forms two addresses.
             unsafe {
@@ -304,7 +304,7 @@ cfg_if::cfg_if! {
         }
     } else if #[cfg(target_arch = "aarch64")] {
         /// Whether the process's `malloc` is this very object's. Untested on this architecture.
-        pub fn serves_malloc() -> bool {
+        pub(crate) fn serves_malloc() -> bool {
             let (bound, from, to): (usize, usize, usize);
             // SAFETY: reads one entry of the global offset table and forms two addresses.
             unsafe {

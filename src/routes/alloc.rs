@@ -13,7 +13,7 @@ use core::ptr;
 ///
 /// As in the fast path, the slower way is the last thing done, so that a cut needs no frame.
 #[inline(never)]
-pub fn slow(n: usize) -> *mut u8 {
+pub(crate) fn slow(n: usize) -> *mut u8 {
     let p = cache::cut(n);
     if p.is_null() { slower(n) } else { p }
 }
@@ -58,7 +58,7 @@ fn from_cache(n: usize) -> usize {
 }
 
 /// From the arena or the system, past the cache.
-pub fn direct(n: usize, growth: Growth) -> Fresh {
+pub(crate) fn direct(n: usize, growth: Growth) -> Fresh {
     let mine = cache::thread::arena();
     if class::is_for_run(n) {
         let class = class::of_request(n);
@@ -135,7 +135,7 @@ fn search_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -
 }
 
 /// Memory for `n` bytes, all zero, or null.
-pub fn zeroed(n: usize) -> *mut u8 {
+pub(crate) fn zeroed(n: usize) -> *mut u8 {
     if n <= CACHE_LIMIT && settings::perturb() == 0 {
         let p = super::allocate(n);
         if !p.is_null() {
@@ -162,7 +162,7 @@ pub fn zeroed(n: usize) -> *mut u8 {
 }
 
 /// Memory for `n` bytes at a multiple of `align`, a power of two; null when there is none.
-pub fn aligned(align: usize, n: usize) -> *mut u8 {
+pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
     if align <= ALIGN {
         return super::allocate(n);
     }

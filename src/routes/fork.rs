@@ -26,7 +26,7 @@ fn others() -> impl Iterator<Item = &'static Lock> {
 }
 
 /// Whether this thread holds any lock of Cairn's: then a signal handler runs that interrupted it.
-pub fn holds_any() -> bool {
+pub(crate) fn holds_any() -> bool {
     start::LOCK.is_mine() || others().any(Lock::is_mine)
 }
 
@@ -82,7 +82,7 @@ extern "C" fn child() {
 }
 
 /// Registers the handlers. Once.
-pub fn register() {
+pub(crate) fn register() {
     // SAFETY: the handlers live as long as the process: the library is never unloaded.
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
 }

@@ -15,7 +15,7 @@ use core::ptr;
 /// As [`super::release`], from the start. Keeps `errno`.
 #[cold]
 #[inline(never)]
-pub fn slow(p: usize) {
+pub(crate) fn slow(p: usize) {
     if p == 0 {
         return;
     }
@@ -40,7 +40,7 @@ pub fn slow(p: usize) {
 /// `errno`.
 #[cold]
 #[inline(never)]
-pub fn sized(p: usize, n: usize, align: usize) {
+pub(crate) fn sized(p: usize, n: usize, align: usize) {
     if p != 0 {
         // The look may wait for a lock.
         let errno = os::errno();
@@ -51,7 +51,7 @@ pub fn sized(p: usize, n: usize, align: usize) {
 }
 
 /// Ends the process when an object of `n` bytes at this alignment cannot be what is at `p`.
-pub fn check_size(p: usize, n: usize, align: usize) {
+pub(crate) fn check_size(p: usize, n: usize, align: usize) {
     match vet::look(p) {
         Found::Bad(why) => refuse(why, p),
         what if realloc::fits(what, align, n) => {}

@@ -12,7 +12,7 @@ use crate::{class, fatal, mapped, os, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
-pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
+pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return checked::resize(p, ALIGN, n);
     }
@@ -88,7 +88,7 @@ fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
 
 /// As [`resize`] at a multiple of `align`, a power of two above 16: always by copying, since
 /// neither a cut nor a move by pages keeps an alignment.
-pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+pub(crate) fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return checked::resize(p, align, n);
     }
@@ -112,7 +112,7 @@ pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 
 /// Whether an object of this size and alignment could have been put here. In check mode it says
 /// no to all: [`checked::is_exactly`] knows better.
-pub fn fits(what: Found, align: usize, n: usize) -> bool {
+pub(crate) fn fits(what: Found, align: usize, n: usize) -> bool {
     let over = align > ALIGN;
     match what {
         // Runs serve no alignment above theirs.

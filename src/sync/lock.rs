@@ -26,12 +26,12 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// How often any lock was taken since the start, by all threads.
 #[cfg(feature = "stats")]
-pub fn taken() -> usize {
+pub(crate) fn taken() -> usize {
     TAKEN.load(Relaxed)
 }
 
 /// A lock without data; what it guards says so where it is declared.
-pub struct Lock {
+pub(crate) struct Lock {
     /// Thread pointer of the holder, 0 while free.
     owner: AtomicUsize,
     /// The nesting depth of the fork that took it, 0 for none, and [`WITHIN`]. Written by the
@@ -43,14 +43,14 @@ pub struct Lock {
 const WITHIN: usize = 1 << (usize::BITS - 1);
 
 /// Proof that the lock is held; gives it back when dropped, to the fork if that took it.
-pub struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     lock: &'a Lock,
     within: bool,
 }
 
 impl Lock {
     /// A free lock.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             owner: AtomicUsize::new(0),
             fork: AtomicUsize::new(0),
@@ -59,7 +59,7 @@ impl Lock {
 
     /// Waits for the lock.
     #[inline]
-    pub fn acquire(&self) -> Guard<'_> {
+    pub(crate) fn acquire(&self) -> Guard<'_> {
         let within = !self.try_take() && self.wait();
         Guard { lock: self, within }
     }
@@ -67,7 +67,7 @@ impl Lock {
     /// Takes the lock without a guard, as `fork`'s handlers must, which know that they do not
     /// have it.
     #[inline]
-    pub fn take(&self) {
+    pub(crate) fn take(&self) {
         if !self.try_take() {
             self.wait();
         }
@@ -127,17 +127,17 @@ impl Lock {
     }
 
     /// Whether the calling thread holds it.
-    pub fn is_mine(&self) -> bool {
+    pub(crate) fn is_mine(&self) -> bool {
         self.owner.load(Relaxed) == super::tls::thread()
     }
 
     /// The depth of the fork that took it, 0 for none.
-    pub fn fork_depth(&self) -> usize {
+    pub(crate) fn fork_depth(&self) -> usize {
         self.fork.load(Relaxed) & !WITHIN
     }
 
     /// Notes that a fork took it, or, with 0, that it is about to be given back. The lock is held.
-    pub fn set_fork_depth(&self, depth: usize) {
+    pub(crate) fn set_fork_depth(&self, depth: usize) {
         self.fork.store(depth, Relaxed);
     }
 
@@ -147,7 +147,7 @@ impl Lock {
     /// The calling thread holds it (in a fork's child: held it in the parent) and no guard for
     /// it is alive.
     #[inline]
-    pub unsafe fn release(&self) {
+    pub(crate) unsafe fn release(&self) {
         self.owner.store(0, Release);
     }
 }

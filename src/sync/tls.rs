@@ -89,7 +89,7 @@ cfg_if::cfg_if! {
     if #[cfg(target_arch = "x86_64")] {
         /// The word.
         #[inline(always)]
-        pub fn get() -> usize {
+        pub(crate) fn get() -> usize {
             let value: usize;
             // SAFETY: reads this thread's own word; the offset comes from the linker.
             unsafe {
@@ -105,7 +105,7 @@ cfg_if::cfg_if! {
 
         /// Sets the word.
         #[inline]
-        pub fn set(value: usize) {
+        pub(crate) fn set(value: usize) {
             // SAFETY: writes this thread's own word.
             unsafe {
                 asm!(
@@ -119,7 +119,7 @@ cfg_if::cfg_if! {
 
         /// The thread pointer: a name for this thread that costs one instruction.
         #[inline(always)]
-        pub fn thread() -> usize {
+        pub(crate) fn thread() -> usize {
             let value: usize;
             // SAFETY: the ABI keeps the thread pointer at fs:0.
             unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) value, options(nostack, preserves_flags, readonly)) };
@@ -128,7 +128,7 @@ cfg_if::cfg_if! {
     } else if #[cfg(target_arch = "aarch64")] {
         /// The word. Untested: no aarch64 machine has run this yet.
         #[inline(always)]
-        pub fn get() -> usize {
+        pub(crate) fn get() -> usize {
             let value: usize;
             // SAFETY: reads this thread's own word; the offset comes from the linker.
             unsafe {
@@ -146,7 +146,7 @@ cfg_if::cfg_if! {
 
         /// Sets the word.
         #[inline]
-        pub fn set(value: usize) {
+        pub(crate) fn set(value: usize) {
             // SAFETY: writes this thread's own word.
             unsafe {
                 asm!(
@@ -162,7 +162,7 @@ cfg_if::cfg_if! {
 
         /// The thread pointer.
         #[inline(always)]
-        pub fn thread() -> usize {
+        pub(crate) fn thread() -> usize {
             let value: usize;
             // SAFETY: the ABI keeps the thread pointer in tpidr_el0.
             unsafe { asm!("mrs {}, tpidr_el0", out(reg) value, options(nostack, preserves_flags, readonly)) };

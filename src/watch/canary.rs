@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Bytes of the keyed length.
 const WORD: usize = size_of::<u64>();
 /// Bytes that an object needs beyond what was asked for: one of pattern, and the length.
-pub const LEAST: usize = WORD + 1;
+pub(crate) const LEAST: usize = WORD + 1;
 /// Bits of the length; addresses have no more.
 const BITS: u32 = 48;
 const LENGTH: u64 = (1 << BITS) - 1;
@@ -31,7 +31,7 @@ const NOT_ZERO: u8 = 0xa5;
 static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 
 /// Sets the secret; once, before the first object exists.
-pub fn set_key(secret: [u64; 2]) {
+pub(crate) fn set_key(secret: [u64; 2]) {
     let [a, b] = &KEY;
     // The top bit keeps either factor of `hash` from ever being 0.
     a.store(secret[0] | 1 << 63, Relaxed);
@@ -67,7 +67,7 @@ fn byte(at: usize) -> *mut u8 {
 ///
 /// # Safety
 /// `[from, to)` belongs to the object and holds nothing that is needed.
-pub unsafe fn paint(p: usize, from: usize, to: usize) {
+pub(crate) unsafe fn paint(p: usize, from: usize, to: usize) {
     let pattern = pattern(p);
     for (at, value) in (from..to).zip(pattern.iter().cycle().skip(from % 8)) {
         // SAFETY: the caller's.
@@ -79,7 +79,7 @@ pub unsafe fn paint(p: usize, from: usize, to: usize) {
 ///
 /// # Safety
 /// `[from, to)` may be read.
-pub unsafe fn is_painted(p: usize, from: usize, to: usize) -> bool {
+pub(crate) unsafe fn is_painted(p: usize, from: usize, to: usize) -> bool {
     let pattern = pattern(p);
     (from..to)
         .zip(pattern.iter().cycle().skip(from % 8))
@@ -96,7 +96,7 @@ fn word(p: usize, room: usize) -> *mut u64 {
 /// # Safety
 /// The object at `p` is the caller's, a multiple of 8 as `room` is, and has `room` bytes, at
 /// least [`LEAST`] more than `n`.
-pub unsafe fn write(p: usize, room: usize, n: usize) {
+pub(crate) unsafe fn write(p: usize, room: usize, n: usize) {
     // SAFETY: the caller's.
     unsafe {
         paint(p, p + n, p + room - WORD);
@@ -108,7 +108,7 @@ pub unsafe fn write(p: usize, room: usize, n: usize) {
 ///
 /// # Safety
 /// `[p, p + room)` may be read; both are multiples of 8.
-pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
+pub(crate) unsafe fn read(p: usize, room: usize) -> Option<usize> {
     if room < LEAST {
         return None;
     }
@@ -126,7 +126,7 @@ pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
 ///
 /// # Safety
 /// It may be read; both are multiples of 8.
-pub unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
+pub(crate) unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
     let want = u64::from_ne_bytes([fill; 8]);
     (p..p + len)
         .step_by(8)

@@ -24,10 +24,10 @@ use crate::{cache, class, fatal, os, settings};
 use core::ptr;
 
 /// The number of the invariant that every object in use has a whole trailer.
-pub const TRAILERS: u8 = 12;
+pub(crate) const TRAILERS: u8 = 12;
 
 /// Turns the mode on, before the first object exists.
-pub fn begin(k: &Knobs) {
+pub(crate) fn begin(k: &Knobs) {
     let mut secret = [0; 2];
     os::secret(&mut secret);
     canary::set_key(secret);
@@ -39,14 +39,14 @@ pub fn begin(k: &Knobs) {
 
 /// The last words for an object with a damaged trailer.
 #[cold]
-pub fn overflowed(p: usize) -> ! {
+pub(crate) fn overflowed(p: usize) -> ! {
     fatal::die("memory clobbered past end of allocated block", p)
 }
 
 /// What was asked for; the process ends when the trailer is damaged.
 #[cold]
 #[inline(never)]
-pub fn asked(c: Chunk, size: usize) -> usize {
+pub(crate) fn asked(c: Chunk, size: usize) -> usize {
     // SAFETY: a chunk in use, whole with its header (I1, I2).
     match unsafe { canary::read(c.payload(), class::usable(size)) } {
         Some(n) => n,
@@ -57,7 +57,7 @@ pub fn asked(c: Chunk, size: usize) -> usize {
 /// Whether `p`, a live object, was asked for with `n` bytes. Without the mode nobody knows.
 #[cold]
 #[inline(never)]
-pub fn is_exactly(p: usize, n: usize) -> bool {
+pub(crate) fn is_exactly(p: usize, n: usize) -> bool {
     settings::check() != 0
         && match vet::look(p) {
             Found::Chunk(c, size) => asked(c, size) == n,
@@ -67,19 +67,19 @@ pub fn is_exactly(p: usize, n: usize) -> bool {
 }
 
 /// As `malloc`.
-pub fn allocate(n: usize) -> *mut u8 {
+pub(crate) fn allocate(n: usize) -> *mut u8 {
     aligned(ALIGN, n)
 }
 
 /// As `memalign`; `align` is a power of two.
-pub fn aligned(align: usize, n: usize) -> *mut u8 {
+pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
     let p = ptr::with_exposed_provenance_mut(find(n, align.max(ALIGN)).p);
     perturb(p, n, !settings::perturb());
     p
 }
 
 /// As `calloc`.
-pub fn zeroed(n: usize) -> *mut u8 {
+pub(crate) fn zeroed(n: usize) -> *mut u8 {
     let got = find(n, ALIGN);
     let p: *mut u8 = ptr::with_exposed_provenance_mut(got.p);
     if got.p != 0 {
@@ -142,7 +142,7 @@ fn sign(c: Chunk, n: usize) {
 }
 
 /// As `free`, for anything but null. Keeps `errno`.
-pub fn free(p: usize) {
+pub(crate) fn free(p: usize) {
     let errno = os::errno();
     match vet::look(p) {
         Found::Chunk(c, size) => chunk(c, size),
@@ -223,7 +223,7 @@ fn confine(held: Held) {
 }
 
 /// Lets everything go that waits; whether there was anything.
-pub fn empty_quarantine() -> bool {
+pub(crate) fn empty_quarantine() -> bool {
     let mut any = false;
     while let Some(out) = quarantine::oldest() {
         let_go(out);
@@ -261,7 +261,7 @@ fn let_go(held: Held) {
 }
 
 /// As `realloc` at a multiple of `align`, for a live object and `n` not 0.
-pub fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+pub(crate) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let what = found(p.addr());
     let have = match what {
         Found::Chunk(c, size) => asked(c, size),
@@ -333,7 +333,7 @@ fn shorten(what: Found, p: usize, n: usize) -> bool {
 }
 
 /// Whether what a walk shows, its arena locked, is anything but an object with a damaged trailer.
-pub fn is_whole(view: &View) -> bool {
+pub(crate) fn is_whole(view: &View) -> bool {
     settings::check() == 0
         || view.role != Role::InUse
         // SAFETY: the walk has checked the header (I2), and the arena is locked.
@@ -342,7 +342,7 @@ pub fn is_whole(view: &View) -> bool {
 
 /// Looks at what waits in the quarantine and at all mappings, and ends the process if one was
 /// written past its end or after its free.
-pub fn inspect_apart() {
+pub(crate) fn inspect_apart() {
     quarantine::all(|held| {
         inspect(held);
         true

@@ -20,7 +20,7 @@ use core::ptr;
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed,
 /// between guard pages.
-pub fn map(n: usize, align: usize) -> Option<usize> {
+pub(crate) fn map(n: usize, align: usize) -> Option<usize> {
     let page = os::page();
     let body = n.max(1).checked_add(align)?.checked_add(ALIGN)?;
     let len = body.checked_next_multiple_of(page)?.checked_add(2 * page)?;
@@ -76,7 +76,7 @@ fn inspect(m: &Mapping) {
 }
 
 /// A freed chunk's mapping, which nobody can find any more.
-pub struct Taken {
+pub(crate) struct Taken {
     /// First byte and length.
     pub base: usize,
     /// See `base`.
@@ -86,7 +86,7 @@ pub struct Taken {
 }
 
 /// Takes a chunk out of the registry, to be freed; `None` if `p` is none.
-pub fn take(p: usize) -> Option<Taken> {
+pub(crate) fn take(p: usize) -> Option<Taken> {
     let m = claim(p)?;
     inspect(&m);
     Some(Taken {
@@ -99,19 +99,19 @@ pub fn take(p: usize) -> Option<Taken> {
 
 impl Taken {
     /// Takes the memory and all access to it away; its addresses stay taken.
-    pub fn seal(&self) -> bool {
+    pub(crate) fn seal(&self) -> bool {
         // SAFETY: the chunk is freed, and nobody else can find it.
         unsafe { os::seal(self.base, self.len) }
     }
 
     /// Gives the mapping back as it is.
-    pub fn discard(self) {
+    pub(crate) fn discard(self) {
         discard(self.base, self.len, Some((self.first, self.last)));
     }
 }
 
 /// Gives a sealed mapping back.
-pub fn discard_sealed(base: usize, len: usize) {
+pub(crate) fn discard_sealed(base: usize, len: usize) {
     discard(base, len, None);
 }
 
@@ -138,7 +138,7 @@ fn discard(base: usize, len: usize, used: Option<(usize, usize)>) {
 }
 
 /// Makes a chunk smaller where it is.
-pub fn shorten(p: usize, n: usize) -> bool {
+pub(crate) fn shorten(p: usize, n: usize) -> bool {
     with(|r| {
         r.find(p).is_some_and(|i| {
             // SAFETY: `find` names a place of the table.
@@ -154,7 +154,7 @@ pub fn shorten(p: usize, n: usize) -> bool {
 }
 
 /// Looks at every chunk, and ends the process if one was written beyond its bounds.
-pub fn inspect_all() {
+pub(crate) fn inspect_all() {
     with(|r: &mut Registry| {
         for i in 0..r.places {
             // SAFETY: a place of the table, with the registry locked (I11).

@@ -12,7 +12,7 @@ use core::ptr;
 
 /// One freed object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Held {
+pub(crate) struct Held {
     /// Payload.
     pub p: usize,
     /// First byte of what waits: the payload, or a mapping's first page.
@@ -41,7 +41,7 @@ struct Shared(UnsafeCell<Ring>);
 unsafe impl Sync for Shared {}
 
 /// Guards the ring. Nothing is called and no other lock is taken while it is held.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 static RING: Shared = Shared(UnsafeCell::new(Ring::new()));
 
 fn with<R>(f: impl FnOnce(&mut Ring) -> R) -> R {
@@ -108,7 +108,7 @@ impl Ring {
 }
 
 /// Makes room for `places` objects of `most` bytes together; without memory for it, for none.
-pub fn open(places: usize, most: usize) {
+pub(crate) fn open(places: usize, most: usize) {
     let table = places
         .checked_mul(size_of::<Held>())
         .filter(|bytes| *bytes != 0)
@@ -125,23 +125,23 @@ pub fn open(places: usize, most: usize) {
 
 /// Takes an object in. What comes out is to be given back by the caller: the oldest one, if there
 /// was no place, or the object itself, if it is larger than all that may wait.
-pub fn hold(new: Held) -> Option<Held> {
+pub(crate) fn hold(new: Held) -> Option<Held> {
     with(|r| r.hold(new))
 }
 
 /// The oldest object, while more bytes wait than may.
-pub fn surplus() -> Option<Held> {
+pub(crate) fn surplus() -> Option<Held> {
     with(|r| if r.bytes > r.most { r.pop() } else { None })
 }
 
 /// The oldest object.
-pub fn oldest() -> Option<Held> {
+pub(crate) fn oldest() -> Option<Held> {
     with(Ring::pop)
 }
 
 /// Shows every object that waits, oldest first, until `f` says false; whether it never did.
 /// `f` must take no lock.
-pub fn all(mut f: impl FnMut(&Held) -> bool) -> bool {
+pub(crate) fn all(mut f: impl FnMut(&Held) -> bool) -> bool {
     with(|r| (0..r.count).all(|i| f(&r.get(i))))
 }
 
