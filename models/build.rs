@@ -78,7 +78,8 @@ fn main() {
         text = text
             .replace("core::sync::atomic", "crate::stand_in::atomic")
             .replace("core::cell::UnsafeCell", "crate::stand_in::UnsafeCell")
-            .replace("const fn new", "fn new");
+            .replace("const fn new", "fn new")
+            .replace("pub(crate)", "pub");
         // A reference to such a static is one to what stands behind it.
         for name in ["PARK", "LOCK", "arenas::LOCK", "mapped::LOCK", "side::LOCK"]
             .into_iter()

@@ -23,7 +23,7 @@ pub fn set_quota(n: usize) {
 }
 
 /// The arena that uses the break.
-pub fn main() -> &'static Arena {
+pub(crate) fn main() -> &'static Arena {
     // SAFETY: zeros are an arena without a heap, and the piece is nothing else anywhere.
     unsafe { STATICS.main.of() }
 }
@@ -35,7 +35,7 @@ fn others() -> &'static [AtomicPtr<Arena>; MAX_ARENAS] {
 }
 
 /// The arenas there are, by index.
-pub fn all() -> impl Iterator<Item = &'static Arena> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Arena> {
     let others = others().iter().map_while(|a| {
         // SAFETY: arenas live in side memory as long as the process (I11).
         unsafe { a.load(Acquire).as_ref() }
@@ -45,7 +45,7 @@ pub fn all() -> impl Iterator<Item = &'static Arena> {
 
 /// The arena a new thread refills from: the least used one, or a new one while there are fewer
 /// than CPUs. The first thread gets the main arena.
-pub fn assign() -> &'static Arena {
+pub(crate) fn assign() -> &'static Arena {
     let _held = LOCK.acquire();
     // The affinity of today, as glibc asks for it: it may have changed since the start.
     let limit = || match settings::arena_max() {
@@ -101,7 +101,7 @@ pub fn look_after(mine: Option<&Arena>) {
 
 /// The thread's own arena, then, when that finds no memory, the others: the break may be stuck
 /// while reservations are not, and the other way round.
-pub fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
+pub(crate) fn candidates(mine: &'static Arena) -> impl Iterator<Item = &'static Arena> {
     core::iter::once(mine).chain(all().filter(move |a| !ptr::eq(*a, mine)))
 }
 

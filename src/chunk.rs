@@ -17,18 +17,18 @@
 //! is no header. The hash multiplies two keyed words to 128 bits and folds the halves; a CRC or a
 //! single multiplication is linear, and one tag that leaks would give away the others.
 
-pub use crate::layout::head::{Head, Kind};
+pub(crate) use crate::layout::head::{Head, Kind};
 
 use crate::layout::head::{PREV_IN_USE, domain};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Turns a tag from "in use" to "freed" and back.
-pub const TURN: u32 = !1;
+pub(crate) const TURN: u32 = !1;
 static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 
 /// Sets the secret; once, before the first chunk exists.
-pub fn set_key(secret: [u64; 2]) {
+pub(crate) fn set_key(secret: [u64; 2]) {
     let [a, b] = &KEY;
     // The top bit keeps either factor from ever being 0.
     a.store(secret[0] | 1 << 63, Relaxed);
@@ -38,7 +38,7 @@ pub fn set_key(secret: [u64; 2]) {
 /// A chunk, named by its payload's address. Not yet trusted: see [`Chunk::is_used`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
-pub struct Chunk(usize);
+pub(crate) struct Chunk(usize);
 
 /// `T` of a chunk at `p` with this size word.
 #[inline(always)]
@@ -57,12 +57,12 @@ impl Chunk {
     /// `p` is a multiple of 16, and `[p - 16, p + 16)` is mapped memory of a heap or a mapped
     /// chunk (I1, I8). Everything below relies on that, and on nothing that lies in that memory.
     #[inline(always)]
-    pub const unsafe fn at(p: usize) -> Self {
+    pub(crate) const unsafe fn at(p: usize) -> Self {
         Self(p)
     }
     /// Address of the payload.
     #[inline(always)]
-    pub const fn payload(self) -> usize {
+    pub(crate) const fn payload(self) -> usize {
         self.0
     }
     /// Strict provenance stops at the caller's pointer: headers are reached through the exposed
@@ -78,48 +78,48 @@ impl Chunk {
     }
     /// The size word.
     #[inline(always)]
-    pub fn head(self) -> Head {
+    pub(crate) fn head(self) -> Head {
         Head::of(self.atomic(-8).load(Relaxed))
     }
     /// The tag as it stands.
     #[inline(always)]
-    pub fn tag(self) -> u32 {
+    pub(crate) fn tag(self) -> u32 {
         self.atomic(-4).load(Relaxed)
     }
     /// Writes the tag as it will be compared.
     #[inline(always)]
-    pub fn set_tag(self, tag: u32) {
+    pub(crate) fn set_tag(self, tag: u32) {
         self.atomic(-4).store(tag, Relaxed);
     }
     /// `T` for the size word as it stands.
     #[inline(always)]
-    pub fn expected(self) -> u32 {
+    pub(crate) fn expected(self) -> u32 {
         tag_of(self.0, domain(self.head().covered()))
     }
     /// `T` for what it covers of a size word that was read before, if that is a plain chunk's; of
     /// another kind's it is no tag that was ever written.
     #[inline(always)]
-    pub fn expected_under(self, covered: u32) -> u32 {
+    pub(crate) fn expected_under(self, covered: u32) -> u32 {
         tag_of(self.0, covered)
     }
     /// Whether header and tag agree that this chunk of any kind is in use.
     #[inline(always)]
-    pub fn is_used(self) -> bool {
+    pub(crate) fn is_used(self) -> bool {
         self.tag() == self.expected()
     }
     /// Whether header and tag agree that this chunk of any kind is freed.
     #[inline(always)]
-    pub fn is_freed(self) -> bool {
+    pub(crate) fn is_freed(self) -> bool {
         self.tag() == self.expected() ^ TURN
     }
     /// Whether the header is one that Cairn wrote, in either state.
-    pub fn is_valid(self) -> bool {
+    pub(crate) fn is_valid(self) -> bool {
         let (tag, used) = (self.tag(), self.expected());
         tag == used || tag == used ^ TURN
     }
     /// Writes the header; `size` is a multiple of 16, at most `MAX_CHUNK`. Arena locked.
     #[inline]
-    pub fn write(self, size: usize, kind: Kind, prev_in_use: bool, used: bool) {
+    pub(crate) fn write(self, size: usize, kind: Kind, prev_in_use: bool, used: bool) {
         let word = size as u32 | kind as u32;
         let tag = tag_of(self.0, domain(word));
         self.atomic(-8)
@@ -129,41 +129,41 @@ impl Chunk {
     /// Merged into the chunk in front: the header becomes one that nothing believes, and that still
     /// tells a second free what it is. Arena locked.
     #[inline]
-    pub fn swallow(self) {
+    pub(crate) fn swallow(self) {
         let head = self.head();
         self.write(head.size(), Kind::Gone, head.prev_in_use(), false);
     }
     /// Turns the tag; the size word stays.
     #[inline]
-    pub fn mark(self, used: bool) {
+    pub(crate) fn mark(self, used: bool) {
         let tag = self.expected();
         self.set_tag(if used { tag } else { tag ^ TURN });
     }
     /// Tells the chunk whether its predecessor is free. Arena locked; the tag does not cover it.
     #[inline]
-    pub fn set_prev_in_use(self, on: bool) {
+    pub(crate) fn set_prev_in_use(self, on: bool) {
         let head = self.atomic(-8);
         head.store(head.load(Relaxed) & !PREV_IN_USE | u32::from(on), Relaxed);
     }
     /// The chunk behind, `size` bytes on; of a heap's last chunk this is the fence.
     #[inline(always)]
-    pub fn after(self, size: usize) -> Self {
+    pub(crate) fn after(self, size: usize) -> Self {
         Self(self.0.wrapping_add(size))
     }
     /// The chunk in front, by its foot.
     #[inline(always)]
-    pub fn before(self) -> Self {
+    pub(crate) fn before(self) -> Self {
         Self(self.0.wrapping_sub(self.prev_size()))
     }
     /// The foot of the chunk in front; meaningful only while that is free.
     #[inline(always)]
-    pub fn prev_size(self) -> usize {
+    pub(crate) fn prev_size(self) -> usize {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe { ptr::with_exposed_provenance::<usize>(self.0.wrapping_sub(16)).read() }
     }
     /// Writes this free chunk's foot.
     #[inline]
-    pub fn set_foot(self, size: usize) {
+    pub(crate) fn set_foot(self, size: usize) {
         let foot = self.0.wrapping_add(size).wrapping_sub(16);
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe { ptr::with_exposed_provenance_mut::<usize>(foot).write(size) };
@@ -171,7 +171,7 @@ impl Chunk {
     /// A link of a free chunk, the first words of its payload; the smallest chunk has two. 0 leads
     /// nowhere.
     #[inline]
-    pub fn link(self, which: usize) -> usize {
+    pub(crate) fn link(self, which: usize) -> usize {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance::<usize>(self.0)
@@ -181,7 +181,7 @@ impl Chunk {
     }
     /// Writes a link of a free chunk.
     #[inline]
-    pub fn set_link(self, which: usize, to: usize) {
+    pub(crate) fn set_link(self, which: usize, to: usize) {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance_mut::<usize>(self.0)

@@ -33,7 +33,7 @@ static CACHE_MAX: AtomicUsize = AtomicUsize::new(0);
 
 /// The bin offset of a request above [`EXACT_LIMIT`], 0 for none.
 #[inline(always)]
-pub fn wide_bin(n: usize) -> usize {
+pub(crate) fn wide_bin(n: usize) -> usize {
     if n > CACHE_LIMIT {
         return NONE;
     }
@@ -43,7 +43,7 @@ pub fn wide_bin(n: usize) -> usize {
 
 /// Whether a thread's cache may hold this class, which is so if some request up to the limit is
 /// of it: the bin stays empty and full at once if not.
-pub fn may_cache(class: usize) -> bool {
+pub(crate) fn may_cache(class: usize) -> bool {
     let least = match class {
         0 => return false,
         _ if is_run(class) => size_of(class),
@@ -53,7 +53,7 @@ pub fn may_cache(class: usize) -> bool {
 }
 
 /// The class of a request, whether or not a cache may serve it; 0 for none.
-pub fn of_request(n: usize) -> usize {
+pub(crate) fn of_request(n: usize) -> usize {
     if is_for_run(n) {
         return n.div_ceil(ALIGN).max(1);
     }
@@ -61,7 +61,7 @@ pub fn of_request(n: usize) -> usize {
 }
 
 /// The chunk class for a request that a run would serve.
-pub fn as_chunk(n: usize) -> usize {
+pub(crate) fn as_chunk(n: usize) -> usize {
     covering(n)
 }
 
@@ -85,7 +85,7 @@ fn covering(n: usize) -> usize {
 }
 
 /// The chunk size for a request that is to be a chunk: its class's, or the exact one above.
-pub fn chunk_for(n: usize) -> usize {
+pub(crate) fn chunk_for(n: usize) -> usize {
     let class = if n <= CACHE_LIMIT { covering(n) } else { 0 };
     if class == 0 {
         chunk_size(n)
@@ -99,7 +99,7 @@ pub fn chunk_for(n: usize) -> usize {
 /// Up to a page it is a multiple of `align` too. What is cut off behind such a chunk begins at one
 /// again, so no rests are left between two of them; and a chunk at a page's beginning is of no
 /// class, so no cache keeps it for a request that could lie anywhere.
-pub fn aligned_chunk_for(n: usize, align: usize) -> usize {
+pub(crate) fn aligned_chunk_for(n: usize, align: usize) -> usize {
     if n > CACHE_LIMIT || align > MOST_ROUNDED {
         return chunk_for(n);
     }
@@ -112,7 +112,7 @@ pub fn aligned_chunk_for(n: usize, align: usize) -> usize {
 
 /// Whether a request is served from runs.
 #[inline]
-pub fn is_for_run(n: usize) -> bool {
+pub(crate) fn is_for_run(n: usize) -> bool {
     n.max(1) <= RUN_MAX.load(Relaxed)
 }
 
@@ -123,7 +123,7 @@ pub fn may_cut(n: usize) -> bool {
 }
 
 /// Sets the limits: runs up to `run_max`, caches up to `cache_max` bytes of request.
-pub fn configure(run_max: usize, cache_max: usize) {
+pub(crate) fn configure(run_max: usize, cache_max: usize) {
     RUN_MAX.store(run_max.min(RUN_LIMIT) / ALIGN * ALIGN, Relaxed);
     CACHE_MAX.store(cache_max, Relaxed);
 }

@@ -7,11 +7,11 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 const WORDS: usize = GRANULES / 64;
 
 /// The set. Changed under the lock of the region's arena.
-pub struct Granules([AtomicU64; WORDS]);
+pub(crate) struct Granules([AtomicU64; WORDS]);
 
 /// Granules side by side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
+pub(crate) struct Span {
     /// Number of the first one.
     pub start: usize,
     /// How many.
@@ -20,7 +20,7 @@ pub struct Span {
 
 /// The number of the granule of `p` in its region.
 #[inline]
-pub const fn number(p: usize) -> usize {
+pub(crate) const fn number(p: usize) -> usize {
     (p & (REGION - 1)) / ALIGN
 }
 
@@ -42,13 +42,13 @@ impl Granules {
 
     /// Whether granule `g` is in the set.
     #[inline]
-    pub fn has(&self, g: usize) -> bool {
+    pub(crate) fn has(&self, g: usize) -> bool {
         self.load(g / 64) & 1 << (g % 64) != 0
     }
 
     /// Puts granule `g` in; false if it was.
     #[inline]
-    pub fn put(&self, g: usize) -> bool {
+    pub(crate) fn put(&self, g: usize) -> bool {
         let was = self.load(g / 64);
         self.word(g / 64).store(was | 1 << (g % 64), Relaxed);
         was & 1 << (g % 64) == 0
@@ -56,7 +56,7 @@ impl Granules {
 
     /// Takes granule `g` out.
     #[inline]
-    pub fn take(&self, g: usize) {
+    pub(crate) fn take(&self, g: usize) {
         let was = self.load(g / 64);
         self.word(g / 64).store(was & !(1 << (g % 64)), Relaxed);
     }
@@ -73,7 +73,7 @@ impl Granules {
 
     /// Puts a span in; false if any of it was.
     #[inline(always)]
-    pub fn put_span(&self, span: Span) -> bool {
+    pub(crate) fn put_span(&self, span: Span) -> bool {
         let bit = span.start % 64;
         if bit + span.len > 64 || span.len == 0 {
             return self.put_long_span(span);
@@ -100,21 +100,21 @@ impl Granules {
     }
 
     /// Takes a span out.
-    pub fn take_span(&self, span: Span) {
+    pub(crate) fn take_span(&self, span: Span) {
         self.each(span, |word, bits| {
             word.store(word.load(Relaxed) & !bits, Relaxed);
         });
     }
 
     /// Empties the set.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         for word in &self.0 {
             word.store(0, Relaxed);
         }
     }
 
     /// The first word in which there is any.
-    pub fn first_word(&self, mut i: usize) -> Option<(usize, u64)> {
+    pub(crate) fn first_word(&self, mut i: usize) -> Option<(usize, u64)> {
         while i < WORDS {
             let word = self.load(i);
             if word != 0 {
@@ -142,7 +142,7 @@ impl Granules {
     /// How many granules side by side are in, from `g` upwards; counted as far as `most`, or a
     /// little further.
     #[inline]
-    pub fn from(&self, g: usize, most: usize) -> usize {
+    pub(crate) fn from(&self, g: usize, most: usize) -> usize {
         let ones = (!(self.load(g / 64) >> (g % 64))).trailing_zeros() as usize;
         if g % 64 + ones < 64 {
             return ones;
@@ -161,7 +161,7 @@ impl Granules {
 
     /// The same below `g`, which is not counted.
     #[inline]
-    pub fn below(&self, g: usize, most: usize) -> usize {
+    pub(crate) fn below(&self, g: usize, most: usize) -> usize {
         let ones = (self.load(g / 64) << 1 << (63 - g % 64)).leading_ones() as usize;
         if ones < g % 64 {
             return ones;
@@ -207,7 +207,7 @@ impl Granules {
     }
 
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0
             .iter()
             .map(|w| w.load(Relaxed).count_ones() as usize)

@@ -5,17 +5,17 @@ use crate::layout::table;
 use core::ptr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-pub use crate::layout::table::FREED;
+pub(crate) use crate::layout::table::FREED;
 
 /// The state of the object that starts at `p`, by its slot's word.
 #[inline(always)]
-pub fn state_at(word: usize, p: usize) -> ObjectState {
+pub(crate) fn state_at(word: usize, p: usize) -> ObjectState {
     state_of(word, p / ALIGN)
 }
 
 /// The same, by the number of the granule.
 #[inline(always)]
-pub fn state_of(word: usize, granule: usize) -> ObjectState {
+pub(crate) fn state_of(word: usize, granule: usize) -> ObjectState {
     ObjectState(table::state_of(word, granule))
 }
 
@@ -25,13 +25,13 @@ pub fn state_of(word: usize, granule: usize) -> ObjectState {
 /// relaxed load, a change and a relaxed store become one instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct ObjectState(pub usize);
+pub(crate) struct ObjectState(pub usize);
 
 impl ObjectState {
     /// # Safety
     /// The region is a slot, whose states are never unmapped (I9, I11).
     #[inline(always)]
-    pub unsafe fn get(self) -> u8 {
+    pub(crate) unsafe fn get(self) -> u8 {
         // SAFETY: the caller's.
         unsafe { self.byte() }.load(Relaxed)
     }
@@ -41,7 +41,7 @@ impl ObjectState {
     /// # Safety
     /// As for [`Self::get`].
     #[inline(always)]
-    pub unsafe fn turn(self) {
+    pub(crate) unsafe fn turn(self) {
         // SAFETY: the caller's.
         let byte = unsafe { self.byte() };
         byte.store(byte.load(Relaxed) ^ FREED, Relaxed);
@@ -52,7 +52,7 @@ impl ObjectState {
     /// # Safety
     /// As for [`Self::get`], and no object has the granules.
     #[inline(always)]
-    pub unsafe fn begin(self, class: u8) {
+    pub(crate) unsafe fn begin(self, class: u8) {
         // SAFETY: the caller's.
         unsafe { self.byte() }.store(class, Relaxed);
     }

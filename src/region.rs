@@ -3,7 +3,7 @@
 //! `layout::table` says what the words mean. The root and the first leaf are static, a leaf per
 //! further 4 GiB is mapped when first needed.
 
-pub use crate::layout::table::{CHUNKS, is_slot, slot_word};
+pub(crate) use crate::layout::table::{CHUNKS, is_slot, slot_word};
 
 use crate::config::{ALIGN, REGION};
 use crate::layout::table::{LEAF, LEAF_BYTES, ROOT_SHIFT, ROOTS, TABLE_BYTES, entry};
@@ -20,7 +20,7 @@ use core::sync::atomic::{
 /// The first leaf that is needed, most often the break's, costs no mapping: the heap can begin
 /// when the process has used them up.
 #[repr(C)]
-pub struct Leaf {
+pub(crate) struct Leaf {
     word: [AtomicUsize; LEAF],
     record: [AtomicUsize; LEAF],
 }
@@ -29,7 +29,7 @@ pub struct Leaf {
 /// of a leaf from those, so that an entry of 0 leads to them: the fast path has no null to ask
 /// for.
 #[repr(C)]
-pub struct Table {
+pub(crate) struct Table {
     root: [AtomicUsize; ROOTS],
     none: [AtomicUsize; LEAF],
 }
@@ -65,7 +65,7 @@ fn leaf(p: usize) -> *mut Leaf {
 
 /// The word of the region `p` lies in.
 #[inline(always)]
-pub fn word(p: usize) -> usize {
+pub(crate) fn word(p: usize) -> usize {
     word_under(p >> ROOT_SHIFT, p)
 }
 
@@ -74,7 +74,7 @@ pub fn word(p: usize) -> usize {
 ///
 /// Rotating the four low bits to the top makes one comparison of two, and leaves the granule.
 #[inline(always)]
-pub fn aligned_word(p: usize) -> (usize, usize) {
+pub(crate) fn aligned_word(p: usize) -> (usize, usize) {
     let granule = p.rotate_right(ALIGN.ilog2());
     (
         word_under(granule >> (ROOT_SHIFT - ALIGN.ilog2()), p),
@@ -97,7 +97,7 @@ fn word_under(root: usize, p: usize) -> usize {
 
 /// The address of the record of the region `p` lies in; 0 if it is nobody's.
 #[inline]
-pub fn record(p: usize) -> usize {
+pub(crate) fn record(p: usize) -> usize {
     let leaf = leaf(p);
     if leaf.is_null() {
         return 0;
@@ -131,7 +131,7 @@ fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
 ///
 /// # Safety
 /// The range is whole regions of memory that a heap owns; its arena is locked.
-pub unsafe fn enter(
+pub(crate) unsafe fn enter(
     from: usize,
     to: usize,
     record_bytes: usize,
@@ -169,7 +169,7 @@ pub unsafe fn enter(
 ///
 /// # Safety
 /// Nothing live is in `[from, to)`, and no record of it is on a list; the arena is locked.
-pub unsafe fn leave(from: usize, to: usize) {
+pub(crate) unsafe fn leave(from: usize, to: usize) {
     let mut at = from;
     while at < to {
         set_word(at, 0);
@@ -178,7 +178,7 @@ pub unsafe fn leave(from: usize, to: usize) {
 }
 
 /// Changes a region's role. Arena locked, the region is ours.
-pub fn set_word(p: usize, word: usize) {
+pub(crate) fn set_word(p: usize, word: usize) {
     let leaf = leaf(p);
     if !leaf.is_null() {
         // SAFETY: as in `word`.

@@ -21,13 +21,13 @@ static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
 
 /// Check mode of this level (0: off), for as long as the process lives: an object says nowhere
 /// whether it has a trailer.
-pub fn begin_check(k: &Knobs) {
+pub(crate) fn begin_check(k: &Knobs) {
     CHECK.store(k.check as usize, Relaxed);
     FREE_FILL.store(usize::from(k.free_fill), Relaxed);
 }
 
 /// Takes over all knobs.
-pub fn apply(k: &Knobs) {
+pub(crate) fn apply(k: &Knobs) {
     MMAP_THRESHOLD.store(k.mmap_threshold, Relaxed);
     TRIM_THRESHOLD.store(k.trim_threshold, Relaxed);
     // Beyond any address, so that an address plus the pad never wraps.
@@ -51,55 +51,55 @@ pub fn apply(k: &Knobs) {
 }
 
 /// Requests from this size on are mapped, bytes.
-pub fn mmap_threshold() -> usize {
+pub(crate) fn mmap_threshold() -> usize {
     MMAP_THRESHOLD.load(Relaxed)
 }
 /// Used top bytes above which top is trimmed.
-pub fn trim_threshold() -> usize {
+pub(crate) fn trim_threshold() -> usize {
     TRIM_THRESHOLD.load(Relaxed)
 }
 /// Whether the thresholds were set by hand.
-pub fn trim_is_fixed() -> bool {
+pub(crate) fn trim_is_fixed() -> bool {
     FIXED.load(Relaxed)
 }
 /// Bytes asked for beyond need when a heap grows, and kept when top is trimmed.
-pub fn top_pad() -> usize {
+pub(crate) fn top_pad() -> usize {
     TOP_PAD.load(Relaxed)
 }
 /// Most mapped chunks at a time.
-pub fn mmap_max() -> usize {
+pub(crate) fn mmap_max() -> usize {
     MMAP_MAX.load(Relaxed)
 }
 /// The byte of `M_PERTURB`, 0 when off.
-pub fn perturb() -> u8 {
+pub(crate) fn perturb() -> u8 {
     PERTURB.load(Relaxed) as u8
 }
 /// Most arenas asked for, 0 for as many as there are CPUs.
-pub fn arena_max() -> usize {
+pub(crate) fn arena_max() -> usize {
     ARENA_MAX.load(Relaxed)
 }
 /// Largest chunk that waits in a fastbin, bytes, by the request it serves (`M_MXFAST`).
-pub fn max_fast() -> usize {
+pub(crate) fn max_fast() -> usize {
     MAX_FAST.load(Relaxed)
 }
 /// How long memory lies free before it goes back, milliseconds.
-pub fn purge_delay() -> usize {
+pub(crate) fn purge_delay() -> usize {
     PURGE_DELAY.load(Relaxed)
 }
 /// Length from which a heap grows by huge pages, bytes.
-pub fn huge_from() -> usize {
+pub(crate) fn huge_from() -> usize {
     HUGE_FROM.load(Relaxed)
 }
 /// Most entries of one class in a thread cache.
-pub fn cache_count() -> usize {
+pub(crate) fn cache_count() -> usize {
     CACHE_COUNT.load(Relaxed)
 }
 /// The level of check mode that the process began with, 0 for off.
-pub fn check() -> u8 {
+pub(crate) fn check() -> u8 {
     CHECK.load(Relaxed) as u8
 }
 /// What freed memory is filled with in check mode: `M_PERTURB`'s byte, else `CAIRN_FREE_FILL`'s.
-pub fn free_fill() -> u8 {
+pub(crate) fn free_fill() -> u8 {
     match perturb() {
         0 => FREE_FILL.load(Relaxed) as u8,
         byte => byte,
@@ -107,13 +107,13 @@ pub fn free_fill() -> u8 {
 }
 /// Sizes below this may differ from the one asked for when an object is freed with its size, as
 /// long as they are the same chunk's. In check mode it is 0, and each is compared exactly.
-pub fn loose_sizes() -> usize {
+pub(crate) fn loose_sizes() -> usize {
     if check() == 0 { MAX_CHUNK + 1 } else { 0 }
 }
 
 /// A mapped chunk of `size` bytes was freed: such sizes are transient, so from now on they come
 /// from the heap (glibc's dynamic threshold).
-pub fn saw_mapped_free(size: usize) {
+pub(crate) fn saw_mapped_free(size: usize) {
     if !FIXED.load(Relaxed) && size > mmap_threshold() && size <= MMAP_THRESHOLD_MAX {
         MMAP_THRESHOLD.store(size, Relaxed);
         TRIM_THRESHOLD.store(2 * size, Relaxed);

@@ -30,7 +30,7 @@ struct Shared(UnsafeCell<Side>);
 unsafe impl Sync for Shared {}
 
 /// Of the locks only the quarantine's is further in.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 static SIDE: Shared = Shared(UnsafeCell::new(Side {
     free: [0; (LARGE - SMALL + 1) as usize],
     pages: (0, 0),
@@ -47,18 +47,18 @@ fn with<R>(f: impl FnOnce(&mut Side) -> R) -> R {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages, zero, and nobody else's as long as the process lives.
-pub unsafe fn lend(at: usize, len: usize) {
+pub(crate) unsafe fn lend(at: usize, len: usize) {
     with(|s| s.pages = (at, at + len));
 }
 
 /// Bytes that a request occupies.
-pub fn block(size: usize) -> usize {
+pub(crate) fn block(size: usize) -> usize {
     size.max(1 << SMALL).next_power_of_two()
 }
 
 /// Memory for `size` bytes, aligned to a cache line, and to a page when it is one or larger.
 /// It is zeroed when it was never used before; callers that need zeros ask [`zeroed`].
-pub fn take(size: usize) -> Option<usize> {
+pub(crate) fn take(size: usize) -> Option<usize> {
     let size = block(size);
     if size > 1 << LARGE {
         return map_guarded(round_up(size, os::page()));
@@ -67,7 +67,7 @@ pub fn take(size: usize) -> Option<usize> {
 }
 
 /// As [`take`], cleared.
-pub fn zeroed(size: usize) -> Option<usize> {
+pub(crate) fn zeroed(size: usize) -> Option<usize> {
     let at = take(size)?;
     if block(size) <= 1 << LARGE {
         // SAFETY: `size` bytes at `at` were just given to us (I11).
@@ -77,7 +77,7 @@ pub fn zeroed(size: usize) -> Option<usize> {
 }
 
 /// Zeroed memory that never comes back, and so is not rounded to what a stack holds.
-pub fn forever(size: usize) -> Option<usize> {
+pub(crate) fn forever(size: usize) -> Option<usize> {
     with(|s| s.crumbs(round_up(size, 1 << SMALL), 1 << SMALL))
 }
 
@@ -85,7 +85,7 @@ pub fn forever(size: usize) -> Option<usize> {
 ///
 /// # Safety
 /// `at` came from [`take`] with this `size`, at most 64 KiB, and nothing writes to it any more.
-pub unsafe fn give(at: usize, size: usize) {
+pub(crate) unsafe fn give(at: usize, size: usize) {
     let size = block(size);
     with(|s| {
         if let Some(head) = s.free.get_mut((size.trailing_zeros() - SMALL) as usize) {
@@ -196,6 +196,7 @@ mod tests {
     use crate::os::scripted;
     use core::mem;
     use std::fs;
+    use std::mem;
     use std::vec::Vec;
 
     /// First and last address of each mapping, and whether anybody may touch it.
@@ -235,7 +236,7 @@ mod tests {
         let bounds = stands_alone("a large table", alone, 1 << 20);
         assert_eq!(bounds, (alone, alone + (1 << 20)), "a guard is open");
         // The first span lies among the statics, with what is around those.
-        let rest = with(|s| mem::replace(&mut s.pages, (0, 0)));
+        let rest = with(|s| mem::take(&mut s.pages));
         for size in [64 << 10, 4 << 10, 64 << 10, 64 << 10, 64 << 10] {
             let at = take(size).expect("memory");
             stands_alone("side memory", at, size);

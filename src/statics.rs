@@ -21,14 +21,14 @@ use core::cell::UnsafeCell;
 /// Bytes of an arena, or a little more.
 pub const ARENA_ROOM: usize = 12 << 10;
 /// Bytes of address that the marks of surplus tell apart, a bit for each 16.
-pub const MARKED: usize = 2 << 20;
+pub(crate) const MARKED: usize = 2 << 20;
 /// Bytes of side memory's first span. A process with few threads needs no other; a round number
 /// below what is left of a huge page.
-pub const SPAN: usize = 128 << 10;
+pub(crate) const SPAN: usize = 128 << 10;
 
 /// Bytes for one owner, on cache lines of their own.
 #[repr(C, align(64))]
-pub struct Piece<const N: usize>(UnsafeCell<[u8; N]>);
+pub(crate) struct Piece<const N: usize>(UnsafeCell<[u8; N]>);
 
 // SAFETY: shared as its owner's type is: see `of`.
 unsafe impl<const N: usize> Sync for Piece<N> {}
@@ -42,13 +42,13 @@ impl<const N: usize> Piece<N> {
     /// # Safety
     /// All zero is a `T`, and a piece is never looked at as two types.
     #[inline(always)]
-    pub const unsafe fn of<T: Sync>(&'static self) -> &'static T {
+    pub(crate) const unsafe fn of<T: Sync>(&'static self) -> &'static T {
         const { assert!(size_of::<T>() <= N && align_of::<T>() <= align_of::<Self>()) };
         // SAFETY: large and aligned enough; the rest is the caller's.
         unsafe { &*self.0.get().cast() }
     }
     /// Where it is.
-    pub fn at(&'static self) -> usize {
+    pub(crate) fn at(&'static self) -> usize {
         self.0.get().expose_provenance()
     }
 }
@@ -57,11 +57,11 @@ impl<const N: usize> Piece<N> {
 #[repr(C)]
 #[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
 #[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
-pub struct Paged<const N: usize>(pub Piece<N>);
+pub(crate) struct Paged<const N: usize>(pub Piece<N>);
 
 /// All of it.
 #[repr(C)]
-pub struct Statics {
+pub(crate) struct Statics {
     /// The region table: `region`'s.
     pub table: Piece<TABLE_BYTES>,
     /// Its first leaf.
@@ -83,7 +83,7 @@ pub struct Statics {
 }
 
 /// The only ones.
-pub static STATICS: Statics = Statics {
+pub(crate) static STATICS: Statics = Statics {
     table: Piece::new(),
     leaf: Piece::new(),
     others: Piece::new(),
@@ -99,11 +99,11 @@ const _: () = assert!(size_of::<Statics>() < (2 << 20) - 4096 || !cfg!(target_ar
 const _: () = assert!(SPAN.is_multiple_of(align_of::<Statics>()));
 
 /// What a thread's word leads to before the thread has a cache.
-pub fn empty() -> usize {
+pub(crate) fn empty() -> usize {
     STATICS.empty.at()
 }
 
 /// What it leads to when the thread is ending, or may not have a cache.
-pub fn finished() -> usize {
+pub(crate) fn finished() -> usize {
     STATICS.finished.at()
 }

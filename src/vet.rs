@@ -9,7 +9,7 @@ use crate::{fatal, mapped};
 
 /// What a pointer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// A live object of a run, and its class.
     Object(usize),
     /// A live chunk, and its size.
@@ -22,7 +22,7 @@ pub enum Found {
 
 /// Why a pointer is nothing that may be freed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
+pub(crate) enum Why {
     /// No heap, no run, no mapped chunk of Cairn's.
     Foreign,
     /// Cairn's memory, but nothing starts here.
@@ -102,7 +102,7 @@ fn starts_here(r: *mut Record, p: usize) -> bool {
 
 /// The last words for a pointer that cannot be freed.
 #[cold]
-pub fn refuse(why: Why, p: usize) -> ! {
+pub(crate) fn refuse(why: Why, p: usize) -> ! {
     match why {
         Why::Foreign => fatal::die_foreign("free(): invalid pointer", p),
         Why::Inside => fatal::die("free(): invalid pointer", p),

@@ -14,7 +14,7 @@ use crate::paths;
 ///
 /// # Errors
 /// When it does not build.
-pub fn cairn(features: &[&str]) -> Result<PathBuf> {
+pub(crate) fn cairn(features: &[&str]) -> Result<PathBuf> {
     let target = paths::work()?.join(format!("cairn{}", features.concat()));
     let mut command = cargo();
     command
@@ -33,7 +33,7 @@ pub fn cairn(features: &[&str]) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When there is no place for it.
-pub fn peer_file(name: &str) -> Result<PathBuf> {
+pub(crate) fn peer_file(name: &str) -> Result<PathBuf> {
     Ok(paths::work()?
         .join("peers")
         .join(name)
@@ -44,7 +44,7 @@ pub fn peer_file(name: &str) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When one does not build: they need a C and a C++ compiler.
-pub fn peers() -> Result<()> {
+pub(crate) fn peers() -> Result<()> {
     for name in libraries::peers() {
         println!("{name}: building");
         let target = paths::work()?.join("peers").join(name);
@@ -65,7 +65,7 @@ pub fn peers() -> Result<()> {
 ///
 /// # Errors
 /// When there is no such source, or it does not compile.
-pub fn program(name: &str) -> Result<PathBuf> {
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let source = source(name)?;
     let kind = source
         .extension()
@@ -119,7 +119,7 @@ pub fn program(name: &str) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When it does not compile.
-pub fn empty() -> Result<PathBuf> {
+pub(crate) fn empty() -> Result<PathBuf> {
     let library = paths::work()?.join("libempty.so");
     let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
     run(
@@ -148,7 +148,7 @@ fn source(name: &str) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When it fails.
-pub fn prepare(script: &str, inputs: &Path) -> Result<()> {
+pub(crate) fn prepare(script: &str, inputs: &Path) -> Result<()> {
     let path = source(script)?;
     let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let done = inputs.join(format!(".{}-done", libraries::file_name(&path)));

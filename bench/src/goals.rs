@@ -8,7 +8,7 @@ use crate::table;
 
 /// A goal beside what was measured.
 #[derive(Clone, Debug)]
-pub struct Goal {
+pub(crate) struct Goal {
     /// What is looked at.
     pub what: String,
     /// What it should be.
@@ -107,7 +107,7 @@ fn mean_time(results: &Results, title: &str, chosen: &dyn Fn(&Measured) -> bool)
 }
 
 /// All goals, in the order of the issue.
-pub fn all(results: &Results) -> Vec<Goal> {
+pub(crate) fn all(results: &Results) -> Vec<Goal> {
     let mut goals = Vec::new();
     for (size, limit) in [
         ("16", 48.0),
@@ -279,7 +279,7 @@ fn against(cairn: Option<f64>, glibc: Option<f64>) -> Goal {
 }
 
 /// `met`, `not reached`, or nothing.
-pub fn verdict(goal: &Goal) -> &'static str {
+pub(crate) fn verdict(goal: &Goal) -> &'static str {
     match goal.met {
         Some(true) => "met",
         Some(false) => "not reached",

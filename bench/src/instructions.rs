@@ -12,7 +12,7 @@ use crate::paths;
 use crate::results::Table;
 
 /// Bytes of the objects.
-pub const SIZES: [u32; 6] = [16, 64, 128, 200, 512, 2000];
+pub(crate) const SIZES: [u32; 6] = [16, 64, 128, 200, 512, 2000];
 /// What the loop costs by itself, two calls included.
 const LOOP: f64 = 10.0;
 /// Pairs in the short run and in the long one; what start and warm-up cost is in both.
@@ -24,7 +24,7 @@ const STEPPED: [u64; 2] = [500, 1_500];
 ///
 /// # Errors
 /// When a program fails, or there is no valgrind.
-pub fn count(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> {
+pub(crate) fn count(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> {
     if paths::find("valgrind").is_none() {
         bail!("valgrind is not installed: it counts the instructions");
     }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A program with its arguments, ready to run.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// The file.
     pub program: PathBuf,
     /// What it is given.
@@ -36,7 +36,7 @@ pub struct Job {
 ///
 /// # Errors
 /// When the program cannot be started, fails, or does not end.
-pub fn run(job: &Job, library: &Library, mode: Mode) -> Result<Launched> {
+pub(crate) fn run(job: &Job, library: &Library, mode: Mode) -> Result<Launched> {
     Ok(run_into(job, library, mode, Path::new("-"), &[])?.0)
 }
 
@@ -44,7 +44,7 @@ pub fn run(job: &Job, library: &Library, mode: Mode) -> Result<Launched> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn words(job: &Job, library: &Library) -> Result<String> {
+pub(crate) fn words(job: &Job, library: &Library) -> Result<String> {
     Ok(run_into(job, library, Mode::Follow, Path::new("-"), &[])?.1)
 }
 
@@ -52,7 +52,7 @@ pub fn words(job: &Job, library: &Library) -> Result<String> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn read(job: &Job, library: &Library) -> Result<String> {
+pub(crate) fn read(job: &Job, library: &Library) -> Result<String> {
     let file = paths::work()?.join(format!("output.{}", std::process::id()));
     run_into(job, library, Mode::Follow, &file, &[])?;
     let text = fs::read_to_string(&file).context("no output");
@@ -160,7 +160,7 @@ fn main_process<'a>(job: &Job, launched: &'a Launched) -> Result<&'a Process> {
 ///
 /// # Errors
 /// When it fails, or the library was not in the process that counts.
-pub fn measure(job: &Job, library: &Library) -> Result<Cost> {
+pub(crate) fn measure(job: &Job, library: &Library) -> Result<Cost> {
     let launched = run(job, library, Mode::Follow)?;
     let main = main_process(job, &launched)?;
     let file = file_name(&library.preload);
@@ -191,7 +191,7 @@ pub fn measure(job: &Job, library: &Library) -> Result<Cost> {
 ///
 /// # Errors
 /// When the run fails, or another allocator serves.
-pub fn vet(job: &Job, library: &Library) -> Result<()> {
+pub(crate) fn vet(job: &Job, library: &Library) -> Result<()> {
     let logs = paths::work()?.join(format!("bindings.{}", std::process::id()));
     let _ = fs::remove_dir_all(&logs);
     fs::create_dir_all(&logs).context("no directory for the loader's log")?;

@@ -18,11 +18,11 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 /// First argument of a `bench` that is a launcher.
-pub const COMMAND: &str = "launch-one";
+pub(crate) const COMMAND: &str = "launch-one";
 
 /// What one process was and cost.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Process {
+pub(crate) struct Process {
     /// Its number.
     pub pid: i32,
     /// The program's name, as the kernel has it: 15 bytes at most.
@@ -41,7 +41,7 @@ pub struct Process {
 
 /// What a run did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Launched {
+pub(crate) struct Launched {
     /// Seconds from start to end.
     pub wall: f64,
     /// `None` if it succeeded, else how it ended.
@@ -56,7 +56,7 @@ pub struct Launched {
 
 /// What the launcher shall do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// One run, followed.
     Follow,
     /// Many runs, timed from start to end and not followed.
@@ -67,7 +67,7 @@ pub enum Mode {
 
 impl Mode {
     /// As the launcher's argument.
-    pub fn argument(self) -> String {
+    pub(crate) fn argument(self) -> String {
         match self {
             Self::Follow => "follow".to_owned(),
             Self::Starts(count) => count.to_string(),
@@ -88,7 +88,7 @@ impl Mode {
 ///
 /// # Errors
 /// When the program cannot be started or followed.
-pub fn main(arguments: &[OsString]) -> Result<()> {
+pub(crate) fn main(arguments: &[OsString]) -> Result<()> {
     let [mode, preload, output, program, arguments @ ..] = arguments else {
         bail!("launcher: MODE PRELOAD OUTPUT PROGRAM ARGUMENTS");
     };

@@ -11,9 +11,9 @@ use crate::build;
 use crate::paths;
 
 /// The system's own, to which all is compared.
-pub const GLIBC: &str = "glibc";
+pub(crate) const GLIBC: &str = "glibc";
 /// The one that is here to be measured.
-pub const CAIRN: &str = "cairn";
+pub(crate) const CAIRN: &str = "cairn";
 
 /// How an allocator comes to this machine.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ const KNOWN: &[(&str, Origin)] = &[
 
 /// An allocator that is here.
 #[derive(Clone, Debug)]
-pub struct Library {
+pub(crate) struct Library {
     /// Its name in tables.
     pub name: String,
     /// What goes into `LD_PRELOAD`. glibc has an entry too: some programs are linked with an
@@ -68,7 +68,7 @@ pub struct Library {
 
 /// A library's line in the results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Described {
+pub(crate) struct Described {
     /// Its name in tables.
     pub name: String,
     /// The file's name.
@@ -79,7 +79,7 @@ pub struct Described {
 
 impl Library {
     /// For the results.
-    pub fn describe(&self) -> Described {
+    pub(crate) fn describe(&self) -> Described {
         Described {
             name: self.name.clone(),
             file: file_name(&self.preload),
@@ -89,7 +89,7 @@ impl Library {
 }
 
 /// The last part of a path.
-pub fn file_name(path: &Path) -> String {
+pub(crate) fn file_name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
@@ -97,7 +97,7 @@ pub fn file_name(path: &Path) -> String {
 }
 
 /// All names that `--libraries` takes.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|(name, _)| *name)
 }
 
@@ -105,7 +105,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// When one that was named is not here, or Cairn does not build.
-pub fn find(named: Option<&[String]>, more: &[String]) -> Result<Vec<Library>> {
+pub(crate) fn find(named: Option<&[String]>, more: &[String]) -> Result<Vec<Library>> {
     let mut found = Vec::new();
     let mut wanted: Vec<&str> = match named {
         Some(list) => list.iter().map(String::as_str).collect(),
@@ -185,7 +185,7 @@ fn locate(name: &str, origin: Origin) -> Result<Result<Library, String>> {
 }
 
 /// The packages that are not installed.
-pub fn missing_packages() -> Vec<&'static str> {
+pub(crate) fn missing_packages() -> Vec<&'static str> {
     KNOWN
         .iter()
         .filter_map(|(_, origin)| match origin {
@@ -196,7 +196,7 @@ pub fn missing_packages() -> Vec<&'static str> {
 }
 
 /// The names of the forwarders in `bench/peers`.
-pub fn peers() -> impl Iterator<Item = &'static str> {
+pub(crate) fn peers() -> impl Iterator<Item = &'static str> {
     KNOWN
         .iter()
         .filter(|(_, origin)| matches!(origin, Origin::Crate(_)))
@@ -247,14 +247,14 @@ fn crate_version(peer: &str, package: &str) -> String {
 }
 
 /// As `getconf` says it: `2.36`.
-pub fn glibc_version() -> String {
+pub(crate) fn glibc_version() -> String {
     output("getconf", &["GNU_LIBC_VERSION"])
         .and_then(|text| text.split_whitespace().nth(1).map(str::to_owned))
         .unwrap_or_default()
 }
 
 /// What a program prints, if it succeeds.
-pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(paths::root())

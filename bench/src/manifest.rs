@@ -12,7 +12,7 @@ use crate::paths;
 /// What a workload is about; geometric means are taken over each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Group {
+pub(crate) enum Group {
     /// Small objects, one thread.
     Small,
     /// Several threads.
@@ -25,10 +25,10 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Small, Self::Threads, Self::Large, Self::Real];
+    pub(crate) const ALL: [Self; 4] = [Self::Small, Self::Threads, Self::Large, Self::Real];
 
     /// Its name in the manifest.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Small => "small",
             Self::Threads => "threads",
@@ -47,7 +47,7 @@ impl fmt::Display for Group {
 /// One program with its arguments.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Workload {
+pub(crate) struct Workload {
     /// What it is called in tables.
     pub name: String,
     /// What it is about.
@@ -88,7 +88,7 @@ struct Manifest {
 ///
 /// # Errors
 /// When it is not there, or not as described, or names a workload twice.
-pub fn read() -> Result<Vec<Workload>> {
+pub(crate) fn read() -> Result<Vec<Workload>> {
     let path = paths::bench("manifest.toml");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -106,7 +106,7 @@ pub fn read() -> Result<Vec<Workload>> {
 ///
 /// # Errors
 /// When a name is neither a workload's nor a group's.
-pub fn select(all: Vec<Workload>, names: &[String]) -> Result<Vec<Workload>> {
+pub(crate) fn select(all: Vec<Workload>, names: &[String]) -> Result<Vec<Workload>> {
     let is = |workload: &Workload, name: &String| {
         workload.name == *name || workload.group.name() == name
     };

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// The repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_owned()
 }
 
 /// `bench/` and what is below it.
-pub fn bench(below: &str) -> PathBuf {
+pub(crate) fn bench(below: &str) -> PathBuf {
     root().join("bench").join(below)
 }
 
@@ -21,7 +21,7 @@ pub fn bench(below: &str) -> PathBuf {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn work() -> Result<PathBuf> {
+pub(crate) fn work() -> Result<PathBuf> {
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let work = target.join("bench");
@@ -31,7 +31,7 @@ pub fn work() -> Result<PathBuf> {
 }
 
 /// A program on `PATH`.
-pub fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH").unwrap_or_default())
         .map(|dir| dir.join(program))
         .find(|path| path.is_file())

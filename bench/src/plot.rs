@@ -48,7 +48,7 @@ fn colour(results: &Results, library: &str) -> RGBColor {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn all(results: &Results, directory: &Path) -> Result<Vec<String>> {
+pub(crate) fn all(results: &Results, directory: &Path) -> Result<Vec<String>> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
     let mut made = Vec::new();

@@ -12,28 +12,28 @@ use crate::libraries::{CAIRN, GLIBC, Library};
 use crate::results::{Spread, Table};
 
 /// Microseconds from start to end of a process that hardly allocates.
-pub const START: &str = "start, µs";
+pub(crate) const START: &str = "start, µs";
 /// The same where a library without any code is preloaded: what the loader takes for any.
-pub const START_EMPTY: &str = "start with an empty library, µs";
+pub(crate) const START_EMPTY: &str = "start with an empty library, µs";
 /// The same process's peak.
-pub const LEAN: &str = "a process that hardly allocates, KiB";
+pub(crate) const LEAN: &str = "a process that hardly allocates, KiB";
 /// Resident after a peak, survivors in one part, above 2 MB, relative to what is live.
-pub const LOCAL: &str = "(resident − 2 MB) / live after a peak, survivors in one part";
+pub(crate) const LOCAL: &str = "(resident − 2 MB) / live after a peak, survivors in one part";
 /// Resident after a peak, survivors at random, no trim.
-pub const SCATTERED: &str = "resident after a peak, survivors at random, KiB";
+pub(crate) const SCATTERED: &str = "resident after a peak, survivors at random, KiB";
 /// The same after `malloc_trim(0)`.
-pub const TRIMMED: &str = "resident after a peak, survivors at random, trimmed, KiB";
+pub(crate) const TRIMMED: &str = "resident after a peak, survivors at random, trimmed, KiB";
 /// Resident over live under shifting sizes.
-pub const SHIFTING: &str = "resident / live under shifting sizes";
+pub(crate) const SHIFTING: &str = "resident / live under shifting sizes";
 /// Nanoseconds of the 999th of 1,000 calls, 100 threads.
-pub const TAIL: &str = "99.9 % of calls by 100 threads, at most ns";
+pub(crate) const TAIL: &str = "99.9 % of calls by 100 threads, at most ns";
 /// Locks taken per 1,000 operations on objects up to 128 bytes.
-pub const LOCKS_SMALL: &str = "locks taken per 1,000 operations, to 128 bytes";
+pub(crate) const LOCKS_SMALL: &str = "locks taken per 1,000 operations, to 128 bytes";
 /// Locks taken per 1,000 operations on objects up to 1 KiB.
-pub const LOCKS_MEDIUM: &str = "locks taken per 1,000 operations, to 1 KiB";
+pub(crate) const LOCKS_MEDIUM: &str = "locks taken per 1,000 operations, to 1 KiB";
 
 /// In the order in which they are shown.
-pub const ALL: [&str; 10] = [
+pub(crate) const ALL: [&str; 10] = [
     START,
     START_EMPTY,
     LEAN,
@@ -107,7 +107,7 @@ fn live_and_resident(job: &Job, library: &Library) -> Result<(f64, f64)> {
 ///
 /// # Errors
 /// When a probe does not compile.
-pub fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> {
+pub(crate) fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> {
     let mut table = Table::new();
 
     let lean = job("hardly", &[])?;

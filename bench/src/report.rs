@@ -20,7 +20,7 @@ use crate::table::{choices, number};
 ///
 /// # Errors
 /// When the page lacks a part, or something cannot be written.
-pub fn write(results: &Results) -> Result<()> {
+pub(crate) fn write(results: &Results) -> Result<()> {
     let page = paths::root().join("docs/benchmarks.md");
     let mut text =
         fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;

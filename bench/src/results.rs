@@ -12,7 +12,7 @@ use crate::manifest::Group;
 
 /// One run of one workload.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// User and system time, seconds.
     pub cpu: f64,
     /// From start to end, seconds.
@@ -26,11 +26,11 @@ pub struct Cost {
 }
 
 /// A figure of a [`Cost`].
-pub type Figure = fn(&Cost) -> f64;
+pub(crate) type Figure = fn(&Cost) -> f64;
 
 /// Everything about one workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The workload.
     pub name: String,
     /// Its group.
@@ -43,7 +43,7 @@ pub struct Measured {
 
 /// The machine, as far as figures depend on it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// The processor's name.
     pub cpu: String,
     /// CPUs online.
@@ -57,11 +57,11 @@ pub struct Machine {
 }
 
 /// By name of a figure: by library.
-pub type Table = BTreeMap<String, BTreeMap<String, f64>>;
+pub(crate) type Table = BTreeMap<String, BTreeMap<String, f64>>;
 
 /// A whole run of the bench.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Results {
+pub(crate) struct Results {
     /// Day, UTC.
     pub date: String,
     /// Where.
@@ -82,7 +82,7 @@ pub struct Results {
 
 /// Median and the two ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// Lowest.
     pub low: f64,
     /// Half are below.
@@ -93,7 +93,7 @@ pub struct Spread {
 
 impl Spread {
     /// `None` if there is no value.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_unstable_by(f64::total_cmp);
         let at = |i: usize| values.get(i).copied();
@@ -112,7 +112,7 @@ impl Spread {
 }
 
 /// `None` if there is no value.
-pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub(crate) fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0_u32);
     for value in values {
         sum += value.ln();
@@ -123,12 +123,12 @@ pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 
 impl Measured {
     /// A figure of a library, over the rounds.
-    pub fn spread(&self, library: &str, figure: Figure) -> Option<Spread> {
+    pub(crate) fn spread(&self, library: &str, figure: Figure) -> Option<Spread> {
         Spread::of(self.costs.get(library)?.iter().map(figure))
     }
 
     /// The same relative to glibc, round by round.
-    pub fn ratio(&self, library: &str, figure: Figure) -> Option<Spread> {
+    pub(crate) fn ratio(&self, library: &str, figure: Figure) -> Option<Spread> {
         let own = self.costs.get(library)?;
         let glibc = self.costs.get(GLIBC)?;
         Spread::of(
@@ -145,7 +145,7 @@ impl Results {
     ///
     /// # Errors
     /// When it cannot be read, or is something else.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text)
@@ -156,7 +156,7 @@ impl Results {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let fresh = path.with_extension("new");
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
@@ -166,18 +166,18 @@ impl Results {
     }
 
     /// The libraries' names, glibc first.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.libraries.iter().map(|library| library.name.as_str())
     }
 
     /// Those that are neither Cairn nor glibc.
-    pub fn peers(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &str> {
         self.names().filter(|name| ![GLIBC, CAIRN].contains(name))
     }
 
     /// The geometric mean of a figure relative to glibc, over workloads that every library could
     /// run, so that no library is better for having failed.
-    pub fn mean(
+    pub(crate) fn mean(
         &self,
         library: &str,
         figure: Figure,
@@ -192,14 +192,14 @@ impl Results {
     }
 
     /// A probe's figure.
-    pub fn probe(&self, name: &str, library: &str) -> Option<f64> {
+    pub(crate) fn probe(&self, name: &str, library: &str) -> Option<f64> {
         self.probes.get(name)?.get(library).copied()
     }
 }
 
 impl Machine {
     /// This one.
-    pub fn here() -> Self {
+    pub(crate) fn here() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| {
             text.lines()

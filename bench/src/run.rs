@@ -14,7 +14,7 @@ use crate::results::{Machine, Measured, Results};
 
 /// How the rounds are run.
 #[derive(Clone, Copy)]
-pub struct Options {
+pub(crate) struct Options {
     /// Rounds of each workload.
     pub rounds: usize,
     /// The short form.
@@ -25,7 +25,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When that fails, or a program that it needs is missing.
-pub fn job(workload: &Workload, short: bool) -> Result<Job> {
+pub(crate) fn job(workload: &Workload, short: bool) -> Result<Job> {
     for program in &workload.needs {
         if paths::find(program).is_none() {
             bail!("{program} is not installed");
@@ -47,7 +47,7 @@ pub fn job(workload: &Workload, short: bool) -> Result<Job> {
 }
 
 /// An empty result for these libraries on this machine.
-pub fn begin(libraries: &[Library], options: Options) -> Results {
+pub(crate) fn begin(libraries: &[Library], options: Options) -> Results {
     Results {
         date: output("date", &["-u", "+%F"]).unwrap_or_default(),
         machine: Machine::here(),
@@ -63,7 +63,7 @@ pub fn begin(libraries: &[Library], options: Options) -> Results {
 ///
 /// # Errors
 /// When `done` fails. A workload that cannot be measured is a failure in the results.
-pub fn all(
+pub(crate) fn all(
     workloads: &[Workload],
     libraries: &[Library],
     options: Options,
@@ -153,7 +153,7 @@ fn one(
 }
 
 /// What stands in the way of a comparison: Cairn or glibc failed.
-pub fn broken(results: &Results) -> Vec<String> {
+pub(crate) fn broken(results: &Results) -> Vec<String> {
     results
         .workloads
         .iter()
@@ -171,7 +171,7 @@ pub fn broken(results: &Results) -> Vec<String> {
 ///
 /// # Errors
 /// When one does not.
-pub fn vet(libraries: &[Library]) -> Result<()> {
+pub(crate) fn vet(libraries: &[Library]) -> Result<()> {
     let job = Job {
         program: build::program("serves")?,
         arguments: Vec::new(),

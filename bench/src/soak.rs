@@ -74,7 +74,7 @@ impl Soaked {
 ///
 /// # Errors
 /// When the program does not compile, or does not run on Cairn.
-pub fn all(
+pub(crate) fn all(
     libraries: &[Library],
     millions: Option<u64>,
     mut shown: impl FnMut(&str),

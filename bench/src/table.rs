@@ -7,7 +7,7 @@ use crate::manifest::Group;
 use crate::results::{Cost, Figure, Measured, Results};
 
 /// A table without lines, numbers to the right.
-pub fn table(header: Vec<String>) -> Table {
+pub(crate) fn table(header: Vec<String>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let columns = header.len();
@@ -21,7 +21,7 @@ pub fn table(header: Vec<String>) -> Table {
 }
 
 /// `0.97`, or a dash.
-pub fn number(value: Option<f64>, digits: usize) -> String {
+pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
@@ -34,7 +34,7 @@ fn with_spread(workload: &Measured, library: &str, figure: Figure) -> String {
 }
 
 /// One workload, a line for each library.
-pub fn workload(measured: &Measured, results: &Results) -> String {
+pub(crate) fn workload(measured: &Measured, results: &Results) -> String {
     let header = [
         "library",
         "CPU s",
@@ -71,20 +71,20 @@ pub fn workload(measured: &Measured, results: &Results) -> String {
 }
 
 /// A workload from what a real process needs so that its memory says something, KiB.
-pub const SUBSTANTIAL: f64 = 10_240.0;
+pub(crate) const SUBSTANTIAL: f64 = 10_240.0;
 
 /// Whether glibc's peak on it is above 10 MiB.
-pub fn is_substantial(measured: &Measured) -> bool {
+pub(crate) fn is_substantial(measured: &Measured) -> bool {
     measured
         .spread(GLIBC, |cost| cost.peak_kib)
         .is_some_and(|spread| spread.median > SUBSTANTIAL)
 }
 
 /// A named choice of workloads.
-pub type Choice = (String, Box<dyn Fn(&Measured) -> bool>);
+pub(crate) type Choice = (String, Box<dyn Fn(&Measured) -> bool>);
 
 /// All, then each group, then those above 10 MiB.
-pub fn choices(results: &Results) -> Vec<Choice> {
+pub(crate) fn choices(results: &Results) -> Vec<Choice> {
     let mut choices: Vec<Choice> = vec![("all".to_owned(), Box::new(|_| true))];
     for group in Group::ALL {
         if results
@@ -103,7 +103,7 @@ pub fn choices(results: &Results) -> Vec<Choice> {
 }
 
 /// Geometric means of time and memory, a line for each library.
-pub fn means(results: &Results) -> String {
+pub(crate) fn means(results: &Results) -> String {
     let choices = choices(results);
     let mut text = String::new();
     let figures: [(&str, Figure); 3] = [

@@ -14,7 +14,7 @@ const RESERVE: u64 = 1 << 30;
 const STEP: usize = 64 << 20;
 
 /// Touches all memory that is free, but for a reserve, and gives it back; how much it was, bytes.
-pub fn memory(shown: &mut dyn FnMut(&str)) -> Result<u64> {
+pub(crate) fn memory(shown: &mut dyn FnMut(&str)) -> Result<u64> {
     let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo")?;
     let free = free(&text).context("/proc/meminfo has no MemFree")?;
     let wanted = free.saturating_sub(RESERVE);

@@ -511,8 +511,8 @@ pub mod statics {
 
 pub mod side {
     pub use super::SIDE as LOCK;
-    use crate::cache::Cache;
     use crate::arena::records::{self, Record};
+    use crate::cache::Cache;
     use crate::region::{LEAF_SIZE, blank_leaf};
 
     /// Memory of some size; what is made of it says the size.

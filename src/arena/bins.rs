@@ -36,7 +36,7 @@ pub struct Bins {
 }
 
 /// The bin of a free chunk of `size` bytes.
-pub fn index(size: usize) -> usize {
+pub(crate) fn index(size: usize) -> usize {
     if size <= EXACT {
         return size / 16;
     }
@@ -56,7 +56,7 @@ pub(super) fn lead(p: usize, align: usize) -> usize {
 
 impl Bins {
     /// All empty.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             bytes: 0,
             map: [0; BINS.div_ceil(64)],
@@ -70,7 +70,7 @@ impl Bins {
     }
 
     /// First (0) or last (1) chunk of a bin, 0 for none.
-    pub fn end(&self, bin: usize, which: usize) -> usize {
+    pub(crate) fn end(&self, bin: usize, which: usize) -> usize {
         self.ends
             .get(bin)
             .map_or(0, |e| if which == 0 { e[0] } else { e[1] })
@@ -99,7 +99,7 @@ impl Bins {
     }
 
     /// Whether the map says that a bin holds any.
-    pub fn is_mapped(&self, bin: usize) -> bool {
+    pub(crate) fn is_mapped(&self, bin: usize) -> bool {
         self.map
             .get(bin / 64)
             .is_some_and(|w| w >> (bin % 64) & 1 != 0)
@@ -122,7 +122,7 @@ impl Bins {
 
 impl State {
     /// Whether a link may be followed: it leads to where a chunk of this arena can be.
-    pub fn leads_home(&self, p: usize) -> bool {
+    pub(crate) fn leads_home(&self, p: usize) -> bool {
         if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
             return false;
         }

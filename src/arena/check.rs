@@ -125,7 +125,11 @@ impl State {
     }
 
     /// Walks every heap and bin of this arena.
-    pub fn check(&self, report: &mut HeapReport, see: &mut dyn FnMut(View)) -> Result<(), Broken> {
+    pub(crate) fn check(
+        &self,
+        report: &mut HeapReport,
+        see: &mut dyn FnMut(View),
+    ) -> Result<(), Broken> {
         let mut sums = Sums::default();
         let mut heap = self.top.heap();
         report.arenas += usize::from(!heap.is_null());

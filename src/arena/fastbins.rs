@@ -32,7 +32,7 @@ const SWEEPS: usize = 32;
 const FIRST: u32 = 16;
 
 /// Addresses of freed chunks of one class, in side memory.
-pub struct Stack {
+pub(crate) struct Stack {
     base: usize,
     len: u32,
     room: u32,
@@ -40,7 +40,7 @@ pub struct Stack {
 
 impl Stack {
     /// Empty, without memory.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             base: 0,
             len: 0,
@@ -172,7 +172,7 @@ impl State {
     /// Takes freed chunks of a class from a cache, those in front that are this arena's, and says
     /// how many. A header is looked at when its chunk is taken again or consolidated, not now: it
     /// is cold.
-    pub fn put_chunks(&mut self, entries: &[Entry], class: usize) -> usize {
+    pub(crate) fn put_chunks(&mut self, entries: &[Entry], class: usize) -> usize {
         let size = class::size_of(class);
         let mut n = 0;
         for entry in entries {
@@ -336,7 +336,7 @@ impl State {
     }
 
     /// Consolidates everything that waits or rests.
-    pub fn sweep_all(&mut self) {
+    pub(crate) fn sweep_all(&mut self) {
         self.merge_resting();
         loop {
             let r = self.waiting.regions.first();

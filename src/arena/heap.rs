@@ -22,7 +22,7 @@ use crate::os;
 /// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock,
 /// and `grow` alone changes them.
 #[repr(C)]
-pub struct Heap {
+pub(crate) struct Heap {
     /// The arena that owns it.
     pub arena: *const Arena,
     /// First byte.
@@ -42,7 +42,7 @@ pub struct Heap {
 
 impl Heap {
     /// Whether this is a piece of the break.
-    pub fn is_break(&self) -> bool {
+    pub(crate) fn is_break(&self) -> bool {
         self.limit == 0
     }
     /// A heap of so many bytes.
@@ -89,7 +89,7 @@ impl Heap {
         self.huge != 0 && p >= self.huge && p - p % HUGE_PAGE + HUGE_PAGE <= self.end
     }
     /// Payload of the first chunk.
-    pub fn first(&self) -> usize {
+    pub(crate) fn first(&self) -> usize {
         self.base + crate::config::ALIGN
     }
 }
@@ -97,7 +97,7 @@ impl Heap {
 /// Address space for a heap, on a region's boundary, and the page in front of it, so that the
 /// place of a header below the very base is no hole.
 #[derive(Clone, Copy)]
-pub struct Reservation {
+pub(crate) struct Reservation {
     /// First byte behind the page in front.
     pub base: usize,
     /// Bytes from there on.
@@ -108,7 +108,7 @@ pub struct Reservation {
 
 impl Reservation {
     /// Reserves `len` bytes.
-    pub fn make(len: usize) -> Option<Self> {
+    pub(crate) fn make(len: usize) -> Option<Self> {
         let page = os::page();
         let raw = os::map(len + REGION + page, false)?;
         let base = round_up(raw + page, REGION);
@@ -127,13 +127,13 @@ impl Reservation {
     }
 
     /// Makes the first `len` bytes and the page in front accessible.
-    pub fn commit(self, len: usize) -> bool {
+    pub(crate) fn commit(self, len: usize) -> bool {
         // SAFETY: inside the reservation, which is no heap's yet.
         unsafe { os::commit(self.base - os::page(), len + os::page()) }
     }
 
     /// Gives it back, unless the kernel refuses (`vm.max_map_count`).
-    pub fn give_back(self) -> bool {
+    pub(crate) fn give_back(self) -> bool {
         let (from, to) = self.mapped;
         // SAFETY: no heap lies here.
         unsafe { os::unmap(from, to - from) }

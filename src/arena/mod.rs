@@ -42,7 +42,7 @@ use records::Record;
 /// The long tables come last, here and in [`State`]: what a process needs that has hardly begun is
 /// on one page then.
 #[repr(C)]
-pub struct Arena {
+pub(crate) struct Arena {
     pub(crate) lock: Lock,
     /// Held while the kernel is asked for pages, without the arena's lock. Whoever has that may wait
     /// for this, not the other way round.
@@ -93,14 +93,14 @@ pub struct State {
 }
 
 /// A locked arena.
-pub struct Locked<'a> {
+pub(crate) struct Locked<'a> {
     state: &'a mut State,
     _held: Guard<'a>,
 }
 
 impl Arena {
     /// An arena without a heap.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             lock: Lock::new(),
             purging: Lock::new(),
@@ -130,7 +130,7 @@ impl Arena {
     ///
     /// # Safety
     /// There is room for one, aligned, and nobody else knows of it.
-    pub unsafe fn begin(at: *mut Self, index: usize) {
+    pub(crate) unsafe fn begin(at: *mut Self, index: usize) {
         // A constant, so that it is cleared where it lies: by way of the stack, every thread's
         // first call would need two pages of that.
         // SAFETY: the caller's.
@@ -141,14 +141,14 @@ impl Arena {
     }
 
     /// Adds to the count of a class's objects that are out, modulo 2^64.
-    pub fn count_out(&self, class: usize, n: usize) {
+    pub(crate) fn count_out(&self, class: usize, n: usize) {
         if let Some(count) = self.out.get(class) {
             count.fetch_add(n, Relaxed);
         }
     }
 
     /// Counts a request of runs; whether it is one of the first, which chunks serve.
-    pub fn is_early(&self) -> bool {
+    pub(crate) fn is_early(&self) -> bool {
         let early = self.asked.load(Relaxed) < runs::EARLY;
         if early {
             self.asked.fetch_add(1, Relaxed);
@@ -167,7 +167,7 @@ impl Arena {
 
     /// Waits for the arena.
     #[inline]
-    pub fn lock(&self) -> Locked<'_> {
+    pub(crate) fn lock(&self) -> Locked<'_> {
         let held = self.lock.acquire();
         // SAFETY: the lock is held, and it is not re-entrant: this is the only reference.
         let state = unsafe { &mut *self.state.get() };
@@ -218,7 +218,7 @@ fn is_waiting(p: usize) -> bool {
 ///
 /// # Safety
 /// `record` is one of the region table's, not null.
-pub unsafe fn owner(record: *mut Record) -> &'static Arena {
+pub(crate) unsafe fn owner(record: *mut Record) -> &'static Arena {
     // SAFETY: records and heaps live as long as the process (I11), and so do arenas.
     unsafe { &*(*(*record).heap).arena }
 }

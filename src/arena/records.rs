@@ -11,7 +11,7 @@ use core::ptr;
 ///
 /// Guarded by that arena's lock, but for what never changes.
 #[repr(C)]
-pub struct Record {
+pub(crate) struct Record {
     /// The heap the region belongs to; never changes.
     pub heap: *mut Heap,
     /// First byte of the region; never changes.
@@ -42,7 +42,7 @@ pub struct Record {
 
 /// The record of the region `p` lies in; null if it is nobody's.
 #[inline]
-pub fn of(p: usize) -> *mut Record {
+pub(crate) fn of(p: usize) -> *mut Record {
     ptr::with_exposed_provenance_mut(region::record(p))
 }
 
@@ -50,7 +50,7 @@ pub fn of(p: usize) -> *mut Record {
 ///
 /// # Safety
 /// The range is whole regions of memory that `heap` owns; the arena is locked.
-pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
+pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
     let fill = |record, base| {
         let new: *mut Record = ptr::with_exposed_provenance_mut(record);
         // SAFETY: side memory for a record, ours alone until its region is entered.
@@ -64,25 +64,25 @@ pub unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
 }
 
 /// A doubly linked list. A record is on one list at most; `Record::listed` says whether.
-pub struct List {
+pub(crate) struct List {
     first: *mut Record,
     last: *mut Record,
 }
 
 impl List {
     /// No records.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             first: ptr::null_mut(),
             last: ptr::null_mut(),
         }
     }
     /// The first record, or null.
-    pub fn first(&self) -> *mut Record {
+    pub(crate) fn first(&self) -> *mut Record {
         self.first
     }
     /// Puts a record that is on no list to the front.
-    pub fn push_front(&mut self, r: *mut Record) {
+    pub(crate) fn push_front(&mut self, r: *mut Record) {
         // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             (*r).prev = ptr::null_mut();
@@ -97,7 +97,7 @@ impl List {
         self.first = r;
     }
     /// Puts a record that is on no list to the back.
-    pub fn push_back(&mut self, r: *mut Record) {
+    pub(crate) fn push_back(&mut self, r: *mut Record) {
         // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             (*r).next = ptr::null_mut();
@@ -112,7 +112,7 @@ impl List {
         self.last = r;
     }
     /// Takes a record off this list, if it is on it.
-    pub fn remove(&mut self, r: *mut Record) {
+    pub(crate) fn remove(&mut self, r: *mut Record) {
         // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             if !(*r).listed {

@@ -20,7 +20,7 @@ use core::ptr;
 
 /// Requests of an arena that are served with chunks before it gets a slot. A slot's first object
 /// costs two pages, its own and that of the states, and some processes hardly ask.
-pub const EARLY: usize = 64;
+pub(crate) const EARLY: usize = 64;
 /// Largest class whose objects do not rest: of small ones many share a cache line or a page, and
 /// trees of 24 bytes a node took 1.3 of the time where their nodes came back in any order but the
 /// slots'.
@@ -141,7 +141,7 @@ impl State {
     /// Takes freed objects of a class back from a cache, those in front that are this arena's, and
     /// says how many. Large ones rest for a request of their class, as a chunk in a fastbin does:
     /// to merge one is the work of two searches in the slot's map.
-    pub fn put_objects(&mut self, entries: &[Entry], class: usize) -> usize {
+    pub(crate) fn put_objects(&mut self, entries: &[Entry], class: usize) -> usize {
         let size = class::size_of(class);
         let rests = class > PROMPT && size <= settings::max_fast();
         // Neighbours come together more often than not: one look-up for them all.

@@ -25,13 +25,13 @@ const _: () = assert!(LONG >= RUNS, "a bound tells of every class whether it fit
 /// Bytes of a slot's states.
 const STATES: usize = GRANULES;
 /// All granules that objects may have: the last one belongs to the next chunk's header.
-pub const WHOLE: Span = Span {
+pub(crate) const WHOLE: Span = Span {
     start: 0,
     len: GRANULES - 1,
 };
 /// Granules of the longest bound, which stands for all that are longer: of a strip, which is longer
 /// than any object of a run.
-pub const LONG: usize = 64;
+pub(crate) const LONG: usize = 64;
 /// Empty slots that are kept in any case; above, an eighth of all are. Giving each back at once
 /// cost trees a third of their time.
 const RESERVE: usize = 4;

@@ -8,7 +8,7 @@ use crate::{class, fatal, os};
 
 /// Memory and what is known of its contents.
 #[derive(Clone, Copy)]
-pub struct Fresh {
+pub(crate) struct Fresh {
     /// The payload, or 0.
     pub p: usize,
     /// From this address on it is known to be zero.
@@ -17,7 +17,7 @@ pub struct Fresh {
 
 /// A chunk fresh from the arena, in use, and how much of it must be cleared to be zero.
 #[derive(Clone, Copy)]
-pub struct Carved {
+pub(crate) struct Carved {
     /// The chunk.
     pub chunk: Chunk,
     /// Its payload is known to be zero from this address on.
@@ -76,7 +76,7 @@ impl State {
     }
 
     /// Cuts a chunk in use down to `size` and frees its tail, if that is large enough to be a chunk.
-    pub fn shrink(&mut self, c: Chunk, size: usize) {
+    pub(crate) fn shrink(&mut self, c: Chunk, size: usize) {
         let head = c.head();
         let rest = head.size() - size;
         if rest < MIN_CHUNK {
@@ -92,7 +92,7 @@ impl State {
     }
 
     /// Makes a chunk in use `size` bytes long where the free neighbour behind, or top, allows.
-    pub fn extend(&mut self, c: Chunk, size: usize) -> bool {
+    pub(crate) fn extend(&mut self, c: Chunk, size: usize) -> bool {
         let head = c.head();
         let have = head.size();
         let mut next = c.after(have);
@@ -222,7 +222,7 @@ impl State {
 
     /// Frees a chunk whose header was vetted: merges it with free neighbours and bins it, or
     /// lets top have it.
-    pub fn release(&mut self, c: Chunk, size: usize) {
+    pub(crate) fn release(&mut self, c: Chunk, size: usize) {
         let (mut start, mut total) = (c, size);
         let end = c.payload() + size;
         if !c.head().prev_in_use() {

@@ -19,7 +19,7 @@ const MOST: usize = 256;
 
 /// The rest of a strip. Its granules are marked as used, and no object starts in it (I9).
 #[repr(C)]
-pub struct Strip {
+pub(crate) struct Strip {
     /// Where the next object begins. Atomic for the sake of one instruction: where a signal handler
     /// that allocates comes in between and takes what was to be taken here, the state tells. (No
     /// more than that: C forbids such a handler, and one that uses up the strip gets past this.)
@@ -31,7 +31,7 @@ pub struct Strip {
 
 impl Strip {
     /// No strip.
-    pub const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Self {
             at: AtomicUsize::new(0),
             end: Cell::new(0),
@@ -56,7 +56,7 @@ impl Strip {
     /// # Safety
     /// The slot's states are there, and nobody else cuts from this strip.
     #[inline(always)]
-    pub unsafe fn cut(&self, class: usize) -> usize {
+    pub(crate) unsafe fn cut(&self, class: usize) -> usize {
         let size = class * ALIGN;
         loop {
             let p = self.at.load(Relaxed);
@@ -92,7 +92,7 @@ impl Strip {
 impl State {
     /// A strip with room for any class; none if the heap would have to grow for it while shorter
     /// spans are free that hold this class, of which a batch for the cache gathers more.
-    pub fn strip(&mut self, class: usize) -> Strip {
+    pub(crate) fn strip(&mut self, class: usize) -> Strip {
         loop {
             if self.longest(LONG).is_null() && !self.longest(class).is_null() {
                 return Strip::none();
@@ -157,7 +157,7 @@ impl State {
     }
 
     /// Takes back what is left of a strip of this arena.
-    pub fn take_back(&mut self, strip: Strip) {
+    pub(crate) fn take_back(&mut self, strip: Strip) {
         let Some(span) = strip.span() else { return };
         let r = records::of(strip.end.get() - ALIGN);
         // SAFETY: a strip's slot stays one as long as the strip has granules.

@@ -24,7 +24,7 @@ fn mark(c: Chunk, size: usize) -> (Option<&'static AtomicU64>, u64) {
 }
 
 /// The chunk in use `c` of `size` bytes has 16 that were not asked for.
-pub fn note(c: Chunk, size: usize) {
+pub(crate) fn note(c: Chunk, size: usize) {
     if let (Some(word), bit) = mark(c, size)
         && word.load(Relaxed) & bit == 0
     {
@@ -33,7 +33,7 @@ pub fn note(c: Chunk, size: usize) {
 }
 
 /// Whether it may have.
-pub fn is_noted(c: Chunk, size: usize) -> bool {
+pub(crate) fn is_noted(c: Chunk, size: usize) -> bool {
     let (word, bit) = mark(c, size);
     word.is_some_and(|word| word.load(Relaxed) & bit != 0)
 }

@@ -34,7 +34,7 @@ const LOOKS: usize = 16;
 
 /// One class's array, `[base, limit)`; the entries are `[base, top)`.
 #[repr(C)]
-pub struct Bin {
+pub(crate) struct Bin {
     /// Atomic for the sake of one instruction: a relaxed load, a sum and a relaxed store become
     /// one addition in memory, where an ordinary pointer stays in a register and is written back.
     top: AtomicPtr<Entry>,
@@ -127,7 +127,7 @@ fn bin_at(offset: usize) -> *const Bin {
 ///
 /// `otherwise` is the last thing done, so that the fast path needs no stack frame.
 #[inline(always)]
-pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+pub(crate) fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if n <= RUN_LIMIT {
         take_object(class::run_bin(n), n, otherwise)
     } else if n <= class::EXACT_LIMIT {
@@ -161,7 +161,7 @@ pub fn cut(n: usize) -> *mut u8 {
 /// A chunk for a request so small that [`take`] looked for an object, where runs do not serve it;
 /// null if they do, or the cache has none.
 #[inline(always)]
-pub fn take_as_chunk(n: usize) -> *mut u8 {
+pub(crate) fn take_as_chunk(n: usize) -> *mut u8 {
     if n > RUN_LIMIT || class::is_for_run(n) {
         return ptr::null_mut();
     }
@@ -256,14 +256,14 @@ pub fn no_object(_: usize) -> *mut u8 {
 /// Takes back the object at `p`, vetting it first; false if that needs the slow way, in which
 /// case nothing was changed.
 #[inline(always)]
-pub fn put(p: usize) -> bool {
+pub(crate) fn put(p: usize) -> bool {
     put_if(p, |_| true, |_| true)
 }
 
 /// As [`put`], and only if a plain request for `n` bytes has the class of what is at `p`: of an
 /// object that was asked for otherwise the slow way knows whether its size is right.
 #[inline(always)]
-pub fn put_sized(p: usize, n: usize) -> bool {
+pub(crate) fn put_sized(p: usize, n: usize) -> bool {
     put_if(
         p,
         |offset| n <= RUN_LIMIT && offset == class::run_bin(n),

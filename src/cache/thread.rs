@@ -50,7 +50,7 @@ static BYPASS: AtomicBool = AtomicBool::new(false);
 static PARK: [AtomicPtr<Cache>; PARKED] = [const { AtomicPtr::new(ptr::null_mut()) }; PARKED];
 
 /// Makes the key whose destructor hands a thread's cache over. Once.
-pub fn init() {
+pub(crate) fn init() {
     let mut key = 0;
     // SAFETY: `finish` takes what `pthread_setspecific` was given, and is never unloaded
     // (`os::stay`).
@@ -60,13 +60,13 @@ pub fn init() {
 }
 
 /// Threads that have a cache.
-pub fn count() -> usize {
+pub(crate) fn count() -> usize {
     THREADS.load(Relaxed)
 }
 
 /// From now on all threads do without: this one and those that have no cache yet at once, the
 /// others from the next time that their cache has to ask an arena.
-pub fn bypass() {
+pub(crate) fn bypass() {
     BYPASS.store(true, Relaxed);
     leave();
 }
@@ -107,14 +107,14 @@ fn recount_after(forks: usize) {
 }
 
 /// This thread's cache, if it has one.
-pub fn existing() -> Option<*mut Cache> {
+pub(crate) fn existing() -> Option<*mut Cache> {
     let at = tls::get();
     let none = at == statics::empty() || at == statics::finished();
     (!none).then(|| ptr::with_exposed_provenance_mut(at))
 }
 
 /// This thread's cache, made if need be; `None` when the thread must do without.
-pub fn current() -> Option<*mut Cache> {
+pub(crate) fn current() -> Option<*mut Cache> {
     if tls::get() != statics::empty() {
         if BYPASS.load(Relaxed) {
             leave();
@@ -163,7 +163,7 @@ fn create() -> Option<*mut Cache> {
 }
 
 /// The arena this thread allocates from.
-pub fn arena() -> &'static Arena {
+pub(crate) fn arena() -> &'static Arena {
     // SAFETY: a cache's arena is set before it is published, and arenas live forever.
     existing().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
 }
@@ -264,7 +264,7 @@ pub fn flush() {
 }
 
 /// After `fork` one thread is left.
-pub fn only_thread() {
+pub(crate) fn only_thread() {
     FORKS.fetch_add(1, AcqRel);
     recount();
 }

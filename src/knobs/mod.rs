@@ -34,7 +34,7 @@ const CHECK_HEADERS: u32 = 3;
 
 /// The settings of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Knobs {
+pub(crate) struct Knobs {
     /// Requests of at least this many bytes get a mapping of their own. Set by hand it has no
     /// upper bound, as in glibc 2.36.
     pub mmap_threshold: usize,
@@ -82,7 +82,7 @@ pub struct Knobs {
 
 impl Knobs {
     /// What holds when nobody sets anything.
-    pub const DEFAULT: Self = Self {
+    pub(crate) const DEFAULT: Self = Self {
         mmap_threshold: 128 * 1024,
         mmap_threshold_fixed: false,
         trim_threshold: 128 * 1024,
@@ -117,7 +117,7 @@ impl Knobs {
     /// # Safety
     /// `environ` is null, or an array of pointers to C strings that ends with null, none of
     /// which changes during the call.
-    pub unsafe fn from_environment(environ: *const *const c_char, secure: bool) -> Self {
+    pub(crate) unsafe fn from_environment(environ: *const *const c_char, secure: bool) -> Self {
         let mut reading = Reading::new();
         if secure || environ.is_null() {
             return reading.knobs;
@@ -138,7 +138,7 @@ impl Knobs {
     }
 
     /// `mallopt`: 1 if the value was taken or the parameter is unknown, 0 if out of range.
-    pub fn set_option(&mut self, parameter: c_int, value: c_int) -> c_int {
+    pub(crate) fn set_option(&mut self, parameter: c_int, value: c_int) -> c_int {
         // The sign is kept as C does when it turns an int into a size_t: -1 is "without limit".
         let wide = i64::from(value) as u64;
         let taken = match parameter {

@@ -15,9 +15,9 @@ use crate::{fatal, os, settings};
 use core::ptr;
 use registry::{Mapping, any_stuck, forgo, with};
 
-pub mod registry;
+pub(crate) mod registry;
 
-pub use registry::{LOCK, Totals};
+pub(crate) use registry::{LOCK, Totals};
 
 /// Whether a mapping may be one more than `M_MMAP_MAX`. That is a preference of the heap and no ban:
 /// what no heap can hold is mapped all the same, as in glibc.
@@ -80,7 +80,7 @@ pub fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> Option<
 }
 
 /// Unmaps what lies outside `[base, end)`; what the kernel refuses simply stays part of it.
-pub fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
+pub(crate) fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
     let mut out = m;
     // SAFETY: pages of a mapping nobody knows yet.
     unsafe {
@@ -96,7 +96,7 @@ pub fn cut(m: Mapping, base: usize, end: usize) -> Mapping {
 }
 
 /// Payload bytes of a mapped chunk, in check mode those asked for; `None` if `p` is none.
-pub fn usable(p: usize) -> Option<usize> {
+pub(crate) fn usable(p: usize) -> Option<usize> {
     with(|r| {
         let i = r.find(p)?;
         // SAFETY: `find` names a place of the table.
@@ -111,13 +111,13 @@ pub fn usable(p: usize) -> Option<usize> {
 }
 
 /// Whether a mapped chunk is longer than it was asked to become.
-pub fn is_loose(p: usize) -> bool {
+pub(crate) fn is_loose(p: usize) -> bool {
     // SAFETY: `find` names a place of the table.
     with(|r| r.find(p).is_some_and(|i| unsafe { (*r.place(i)).loose }))
 }
 
 /// Whether an address lies in a mapped chunk, anywhere. Slow: for last words only.
-pub fn covers(p: usize) -> bool {
+pub(crate) fn covers(p: usize) -> bool {
     with(|r| {
         (0..r.places).any(|i| {
             // SAFETY: a place of the table.
@@ -137,7 +137,7 @@ pub fn vet(p: usize) {
 }
 
 /// Takes a chunk out of the registry, which keeps its place.
-pub fn claim(p: usize) -> Option<Mapping> {
+pub(crate) fn claim(p: usize) -> Option<Mapping> {
     with(|r| {
         let i = r.find(p)?;
         // SAFETY: `find` names a place of the table.
@@ -152,7 +152,7 @@ pub fn claim(p: usize) -> Option<Mapping> {
 }
 
 /// Unmaps what nobody can find; where the kernel refuses, it is stuck, and `clear` makes it zero.
-pub fn give_back(m: Mapping, clear: impl FnOnce()) {
+pub(crate) fn give_back(m: Mapping, clear: impl FnOnce()) {
     // SAFETY: nobody else can find it.
     if unsafe { os::unmap(m.base, m.len) } {
         forgo();
@@ -182,7 +182,7 @@ fn unstick() -> bool {
 }
 
 /// Offers the stuck mappings to the kernel until it refuses one; whether any was taken.
-pub fn trim() -> bool {
+pub(crate) fn trim() -> bool {
     let mut any = false;
     while unstick() {
         any = true;
@@ -191,7 +191,7 @@ pub fn trim() -> bool {
 }
 
 /// Frees a mapped chunk; false if `p` is none.
-pub fn free(p: usize) -> bool {
+pub(crate) fn free(p: usize) -> bool {
     let Some(m) = claim(p) else {
         return false;
     };
@@ -283,6 +283,6 @@ pub fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Resized {
 }
 
 /// What is mapped.
-pub fn totals() -> Totals {
+pub(crate) fn totals() -> Totals {
     with(|r| r.totals)
 }

@@ -42,7 +42,7 @@ pub(crate) struct Mapping {
 
 impl Mapping {
     /// A mapping that holds no payload yet.
-    pub const fn empty(base: usize, len: usize) -> Self {
+    pub(crate) const fn empty(base: usize, len: usize) -> Self {
         Self {
             p: 0,
             base,
@@ -55,7 +55,7 @@ impl Mapping {
     }
 
     /// Bytes that hold memory: all but guard pages.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         if self.last == 0 {
             self.len
         } else {
@@ -65,7 +65,7 @@ impl Mapping {
 }
 
 /// The first byte that may be written, below a payload.
-pub fn first(p: usize) -> usize {
+pub(crate) fn first(p: usize) -> usize {
     (p - ALIGN) & !(os::page() - 1)
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Registry {
 
 /// What is mapped, now and at most.
 #[derive(Clone, Copy, Default)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Chunks.
     pub chunks: usize,
     /// Bytes, whole pages.
@@ -105,7 +105,7 @@ struct Shared(UnsafeCell<Registry>);
 unsafe impl Sync for Shared {}
 
 /// Guards the registry. Taken after any arena's lock, before side memory's.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 static REGISTRY: Shared = Shared(UnsafeCell::new(Registry {
     table: 0,
     places: 0,
@@ -138,7 +138,7 @@ pub(crate) fn any_stuck() -> bool {
 
 impl Registry {
     /// A place of the table, counted modulo their number.
-    pub fn place(&self, i: usize) -> *mut Mapping {
+    pub(crate) fn place(&self, i: usize) -> *mut Mapping {
         ptr::with_exposed_provenance_mut::<Mapping>(self.table).wrapping_add(i & (self.places - 1))
     }
     /// Where the search for `p` begins.
@@ -152,7 +152,7 @@ impl Registry {
         x >> (usize::BITS - self.places.trailing_zeros())
     }
     /// The place of the mapping whose payload is `p`.
-    pub fn find(&self, p: usize) -> Option<usize> {
+    pub(crate) fn find(&self, p: usize) -> Option<usize> {
         if self.places == 0 || p == 0 {
             return None;
         }
@@ -167,7 +167,7 @@ impl Registry {
         }
     }
     /// Makes sure of a place for a mapping to come, and keeps it.
-    pub fn keep(&mut self) -> bool {
+    pub(crate) fn keep(&mut self) -> bool {
         let room = self.widen();
         KEPT.fetch_add(usize::from(room), Relaxed);
         room
@@ -198,7 +198,7 @@ impl Registry {
         true
     }
     /// Enters a mapping into the place kept for it.
-    pub fn insert(&mut self, m: Mapping) {
+    pub(crate) fn insert(&mut self, m: Mapping) {
         self.put(m);
         STUCK.fetch_add(usize::from(m.stuck), Relaxed);
         KEPT.fetch_sub(1, Relaxed);
@@ -214,7 +214,7 @@ impl Registry {
         self.used += 1;
     }
     /// Takes a mapping out, and keeps its place.
-    pub fn take(&mut self, at: usize) -> Mapping {
+    pub(crate) fn take(&mut self, at: usize) -> Mapping {
         let m = self.remove(at);
         STUCK.fetch_sub(usize::from(m.stuck), Relaxed);
         KEPT.fetch_add(1, Relaxed);
@@ -245,7 +245,7 @@ impl Registry {
         out
     }
     /// Counts a mapping that holds a chunk.
-    pub fn count(&mut self, m: &Mapping) {
+    pub(crate) fn count(&mut self, m: &Mapping) {
         let t = &mut self.totals;
         t.chunks += 1;
         t.bytes += m.bytes();
@@ -253,13 +253,13 @@ impl Registry {
         t.max_bytes = t.max_bytes.max(t.bytes);
     }
     /// Counts it no more.
-    pub fn uncount(&mut self, m: &Mapping) {
+    pub(crate) fn uncount(&mut self, m: &Mapping) {
         self.totals.chunks -= 1;
         self.totals.bytes -= m.bytes();
     }
     /// Takes out a mapping that the kernel would not take back: one of exactly this length, since
     /// a sized free compares what was asked for with what there is, or any. Its place is kept.
-    pub fn unstick(&mut self, len: Option<usize>) -> Option<Mapping> {
+    pub(crate) fn unstick(&mut self, len: Option<usize>) -> Option<Mapping> {
         if !any_stuck() {
             return None;
         }

@@ -26,7 +26,7 @@ cfg_if::cfg_if! {
     if #[cfg(target_arch = "x86_64")] {
         /// Bytes of a page: the architecture has one size, huge pages aside.
         #[inline(always)]
-        pub const fn page() -> usize {
+        pub(crate) const fn page() -> usize {
             4096
         }
     } else {
@@ -35,7 +35,7 @@ cfg_if::cfg_if! {
 
         /// Bytes of a page, which the kernel chooses.
         #[inline]
-        pub fn page() -> usize {
+        pub(crate) fn page() -> usize {
             match PAGE.load(Relaxed) {
                 0 => ask_page(),
                 page => page,
@@ -119,7 +119,7 @@ unsafe fn advise(at: usize, len: usize, advice: i32) -> bool {
 }
 
 /// Maps `len` bytes (whole pages, not 0), readable and writable, or only reserved.
-pub fn map(len: usize, committed: bool) -> Option<usize> {
+pub(crate) fn map(len: usize, committed: bool) -> Option<usize> {
     if refused() {
         return None;
     }
@@ -164,7 +164,7 @@ pub unsafe fn unmap(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages inside one of Cairn's reservations.
-pub unsafe fn commit(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn commit(at: usize, len: usize) -> bool {
     // SAFETY: the caller's.
     unsafe { protect(at, len, libc::PROT_READ | libc::PROT_WRITE) }
 }
@@ -174,7 +174,7 @@ pub unsafe fn commit(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own mappings whose contents nothing needs.
-pub unsafe fn seal(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn seal(at: usize, len: usize) -> bool {
     // Not by a mapping in their place: where that fails the addresses may be somebody else's.
     // SAFETY: the caller's.
     unsafe { purge(at, len) && protect(at, len, libc::PROT_NONE) }
@@ -184,7 +184,7 @@ pub unsafe fn seal(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's memory whose contents nothing needs.
-pub unsafe fn purge(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn purge(at: usize, len: usize) -> bool {
     // SAFETY: the caller's.
     unsafe { advise(at, len, libc::MADV_DONTNEED) }
 }
@@ -194,7 +194,7 @@ pub unsafe fn purge(at: usize, len: usize) -> bool {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's memory.
-pub unsafe fn advise_huge(at: usize, len: usize, on: bool) {
+pub(crate) unsafe fn advise_huge(at: usize, len: usize, on: bool) {
     let advice = if on {
         libc::MADV_HUGEPAGE
     } else {
@@ -208,7 +208,7 @@ pub unsafe fn advise_huge(at: usize, len: usize, on: bool) {
 ///
 /// # Safety
 /// `[at, at + old)` is one of Cairn's mappings, and the caller owns it.
-pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
+pub(crate) unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
     if refused() {
         return None;
     }
@@ -227,7 +227,7 @@ pub unsafe fn remap(at: usize, old: usize, new: usize) -> Option<usize> {
 ///
 /// libc's own `sbrk` is used, not the system call: a program that moves the break too goes
 /// through libc, and libc remembers where it believes the break to be.
-pub fn sbrk(delta: isize) -> Option<usize> {
+pub(crate) fn sbrk(delta: isize) -> Option<usize> {
     if delta != 0 && refused() {
         return None;
     }
@@ -238,7 +238,7 @@ pub fn sbrk(delta: isize) -> Option<usize> {
 }
 
 /// Fills `out` with secret bytes: `getrandom`, else what the kernel left at `AT_RANDOM`.
-pub fn secret(out: &mut [u64; 2]) {
+pub(crate) fn secret(out: &mut [u64; 2]) {
     let p = out.as_mut_ptr();
     // SAFETY: `out` is 16 writable bytes.
     let got = unsafe { libc::syscall(libc::SYS_getrandom, p, 16usize, libc::GRND_NONBLOCK) };
@@ -265,7 +265,7 @@ pub fn secret(out: &mut [u64; 2]) {
 
 /// Milliseconds since some fixed time, as exact as the kernel's tick: a few nanoseconds, and no
 /// system call, where the kernel offers it so.
-pub fn now() -> usize {
+pub(crate) fn now() -> usize {
     let mut t = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -341,14 +341,14 @@ fn futex(word: &AtomicUsize, what: i32, value: u32) -> Result<c_long, i32> {
 
 /// `errno` of this thread.
 #[inline]
-pub fn errno() -> i32 {
+pub(crate) fn errno() -> i32 {
     // SAFETY: libc returns this thread's own slot.
     unsafe { *libc::__errno_location() }
 }
 
 /// Sets `errno` of this thread.
 #[inline]
-pub fn set_errno(value: i32) {
+pub(crate) fn set_errno(value: i32) {
     // SAFETY: libc returns this thread's own slot.
     unsafe { *libc::__errno_location() = value }
 }

@@ -27,51 +27,51 @@ pub fn lets_nobody_sleep() -> bool {
 }
 
 /// This thread's main arena uses the break from now on, as where Cairn is the process's malloc.
-pub fn lend_break() {
+pub(crate) fn lend_break() {
     LENT.set(true);
 }
 
 /// Asked before the break is moved.
-pub fn break_is_lent() -> bool {
+pub(crate) fn break_is_lent() -> bool {
     LENT.get()
 }
 
 /// Refuses the call that comes after `n` more have passed.
-pub fn refuse_after(n: u64) {
+pub(crate) fn refuse_after(n: u64) {
     LEFT.set(Some(n));
     ONWARD.set(false);
     REFUSED.set(0);
 }
 
 /// Refuses the call that comes after `n` more have passed, and all that come after it.
-pub fn refuse_from(n: u64) {
+pub(crate) fn refuse_from(n: u64) {
     refuse_after(n);
     ONWARD.set(true);
 }
 
 /// Refuses every call from now on, or lets all pass again.
-pub fn refuse_all(on: bool) {
+pub(crate) fn refuse_all(on: bool) {
     ALWAYS.set(on);
     LEFT.set(None);
 }
 
 /// How many calls were refused since the last order.
-pub fn refused() -> u64 {
+pub(crate) fn refused() -> u64 {
     REFUSED.get()
 }
 
 /// Told by each primitive that maps or unmaps.
-pub fn count(now: usize, before: usize) {
+pub(crate) fn count(now: usize, before: usize) {
     MAPPED.fetch_add(now.wrapping_sub(before), Relaxed);
 }
 
 /// Bytes that Cairn has mapped in this process, the break left out.
-pub fn mapped() -> usize {
+pub(crate) fn mapped() -> usize {
     MAPPED.load(Relaxed)
 }
 
 /// Asked by each primitive.
-pub fn refuses() -> bool {
+pub(crate) fn refuses() -> bool {
     let now = ALWAYS.get()
         || match LEFT.get() {
             Some(0) => {

@@ -15,7 +15,7 @@ use core::ptr;
 ///
 /// As in the fast path, the slower way is the last thing done, so that a cut needs no frame.
 #[inline(never)]
-pub fn slow(n: usize) -> *mut u8 {
+pub(crate) fn slow(n: usize) -> *mut u8 {
     let p = cache::cut(n);
     if p.is_null() { slower(n) } else { p }
 }
@@ -181,7 +181,7 @@ unsafe fn clear(p: *mut u8, n: usize) {
 }
 
 /// Memory for `n` bytes, all zero, or null.
-pub fn zeroed(n: usize) -> *mut u8 {
+pub(crate) fn zeroed(n: usize) -> *mut u8 {
     if n <= CACHE_LIMIT && settings::perturb() == 0 {
         let p = super::allocate(n);
         if !p.is_null() {
@@ -207,7 +207,7 @@ pub fn zeroed(n: usize) -> *mut u8 {
 }
 
 /// Memory for `n` bytes at a multiple of `align`, a power of two; null when there is none.
-pub fn aligned(align: usize, n: usize) -> *mut u8 {
+pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
     if align <= ALIGN {
         return super::allocate(n);
     }

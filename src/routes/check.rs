@@ -51,7 +51,7 @@ fn inspect_all() {
 }
 
 /// Before `malloc_trim`: nothing waits any longer.
-pub fn before_trim() {
+pub(crate) fn before_trim() {
     if settings::check() >= WALK {
         inspect_all();
     }
@@ -60,7 +60,7 @@ pub fn before_trim() {
 
 /// At the process's end: the last chance to see what was written. Not from a signal handler that
 /// interrupted the allocator and ends the process: what it interrupted is half done.
-pub fn at_exit() {
+pub(crate) fn at_exit() {
     if start::route() == Route::Checked && settings::check() >= WALK && !fork::holds_any() {
         if looks::is_young_child() {
             looks::at_own();

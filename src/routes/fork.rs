@@ -38,7 +38,7 @@ fn others() -> impl Iterator<Item = &'static Lock> {
 }
 
 /// Whether this thread holds any lock of Cairn's: then a signal handler runs that interrupted it.
-pub fn holds_any() -> bool {
+pub(crate) fn holds_any() -> bool {
     start::LOCK.is_mine() || others().any(Lock::is_mine)
 }
 

@@ -46,7 +46,7 @@ fn slower(p: usize) {
 /// `errno`.
 #[cold]
 #[inline(never)]
-pub fn sized(p: usize, n: usize, align: usize) {
+pub(crate) fn sized(p: usize, n: usize, align: usize) {
     if p != 0 {
         // The look may wait for a lock.
         let errno = os::errno();
@@ -69,7 +69,7 @@ pub fn hinted(p: usize, n: usize, align: usize) {
 }
 
 /// Ends the process when an object of `n` bytes at this alignment cannot be what is at `p`.
-pub fn check_size(p: usize, n: usize, align: usize) {
+pub(crate) fn check_size(p: usize, n: usize, align: usize) {
     match vet::look(p) {
         Found::Bad(why) => refuse(why, p),
         what if realloc::fits(what, align, n) => {}

@@ -3,15 +3,15 @@
 //! The fast paths ask the thread cache and end there. The slow ones, in the files below, are the
 //! only place that knows caches, arenas and mapped chunks at once.
 
-pub mod alloc;
-pub mod check;
-pub mod fork;
-pub mod free;
-pub mod realloc;
-pub mod start;
+pub(crate) mod alloc;
+pub(crate) mod check;
+pub(crate) mod fork;
+pub(crate) mod free;
+pub(crate) mod realloc;
+pub(crate) mod start;
 #[cfg(test)]
 mod tests;
-pub mod trim;
+pub(crate) mod trim;
 
 use crate::vet::{self, Found, Why};
 use crate::watch::{checked, guarded};
@@ -19,13 +19,13 @@ use crate::{cache, class, settings};
 
 /// Memory for `n` bytes, or null. `errno` is the caller's business.
 #[inline(always)]
-pub fn allocate(n: usize) -> *mut u8 {
+pub(crate) fn allocate(n: usize) -> *mut u8 {
     cache::take(n, alloc::slow)
 }
 
 /// Gives `p` back; null is fine, anything that is not a live object of Cairn's ends the process.
 #[inline(always)]
-pub fn release(p: *mut u8) {
+pub(crate) fn release(p: *mut u8) {
     if !cache::put(p.addr()) {
         free::slow(p.expose_provenance());
     }
@@ -34,14 +34,14 @@ pub fn release(p: *mut u8) {
 /// As [`release`], for what the caller says to be `n` bytes at a multiple of `align`; if it cannot
 /// be, the process ends.
 #[inline(always)]
-pub fn release_sized(p: *mut u8, n: usize, align: usize) {
+pub(crate) fn release_sized(p: *mut u8, n: usize, align: usize) {
     if !cache::put_sized(p.addr(), n) {
         free::sized(p.expose_provenance(), n, align);
     }
 }
 
 /// Payload bytes that may be written.
-pub fn usable(p: usize) -> Result<usize, Why> {
+pub(crate) fn usable(p: usize) -> Result<usize, Why> {
     match vet::look(p) {
         Found::Chunk(c, size) if settings::check() != 0 => Ok(checked::asked(c, size)),
         Found::Mapped(n) if settings::check() != 0 => {

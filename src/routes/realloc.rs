@@ -13,7 +13,7 @@ use crate::{class, fatal, os, region, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
-pub fn resize(p: *mut u8, n: usize) -> *mut u8 {
+pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return watch::resize::resize(p, ALIGN, n);
     }
@@ -124,7 +124,7 @@ fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
 
 /// As [`resize`] at a multiple of `align`, a power of two above 16: always by copying, since
 /// neither a cut nor a move by pages keeps an alignment.
-pub fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+pub(crate) fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return watch::resize::resize(p, align, n);
     }

@@ -25,7 +25,7 @@ struct Shared(UnsafeCell<MaybeUninit<Knobs>>);
 unsafe impl Sync for Shared {}
 
 /// Guards the start and the knobs; outside all other locks.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 /// All zero before the start. (No static of Cairn's begins with anything else: what does is a
 /// page of the library's file that each process copies, and a mapping.)
 static KNOBS: Shared = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
@@ -37,7 +37,7 @@ const CHECKED: u8 = 2;
 
 /// Which way the slow paths of this process go, from its start to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Route {
+pub(crate) enum Route {
     /// Caches and runs.
     Plain,
     /// Check mode: trailers, guards, the quarantine (`watch`).
@@ -46,7 +46,7 @@ pub enum Route {
 
 /// Sets everything up, once; cheap afterwards.
 #[inline]
-pub fn ensure() {
+pub(crate) fn ensure() {
     if STAGE.load(Acquire) == NOT_YET {
         begin();
     }
@@ -54,7 +54,7 @@ pub fn ensure() {
 
 /// As [`ensure`], at the same cost while check mode is off; which way it is.
 #[inline]
-pub fn route() -> Route {
+pub(crate) fn route() -> Route {
     if STAGE.load(Acquire) == PLAIN {
         Route::Plain
     } else {
@@ -76,7 +76,7 @@ fn route_at_last() -> Route {
 /// As [`ensure`], where most likely it was not.
 #[cold]
 #[inline(never)]
-pub fn begin() {
+pub(crate) fn begin() {
     // C promises that `errno` is 0 when `main` begins; what is asked here may well be refused.
     let errno = os::errno();
     {
@@ -129,7 +129,7 @@ fn put_in_force(k: &Knobs) {
 }
 
 /// `mallopt`: changes one knob of the running process.
-pub fn set_option(parameter: c_int, value: c_int) -> c_int {
+pub(crate) fn set_option(parameter: c_int, value: c_int) -> c_int {
     ensure();
     let _held = LOCK.acquire();
     // SAFETY: the lock is held, and the start has written them.
@@ -148,7 +148,7 @@ pub fn set_option(parameter: c_int, value: c_int) -> c_int {
 }
 
 /// Whether the process asked for the line at its exit.
-pub fn verbose() -> bool {
+pub(crate) fn verbose() -> bool {
     let _held = LOCK.acquire();
     // SAFETY: the lock is held; zeros are knobs too, numbers and what is false.
     unsafe { (*KNOBS.0.get()).assume_init_ref() }.verbose

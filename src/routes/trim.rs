@@ -4,7 +4,7 @@ use super::check;
 use crate::{arenas, cache, mapped};
 
 /// Gives back everything free; this thread's cache first. Whether anything went to the system.
-pub fn trim(pad: usize) -> bool {
+pub(crate) fn trim(pad: usize) -> bool {
     check::before_trim();
     cache::thread::flush();
     arenas::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)

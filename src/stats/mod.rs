@@ -1,7 +1,7 @@
 //! The figures of the whole heap, for `mallinfo`, `malloc_info`, `malloc_stats` and the exit line.
 //! They are taken under each arena's lock and written after it was let go.
 
-pub mod text;
+pub(crate) mod text;
 
 use crate::arena::bins::BINS;
 use crate::arena::{Arena, State};
@@ -132,7 +132,7 @@ pub fn mallinfo2() -> libc::mallinfo2 {
 ///
 /// # Safety
 /// `stream` is an open stream.
-pub unsafe fn write_info(stream: *mut libc::FILE) {
+pub(crate) unsafe fn write_info(stream: *mut libc::FILE) {
     let mut sink = |text: &[u8]| {
         // SAFETY: the caller's; no lock is held, since stdio may allocate.
         unsafe { libc::fwrite(text.as_ptr().cast(), 1, text.len(), stream) };
@@ -153,7 +153,7 @@ pub unsafe fn write_info(stream: *mut libc::FILE) {
 }
 
 /// `malloc_stats`.
-pub fn print_stats() {
+pub(crate) fn print_stats() {
     let mut sink = |text: &[u8]| fatal::write_all(2, text);
     let mut writer = StatsWriter::new(&mut sink);
     for arena in arenas::all() {
@@ -163,7 +163,7 @@ pub fn print_stats() {
 }
 
 /// The line of `CAIRN_VERBOSE`; in the statistics build one more.
-pub fn print_verbose() {
+pub(crate) fn print_verbose() {
     #[cfg(feature = "stats")]
     {
         let taken = crate::sync::locks_taken();

@@ -38,7 +38,7 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// How often any lock was taken since the start, by all threads.
 #[cfg(feature = "stats")]
-pub fn taken() -> usize {
+pub(crate) fn taken() -> usize {
     TAKEN.load(Relaxed)
 }
 
@@ -73,14 +73,14 @@ pub struct Lock {
 const WITHIN: usize = 1 << (usize::BITS - 1);
 
 /// Proof that the lock is held; gives it back when dropped, to the fork if that took it.
-pub struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     lock: &'a Lock,
     within: bool,
 }
 
 impl Lock {
     /// A free lock.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             owner: AtomicUsize::new(0),
             fork: AtomicUsize::new(0),
@@ -89,7 +89,7 @@ impl Lock {
 
     /// Waits for the lock.
     #[inline]
-    pub fn acquire(&self) -> Guard<'_> {
+    pub(crate) fn acquire(&self) -> Guard<'_> {
         let within = !self.try_take() && self.wait();
         Guard { lock: self, within }
     }
@@ -107,7 +107,7 @@ impl Lock {
     /// Takes the lock without a guard, as `fork`'s handlers must, which know that they do not
     /// have it.
     #[inline]
-    pub fn take(&self) {
+    pub(crate) fn take(&self) {
         if !self.try_take() {
             self.wait();
         }
@@ -213,12 +213,12 @@ impl Lock {
     }
 
     /// The depth of the fork that took it, 0 for none.
-    pub fn fork_depth(&self) -> usize {
+    pub(crate) fn fork_depth(&self) -> usize {
         self.fork.load(Relaxed) & !WITHIN
     }
 
     /// Notes that a fork took it, or, with 0, that it is about to be given back. The lock is held.
-    pub fn set_fork_depth(&self, depth: usize) {
+    pub(crate) fn set_fork_depth(&self, depth: usize) {
         self.fork.store(depth, Relaxed);
     }
 

@@ -1,8 +1,8 @@
 //! Locks that know their owner, and the one thread-local word.
 
 mod lock;
-pub mod tls;
+pub(crate) mod tls;
 
 #[cfg(feature = "stats")]
-pub use lock::taken as locks_taken;
-pub use lock::{Guard, Lock};
+pub(crate) use lock::taken as locks_taken;
+pub(crate) use lock::{Guard, Lock};

@@ -118,7 +118,7 @@ cfg_if::cfg_if! {
     } else if #[cfg(target_arch = "x86_64")] {
         /// The word.
         #[inline(always)]
-        pub fn get() -> usize {
+        pub(crate) fn get() -> usize {
             let value: usize;
             // SAFETY: reads this thread's own word; the offset comes from the linker.
             unsafe {
@@ -134,7 +134,7 @@ cfg_if::cfg_if! {
 
         /// Sets the word.
         #[inline]
-        pub fn set(value: usize) {
+        pub(crate) fn set(value: usize) {
             // SAFETY: writes this thread's own word.
             unsafe {
                 asm!(
@@ -148,7 +148,7 @@ cfg_if::cfg_if! {
 
         /// The thread pointer: a name for this thread that costs one instruction.
         #[inline(always)]
-        pub fn thread() -> usize {
+        pub(crate) fn thread() -> usize {
             let value: usize;
             // SAFETY: the ABI keeps the thread pointer at fs:0.
             unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) value, options(nostack, preserves_flags, readonly)) };
@@ -157,7 +157,7 @@ cfg_if::cfg_if! {
     } else if #[cfg(target_arch = "aarch64")] {
         /// The word.
         #[inline(always)]
-        pub fn get() -> usize {
+        pub(crate) fn get() -> usize {
             let value: usize;
             // SAFETY: reads this thread's own word; the offset comes from the linker.
             unsafe {
@@ -175,7 +175,7 @@ cfg_if::cfg_if! {
 
         /// Sets the word.
         #[inline]
-        pub fn set(value: usize) {
+        pub(crate) fn set(value: usize) {
             // SAFETY: writes this thread's own word.
             unsafe {
                 asm!(
@@ -191,7 +191,7 @@ cfg_if::cfg_if! {
 
         /// The thread pointer.
         #[inline(always)]
-        pub fn thread() -> usize {
+        pub(crate) fn thread() -> usize {
             let value: usize;
             // SAFETY: the ABI keeps the thread pointer in tpidr_el0.
             unsafe { asm!("mrs {}, tpidr_el0", out(reg) value, options(nostack, preserves_flags, readonly)) };

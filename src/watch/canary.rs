@@ -34,7 +34,7 @@ const NOT_ZERO: u8 = 0xa5;
 static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 
 /// Sets the secret; once, before the first object exists.
-pub fn set_key(secret: [u64; 2]) {
+pub(crate) fn set_key(secret: [u64; 2]) {
     let [a, b] = &KEY;
     // The top bit keeps either factor of `hash` from ever being 0.
     a.store(secret[0] | 1 << 63, Relaxed);
@@ -133,7 +133,7 @@ fn word(p: usize, room: usize) -> *mut u64 {
 /// # Safety
 /// The object at `p` is the caller's, a multiple of 8 as `room` is, and has `room` bytes, at
 /// least [`LEAST`] more than `n`.
-pub unsafe fn write(p: usize, room: usize, n: usize) {
+pub(crate) unsafe fn write(p: usize, room: usize, n: usize) {
     // SAFETY: the caller's.
     unsafe {
         paint(p, p + n, p + room - WORD);

@@ -33,10 +33,10 @@ const ROOM: usize = 8;
 const AT_ONCE: usize = 64;
 
 /// The number of the invariant that every object in use has a whole trailer.
-pub const TRAILERS: u8 = 12;
+pub(crate) const TRAILERS: u8 = 12;
 
 /// Turns the mode on, before the first object exists.
-pub fn begin(k: &Knobs) {
+pub(crate) fn begin(k: &Knobs) {
     let mut secret = [0; 2];
     os::secret(&mut secret);
     canary::set_key(secret);
@@ -51,7 +51,7 @@ pub fn begin(k: &Knobs) {
 
 /// The last words for an object with a damaged trailer.
 #[cold]
-pub fn overflowed(p: usize) -> ! {
+pub(crate) fn overflowed(p: usize) -> ! {
     fatal::die("memory clobbered past end of allocated block", p)
 }
 
@@ -74,7 +74,7 @@ pub fn asked_near(c: Chunk, size: usize, n: usize) -> usize {
 /// Whether `p`, a live object, was asked for with `n` bytes. Without the mode nobody knows.
 #[cold]
 #[inline(never)]
-pub fn is_exactly(p: usize, n: usize) -> bool {
+pub(crate) fn is_exactly(p: usize, n: usize) -> bool {
     settings::check() != 0
         && match vet::look(p) {
             Found::Chunk(c, size) => asked(c, size) == n,
@@ -84,7 +84,7 @@ pub fn is_exactly(p: usize, n: usize) -> bool {
 }
 
 /// As `malloc`.
-pub fn allocate(n: usize) -> *mut u8 {
+pub(crate) fn allocate(n: usize) -> *mut u8 {
     aligned(ALIGN, n)
 }
 
@@ -212,7 +212,7 @@ pub fn sign(c: Chunk, n: usize) {
 }
 
 /// As `free`, for anything but null. Keeps `errno`.
-pub fn free(p: usize) {
+pub(crate) fn free(p: usize) {
     let errno = os::errno();
     match vet::look(p) {
         Found::Chunk(c, size) => chunk(c, size),

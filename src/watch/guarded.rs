@@ -112,7 +112,7 @@ fn inspect_between(m: &Mapping, from: usize, to: usize) {
 }
 
 /// A freed chunk's mapping, which nobody can find any more.
-pub struct Taken {
+pub(crate) struct Taken {
     /// First byte and length.
     pub base: usize,
     /// See `base`.
@@ -122,7 +122,7 @@ pub struct Taken {
 }
 
 /// Takes a chunk out of the registry, to be freed; `None` if `p` is none.
-pub fn take(p: usize) -> Option<Taken> {
+pub(crate) fn take(p: usize) -> Option<Taken> {
     let m = claim(p)?;
     inspect(&m);
     Some(Taken {
@@ -135,19 +135,19 @@ pub fn take(p: usize) -> Option<Taken> {
 
 impl Taken {
     /// Takes the memory and all access to it away; its addresses stay taken.
-    pub fn seal(&self) -> bool {
+    pub(crate) fn seal(&self) -> bool {
         // SAFETY: the chunk is freed, and nobody else can find it.
         unsafe { os::seal(self.base, self.len) }
     }
 
     /// Gives the mapping back as it is.
-    pub fn discard(self) {
+    pub(crate) fn discard(self) {
         discard(self.base, self.len, Some((self.first, self.last)));
     }
 }
 
 /// Gives a sealed mapping back.
-pub fn discard_sealed(base: usize, len: usize) {
+pub(crate) fn discard_sealed(base: usize, len: usize) {
     discard(base, len, None);
 }
 
@@ -297,7 +297,7 @@ pub fn look_at(p: usize) {
 }
 
 /// Looks at every chunk, and ends the process if one was written beyond its bounds.
-pub fn inspect_all() {
+pub(crate) fn inspect_all() {
     with(|r: &mut Registry| {
         for i in 0..r.places {
             // SAFETY: a place of the table, with the registry locked (I11).

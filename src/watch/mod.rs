@@ -20,7 +20,7 @@ pub const FREED: u8 = 2;
 pub const WALK: u8 = 3;
 
 /// glibc's `M_PERTURB`: new memory is filled with the byte's complement, freed memory with it.
-pub fn perturb(p: *mut u8, n: usize, byte: u8) {
+pub(crate) fn perturb(p: *mut u8, n: usize, byte: u8) {
     if settings::perturb() != 0 && !p.is_null() {
         // SAFETY: `n` bytes that the caller owns.
         unsafe { p.write_bytes(byte, n) };

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// One freed object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Held {
+pub(crate) struct Held {
     /// Payload.
     pub p: usize,
     /// First byte of what waits: the payload, or a mapping's first page.
@@ -46,7 +46,7 @@ struct Shared(UnsafeCell<Ring>);
 unsafe impl Sync for Shared {}
 
 /// Guards the ring. Nothing is called and no other lock is taken while it is held.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 static RING: Shared = Shared(UnsafeCell::new(Ring::new()));
 
 /// Objects that ever came. Written under the lock.
@@ -123,7 +123,7 @@ impl Ring {
 }
 
 /// Makes room for `places` objects of `most` bytes together; without memory for it, for none.
-pub fn open(places: usize, most: usize) {
+pub(crate) fn open(places: usize, most: usize) {
     let table = places
         .checked_mul(size_of::<Held>())
         .filter(|bytes| *bytes != 0)
@@ -146,12 +146,12 @@ pub fn hold(new: Held) -> Option<Held> {
 }
 
 /// The oldest object, while more bytes wait than may.
-pub fn surplus() -> Option<Held> {
+pub(crate) fn surplus() -> Option<Held> {
     with(|r| if r.bytes > r.most { r.pop() } else { None })
 }
 
 /// The oldest object.
-pub fn oldest() -> Option<Held> {
+pub(crate) fn oldest() -> Option<Held> {
     with(Ring::pop)
 }
 

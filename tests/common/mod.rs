@@ -4,6 +4,7 @@
 //! Each test binary compiles this file for itself and uses a part of it.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::expect_used,
     clippy::panic,
     reason = "shared by test binaries that each use a part; a test reports by panicking"

@@ -6,7 +6,7 @@ use libc::c_void;
 use std::vec::Vec;
 
 /// A live object, all of whose bytes asked for hold `fill`.
-pub struct Object {
+pub(super) struct Object {
     at: usize,
     asked: usize,
     fill: u8,
@@ -25,7 +25,7 @@ impl Object {
     }
 
     #[track_caller]
-    pub fn check(&self, n: usize) {
+    pub(super) fn check(&self, n: usize) {
         assert!(
             is_all(self.bytes(n), self.fill),
             "{n} of {} bytes at {:#x} changed",
@@ -43,7 +43,7 @@ fn is_all(bytes: &[u8], value: u8) -> bool {
 }
 
 /// What a scenario holds.
-pub struct Scene {
+pub(super) struct Scene {
     pub live: Vec<Object>,
     /// Nothing is refused: null is a failure.
     pub strict: bool,
@@ -51,7 +51,7 @@ pub struct Scene {
 
 impl Scene {
     #[track_caller]
-    pub fn hold(&mut self, p: *mut c_void, asked: usize, align: usize, plain: bool) -> bool {
+    pub(super) fn hold(&mut self, p: *mut c_void, asked: usize, align: usize, plain: bool) -> bool {
         if p.is_null() {
             assert!(!self.strict, "no memory for {asked} bytes at {align}");
             assert_eq!(os::errno(), libc::ENOMEM, "null says why");
@@ -72,14 +72,14 @@ impl Scene {
     }
 
     #[track_caller]
-    pub fn malloc(&mut self, n: usize) -> bool {
+    pub(super) fn malloc(&mut self, n: usize) -> bool {
         // SAFETY: no precondition.
         let p = unsafe { c::malloc(n) };
         self.hold(p, n, 16, true)
     }
 
     #[track_caller]
-    pub fn calloc(&mut self, n: usize) {
+    pub(super) fn calloc(&mut self, n: usize) {
         // SAFETY: no precondition.
         let p = unsafe { c::calloc(1, n) };
         if self.hold(p, 0, 16, false)
@@ -94,7 +94,7 @@ impl Scene {
     }
 
     #[track_caller]
-    pub fn memalign(&mut self, align: usize, n: usize) {
+    pub(super) fn memalign(&mut self, align: usize, n: usize) {
         // SAFETY: no precondition.
         let p = unsafe { c::memalign(align, n) };
         self.hold(p, n, align, false);
@@ -102,7 +102,7 @@ impl Scene {
 
     /// Resizes the object held last; on failure it is as it was.
     #[track_caller]
-    pub fn resize(&mut self, n: usize) {
+    pub(super) fn resize(&mut self, n: usize) {
         let Some(mut object) = self.live.pop() else {
             return;
         };
@@ -122,7 +122,7 @@ impl Scene {
     }
 
     #[track_caller]
-    pub fn free(&mut self, i: usize) {
+    pub(super) fn free(&mut self, i: usize) {
         if i >= self.live.len() {
             return; // what was refused is not there
         }
@@ -139,14 +139,14 @@ impl Scene {
     }
 
     #[track_caller]
-    pub fn free_every(&mut self, step: usize) {
+    pub(super) fn free_every(&mut self, step: usize) {
         for i in (0..self.live.len()).rev().step_by(step) {
             self.free(i);
         }
     }
 
     #[track_caller]
-    pub fn check(&self) {
+    pub(super) fn check(&self) {
         for object in &self.live {
             object.check(object.asked);
         }

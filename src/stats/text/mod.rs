@@ -7,14 +7,14 @@
 use crate::fatal::LineBuffer;
 
 /// Where text goes, piece by piece.
-pub type Sink<'a> = &'a mut dyn FnMut(&[u8]);
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// Bytes of the longest line, with every number at its longest.
 const LINE: usize = 192;
 
 /// Free chunks of one bin.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct SizeRow {
+pub(crate) struct SizeRow {
     /// Smallest size in the bin, bytes.
     pub from: usize,
     /// Largest size in the bin, bytes.
@@ -27,7 +27,7 @@ pub struct SizeRow {
 
 /// The figures of one arena at one moment.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct ArenaStats {
+pub(crate) struct ArenaStats {
     /// Chunks that wait in fastbins.
     pub fast_chunks: usize,
     /// Their bytes.
@@ -52,7 +52,7 @@ pub struct ArenaStats {
 
 /// The figures of the mapped chunks of a process.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct MappedStats {
+pub(crate) struct MappedStats {
     /// Mapped chunks.
     pub chunks: usize,
     /// Their bytes, whole pages.
@@ -65,7 +65,7 @@ pub struct MappedStats {
 
 /// Peak figures of a process, for the line at its exit.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Peaks {
+pub(crate) struct Peaks {
     /// Most bytes had from the system by arenas.
     pub arena_bytes: usize,
     /// Most bytes in mapped chunks.
@@ -99,7 +99,7 @@ fn write_line(sink: Sink<'_>, pieces: &[Piece]) {
 }
 
 /// `malloc_info`'s XML, in glibc's schema: `new`, `heap` for each arena, `finish`.
-pub struct InfoWriter<'a> {
+pub(crate) struct InfoWriter<'a> {
     sink: Sink<'a>,
     heaps: usize,
     sum: ArenaStats,
@@ -107,7 +107,7 @@ pub struct InfoWriter<'a> {
 
 impl<'a> InfoWriter<'a> {
     /// Opens the document.
-    pub fn new(sink: Sink<'a>) -> Self {
+    pub(crate) fn new(sink: Sink<'a>) -> Self {
         write_line(sink, &[Text("<malloc version=\"1\">")]);
         Self {
             sink,
@@ -118,7 +118,7 @@ impl<'a> InfoWriter<'a> {
 
     /// One arena; its rows by rising size, those without chunks are left out.
     #[inline(never)]
-    pub fn heap(&mut self, arena: &ArenaStats, sizes: &[SizeRow]) {
+    pub(crate) fn heap(&mut self, arena: &ArenaStats, sizes: &[SizeRow]) {
         write_line(
             self.sink,
             &[Text("<heap nr=\""), Number(self.heaps), Text("\">")],
@@ -153,7 +153,7 @@ impl<'a> InfoWriter<'a> {
 
     /// The sums of all arenas, the mapped chunks, and the end of the document.
     #[inline(never)]
-    pub fn finish(mut self, mapped: &MappedStats) {
+    pub(crate) fn finish(mut self, mapped: &MappedStats) {
         let sum = self.sum;
         self.free(&sum);
         self.total("mmap", mapped.chunks, mapped.bytes);
@@ -225,7 +225,7 @@ fn add(sum: &mut ArenaStats, arena: &ArenaStats) {
 /// `malloc_stats`'s text, in glibc's layout: `new`, `arena` for each, `finish`.
 ///
 /// The numbers are whole where glibc cuts them to 32 bits.
-pub struct StatsWriter<'a> {
+pub(crate) struct StatsWriter<'a> {
     sink: Sink<'a>,
     arenas: usize,
     system: usize,
@@ -234,7 +234,7 @@ pub struct StatsWriter<'a> {
 
 impl<'a> StatsWriter<'a> {
     /// Writes nothing yet.
-    pub fn new(sink: Sink<'a>) -> Self {
+    pub(crate) fn new(sink: Sink<'a>) -> Self {
         Self {
             sink,
             arenas: 0,
@@ -245,7 +245,7 @@ impl<'a> StatsWriter<'a> {
 
     /// One arena.
     #[inline(never)]
-    pub fn arena(&mut self, arena: &ArenaStats) {
+    pub(crate) fn arena(&mut self, arena: &ArenaStats) {
         write_line(self.sink, &[Text("Arena "), Number(self.arenas), Text(":")]);
         self.bytes(arena.system_bytes, arena.in_use_bytes);
         self.arenas += 1;
@@ -255,7 +255,7 @@ impl<'a> StatsWriter<'a> {
 
     /// The sums, and the most that was ever mapped.
     #[inline(never)]
-    pub fn finish(mut self, mapped: &MappedStats) {
+    pub(crate) fn finish(mut self, mapped: &MappedStats) {
         write_line(self.sink, &[Text("Total (incl. mmap):")]);
         self.bytes(
             self.system.wrapping_add(mapped.bytes),
@@ -279,7 +279,7 @@ impl<'a> StatsWriter<'a> {
 
 /// The line with which `CAIRN_VERBOSE` shows that Cairn served the process `pid`.
 #[inline(never)]
-pub fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
+pub(crate) fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
     write_line(
         sink,
         &[
@@ -306,7 +306,7 @@ pub fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
 
 /// The statistics build's line at the end of a process: how often any lock was taken.
 #[cfg(feature = "stats")]
-pub fn locks_taken(sink: Sink<'_>, count: usize) {
+pub(crate) fn locks_taken(sink: Sink<'_>, count: usize) {
     write_line(
         sink,
         &[Text("cairn"), Text(": locks taken: "), Number(count)],
