@@ -12,13 +12,13 @@ use core::sync::atomic::{
 };
 
 /// Guards the making of arenas. Of the locks only the start's is further out.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 /// CPUs that the cgroup's quota leaves. It is the start's: to ask is to open a file, which may end a
 /// process that is in a sandbox by now.
 static QUOTA: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets how many CPUs the quota leaves.
-pub fn set_quota(n: usize) {
+pub(crate) fn set_quota(n: usize) {
     QUOTA.store(n, Relaxed);
 }
 
@@ -75,7 +75,7 @@ const WORTH: usize = 2 << 20;
 
 /// After every few slow operations in one arena, which settle that: looks after another, since the
 /// threads that use it may all wait for something.
-pub fn look_after_another(mine: &Arena) {
+pub(crate) fn look_after_another(mine: &Arena) {
     let any = others().first().is_some_and(|a| !a.load(Relaxed).is_null());
     if any {
         look_after(Some(mine));
@@ -83,7 +83,7 @@ pub fn look_after_another(mine: &Arena) {
 }
 
 /// Looks after the next arena in turn, for who takes no slow way at all. Nobody waits for it.
-pub fn look_after(mine: Option<&Arena>) {
+pub(crate) fn look_after(mine: Option<&Arena>) {
     static TURN: AtomicUsize = AtomicUsize::new(0);
     let n = all().count();
     let turn = TURN.fetch_add(1, Relaxed);

@@ -1,7 +1,7 @@
 //! Size classes: which one serves a request, and the limits in force. What each holds is
 //! `layout`'s.
 
-pub use crate::layout::class::{
+pub(crate) use crate::layout::class::{
     BIN_SHIFT, BINS_ROOM, CLASSES, EXACT_CHUNK, EXACT_LIMIT, FIRST_CHUNK, NONE, RUNS, exact_bin,
     is_run, of_chunk, run_bin, size_of, usable, wide_chunk_bin,
 };
@@ -66,7 +66,7 @@ pub(crate) fn as_chunk(n: usize) -> usize {
 }
 
 /// The bin offset of a request at a multiple of `align`.
-pub fn aligned_bin(n: usize, align: usize) -> usize {
+pub(crate) fn aligned_bin(n: usize, align: usize) -> usize {
     if n > CACHE_LIMIT {
         return NONE;
     }
@@ -118,7 +118,7 @@ pub(crate) fn is_for_run(n: usize) -> bool {
 
 /// Whether a request, not of 0 bytes, is served from runs: one comparison.
 #[inline]
-pub fn may_cut(n: usize) -> bool {
+pub(crate) fn may_cut(n: usize) -> bool {
     n.wrapping_sub(1) < RUN_MAX.load(Relaxed)
 }
 

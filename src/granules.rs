@@ -126,7 +126,7 @@ impl Granules {
     }
 
     /// The first span that starts at `g` or later, counted as far as `most`, or a little further.
-    pub fn span(&self, g: usize, most: usize) -> Option<Span> {
+    pub(crate) fn span(&self, g: usize, most: usize) -> Option<Span> {
         if g >= GRANULES {
             return None;
         }
@@ -180,7 +180,7 @@ impl Granules {
 
     /// The pages that a span has a part of and that are wholly in.
     #[inline]
-    pub fn full_pages(&self, span: Span) -> PageSet {
+    pub(crate) fn full_pages(&self, span: Span) -> PageSet {
         // Mostly it is short, and its own word says no.
         if span.len == 0
             || (span.len < 64 && self.load(span.start / 64) != u64::MAX && {

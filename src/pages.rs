@@ -5,70 +5,70 @@ use crate::os;
 
 /// Pages of a region, a bit each. Larger pages are fewer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PageSet(u16);
+pub(crate) struct PageSet(u16);
 
 impl PageSet {
     /// None.
-    pub const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
 
     /// The pages of `[from, to)`, whole ones of one region.
     #[inline]
-    pub fn of(from: usize, to: usize) -> Self {
+    pub(crate) fn of(from: usize, to: usize) -> Self {
         let page = os::page();
         let (first, n) = ((from & (REGION - 1)) / page, (to - from) / page);
         Self((((1_u32 << n) - 1) << first) as u16)
     }
     /// The page that begins at granule `g`.
     #[inline]
-    pub fn one(g: usize) -> Self {
+    pub(crate) fn one(g: usize) -> Self {
         Self(1 << (g / granules()))
     }
     /// The pages that granules side by side, at least one, have a part of.
     #[inline]
-    pub fn touched(first: usize, len: usize) -> Self {
+    pub(crate) fn touched(first: usize, len: usize) -> Self {
         let (first, last) = (first / granules(), (first + len - 1) / granules());
         Self((((2_u32 << (last - first)) - 1) << first) as u16)
     }
     /// A bit a page.
     #[inline]
-    pub const fn bits(self) -> u16 {
+    pub(crate) const fn bits(self) -> u16 {
         self.0
     }
     /// Whether there is none.
     #[inline]
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
     /// How many.
     #[inline]
-    pub const fn len(self) -> usize {
+    pub(crate) const fn len(self) -> usize {
         self.0.count_ones() as usize
     }
     /// The pages of either.
     #[inline]
-    pub const fn with(self, other: Self) -> Self {
+    pub(crate) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
     /// Those that are in the other as well.
     #[inline]
-    pub const fn and(self, other: Self) -> Self {
+    pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
     /// Those that are not in the other.
     #[inline]
-    pub const fn without(self, other: Self) -> Self {
+    pub(crate) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
     /// Whether all pages of a region are in.
-    pub fn is_full(self) -> bool {
+    pub(crate) fn is_full(self) -> bool {
         self.len() * os::page() == REGION
     }
     /// How many pages side by side end just below page `i`.
-    pub fn run_below(self, i: usize) -> usize {
+    pub(crate) fn run_below(self, i: usize) -> usize {
         (u32::from(self.0) << (32 - i)).leading_ones() as usize
     }
     /// The first pages side by side, as bytes from the region's beginning, and the rest.
-    pub fn first_run(self) -> Option<((usize, usize), Self)> {
+    pub(crate) fn first_run(self) -> Option<((usize, usize), Self)> {
         if self.is_empty() {
             return None;
         }
@@ -83,7 +83,7 @@ impl PageSet {
 
 /// Granules of a page.
 #[inline]
-pub fn granules() -> usize {
+pub(crate) fn granules() -> usize {
     GRANULES / (REGION / os::page())
 }
 

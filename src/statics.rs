@@ -19,7 +19,7 @@ use crate::layout::table::{LEAF_BYTES, TABLE_BYTES};
 use core::cell::UnsafeCell;
 
 /// Bytes of an arena, or a little more.
-pub const ARENA_ROOM: usize = 12 << 10;
+pub(crate) const ARENA_ROOM: usize = 12 << 10;
 /// Bytes of address that the marks of surplus tell apart, a bit for each 16.
 pub(crate) const MARKED: usize = 2 << 20;
 /// Bytes of side memory's first span. A process with few threads needs no other; a round number

@@ -36,12 +36,12 @@ pub(crate) enum Why {
 }
 
 /// What starts at `p`.
-pub fn look(p: usize) -> Found {
+pub(crate) fn look(p: usize) -> Found {
     look_in(region::word(p), p)
 }
 
 /// As [`look`], for who knows the region's word.
-pub fn look_in(word: usize, p: usize) -> Found {
+pub(crate) fn look_in(word: usize, p: usize) -> Found {
     if word == 0 {
         return match mapped::usable(p) {
             Some(n) => Found::Mapped(n),
@@ -113,13 +113,13 @@ pub(crate) fn refuse(why: Why, p: usize) -> ! {
 }
 
 /// What `p` is; the process ends if it is nothing live.
-pub fn found(p: usize) -> Found {
+pub(crate) fn found(p: usize) -> Found {
     alive(look(p), p)
 }
 
 /// What was found at `p`; the process ends if it is nothing live.
 #[inline]
-pub fn alive(found: Found, p: usize) -> Found {
+pub(crate) fn alive(found: Found, p: usize) -> Found {
     if let Found::Bad(why) = found {
         match why {
             Why::Foreign => fatal::die_foreign("realloc(): invalid pointer", p),

@@ -19,7 +19,7 @@ use crate::region;
 /// The first bin of more than one size.
 pub(super) const LARGE: usize = 65;
 /// All bins; the first two stay empty, since no chunk is that small.
-pub const BINS: usize = LARGE + 22 * 8;
+pub(crate) const BINS: usize = LARGE + 22 * 8;
 /// Bytes at the beginning of a free chunk's payload that its links may take.
 pub(super) const LINKS: usize = 48;
 /// Largest size of the exact bins, bytes.
@@ -28,7 +28,7 @@ const EXACT: usize = 1024;
 const LOOKS: usize = 12;
 
 /// The heads of the lists and the map of those that are not empty.
-pub struct Bins {
+pub(crate) struct Bins {
     /// Bytes of the chunks in them.
     bytes: usize,
     map: [u64; BINS.div_ceil(64)],
@@ -65,7 +65,7 @@ impl Bins {
     }
 
     /// Bytes of the chunks in them.
-    pub const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -302,7 +302,7 @@ impl State {
     }
 
     /// Calls `f` with each chunk of a bin; the address at which a link is broken.
-    pub fn walk_bin(&self, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
+    pub(crate) fn walk_bin(&self, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
         if bin >= LARGE {
             return self.walk_tree(bin, f);
         }

@@ -110,7 +110,7 @@ impl State {
     /// In a debug build: the whole check after a slow path, less often the larger the heap is. (Not
     /// under Miri, where one takes a minute.)
     #[inline(always)]
-    pub fn audit(&self) {
+    pub(crate) fn audit(&self) {
         #[cfg(all(debug_assertions, not(miri)))]
         {
             use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};

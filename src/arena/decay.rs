@@ -19,7 +19,7 @@ const WORTH: usize = 256 << 10;
 const QUIET: usize = 8;
 
 /// The epoch that is.
-pub struct Decay {
+pub(super) struct Decay {
     /// When it began, milliseconds.
     began: usize,
     /// Bytes handed out in it.
@@ -32,7 +32,7 @@ pub struct Decay {
 
 /// What may go now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Order {
+pub(super) struct Order {
     /// Whether an epoch has just ended.
     pub ended: bool,
     /// Bytes that stay of what lay idle for a whole epoch.
@@ -43,7 +43,7 @@ pub struct Order {
 
 impl Decay {
     /// Before the first epoch.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             began: 0,
             work: 0,
@@ -54,17 +54,22 @@ impl Decay {
 
     /// So many bytes are handed out.
     #[inline]
-    pub const fn count(&mut self, bytes: usize) {
+    pub(super) const fn count(&mut self, bytes: usize) {
         self.work = self.work.wrapping_add(bytes);
     }
 
     /// The kernel would not have what it was offered.
-    pub const fn refuse(&mut self) {
+    pub(super) const fn refuse(&mut self) {
         self.refused = true;
     }
 
     /// What may go, with so many bytes idle and live; nothing where that is not worth a look.
-    pub fn step(&mut self, idle: usize, live: usize, now: impl FnOnce() -> usize) -> Option<Order> {
+    pub(super) fn step(
+        &mut self,
+        idle: usize,
+        live: usize,
+        now: impl FnOnce() -> usize,
+    ) -> Option<Order> {
         self.peak = self.peak.max(live);
         if idle < WORTH + KEEP {
             return None;

@@ -9,7 +9,7 @@ use crate::object::ObjectState;
 /// took.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The payload.
     pub p: usize,
     witness: Witness,
@@ -28,7 +28,7 @@ union Witness {
 
 impl Entry {
     /// No entry.
-    pub const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         p: 0,
         witness: Witness {
             state: ObjectState(0),
@@ -36,7 +36,7 @@ impl Entry {
     };
     /// A freed object and its state.
     #[inline(always)]
-    pub const fn object(p: usize, state: ObjectState) -> Self {
+    pub(crate) const fn object(p: usize, state: ObjectState) -> Self {
         let witness = Witness { state };
         Self { p, witness }
     }
@@ -45,7 +45,7 @@ impl Entry {
     /// # Safety
     /// There is room for an entry.
     #[inline(always)]
-    pub unsafe fn write_chunk(entry: *mut Self, p: usize, covered: u32, tag: u32) {
+    pub(crate) unsafe fn write_chunk(entry: *mut Self, p: usize, covered: u32, tag: u32) {
         // SAFETY: the caller's.
         unsafe {
             (*entry).p = p;
@@ -54,19 +54,19 @@ impl Entry {
         }
     }
     /// Becomes the entry of a freed chunk.
-    pub fn set_chunk(&mut self, c: Chunk) {
+    pub(crate) fn set_chunk(&mut self, c: Chunk) {
         // SAFETY: an entry.
         unsafe { Self::write_chunk(self, c.payload(), c.head().covered(), c.tag()) };
     }
     /// The state of an entry that is an object.
     #[inline(always)]
-    pub const fn state(&self) -> ObjectState {
+    pub(crate) const fn state(&self) -> ObjectState {
         // SAFETY: every bit pattern is a number.
         unsafe { self.witness.state }
     }
     /// Size word and tag of an entry that is a chunk.
     #[inline(always)]
-    pub const fn header(&self) -> [u32; 2] {
+    pub(crate) const fn header(&self) -> [u32; 2] {
         // SAFETY: every bit pattern is a pair of numbers.
         unsafe { self.witness.header }
     }

@@ -31,7 +31,7 @@ use core::sync::atomic::{
 
 /// What a region's record has of its pages. Only this file changes it.
 #[repr(C)]
-pub struct Pages {
+pub(crate) struct Pages {
     idle: PageSet,
     gone: PageSet,
     /// Set with the arena locked; cleared without it, by whoever holds `purging`.
@@ -48,37 +48,37 @@ pub struct Pages {
 
 impl Pages {
     /// Idle pages.
-    pub const fn idle(&self) -> PageSet {
+    pub(crate) const fn idle(&self) -> PageSet {
         self.idle
     }
     /// Pages that went back and were not used since.
-    pub const fn gone(&self) -> PageSet {
+    pub(crate) const fn gone(&self) -> PageSet {
         self.gone
     }
     /// Pages that are wholly free.
-    pub const fn free(&self) -> PageSet {
+    pub(crate) const fn free(&self) -> PageSet {
         self.idle.with(self.gone)
     }
     /// The epoch in which it was freed into last.
-    pub const fn stamp(&self) -> u32 {
+    pub(crate) const fn stamp(&self) -> u32 {
         self.stamp
     }
     /// The next of the queue, or null.
-    pub const fn newer(&self) -> *mut Record {
+    pub(crate) const fn newer(&self) -> *mut Record {
         self.newer
     }
     /// Whether the huge page that begins here may be none.
-    pub const fn is_plain(&self) -> bool {
+    pub(crate) const fn is_plain(&self) -> bool {
         self.plain
     }
     /// The kernel has these pages back, or would not have them.
-    pub fn finish(&self, pages: PageSet) {
+    pub(crate) fn finish(&self, pages: PageSet) {
         self.busy.fetch_and(!pages.bits(), Release);
     }
 }
 
 /// The queue, and the sums of one arena.
-pub struct Extents {
+pub(crate) struct Extents {
     oldest: *mut Record,
     newest: *mut Record,
     idle: usize,
@@ -88,7 +88,7 @@ pub struct Extents {
 
 impl Extents {
     /// No pages.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             oldest: ptr::null_mut(),
             newest: ptr::null_mut(),
@@ -98,33 +98,33 @@ impl Extents {
     }
 
     /// Bytes of idle pages.
-    pub fn idle_bytes(&self) -> usize {
+    pub(crate) fn idle_bytes(&self) -> usize {
         self.idle * os::page()
     }
     /// Idle pages.
-    pub const fn idle(&self) -> usize {
+    pub(crate) const fn idle(&self) -> usize {
         self.idle
     }
     /// The epoch.
-    pub const fn epoch(&self) -> u32 {
+    pub(crate) const fn epoch(&self) -> u32 {
         self.epoch
     }
     /// The next epoch begins.
-    pub fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
     }
     /// The region with idle pages that was freed into longest ago, or null.
-    pub const fn oldest(&self) -> *mut Record {
+    pub(crate) const fn oldest(&self) -> *mut Record {
         self.oldest
     }
 
     /// Whole pages that are wholly free from now on. Those that were already stay as they are.
-    pub fn vacate(&mut self, from: usize, to: usize) {
+    pub(crate) fn vacate(&mut self, from: usize, to: usize) {
         each(from, to, |r, pages| self.vacate_in(r, pages));
     }
 
     /// The same of one region.
-    pub fn vacate_in(&mut self, r: *mut Record, pages: PageSet) {
+    pub(crate) fn vacate_in(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &mut (*r).pages };
         let new = pages.without(p.free());
@@ -143,7 +143,7 @@ impl Extents {
     /// Whole pages that are handed out, or hold what the heap writes. Whether any is busy: then
     /// nobody may write there before `purging` was free once.
     #[must_use]
-    pub fn occupy(&mut self, from: usize, to: usize) -> bool {
+    pub(crate) fn occupy(&mut self, from: usize, to: usize) -> bool {
         let mut busy = false;
         each(from, to, |r, pages| busy |= self.occupy_in(r, pages));
         busy
@@ -151,7 +151,7 @@ impl Extents {
 
     /// The same of one region.
     #[must_use]
-    pub fn occupy_in(&mut self, r: *mut Record, pages: PageSet) -> bool {
+    pub(crate) fn occupy_in(&mut self, r: *mut Record, pages: PageSet) -> bool {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &mut (*r).pages };
         if p.free().and(pages).is_empty() {
@@ -168,7 +168,7 @@ impl Extents {
 
     /// Pages that are wholly free go: the kernel is asked for them next, whether it has them already
     /// or not.
-    pub fn give(&mut self, r: *mut Record, pages: PageSet) {
+    pub(crate) fn give(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &mut (*r).pages };
         self.idle -= p.idle.and(pages).len();
@@ -181,7 +181,7 @@ impl Extents {
     }
 
     /// The kernel would not have them: those of them that are still free are idle again.
-    pub fn keep(&mut self, r: *mut Record, pages: PageSet) {
+    pub(crate) fn keep(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &mut (*r).pages };
         let back = pages.and(p.gone);
@@ -190,7 +190,7 @@ impl Extents {
     }
 
     /// Whole pages of nobody's that were never touched: as gone as those that went.
-    pub fn untouched(&mut self, from: usize, to: usize) {
+    pub(crate) fn untouched(&mut self, from: usize, to: usize) {
         each(from, to, |r, pages| {
             // SAFETY: a record of this locked arena (I8, I10).
             let p = unsafe { &mut (*r).pages };
@@ -199,20 +199,20 @@ impl Extents {
     }
 
     /// A region waits as long again as one that was freed into just now.
-    pub fn defer(&mut self, r: *mut Record) {
+    pub(crate) fn defer(&mut self, r: *mut Record) {
         self.remove(r);
         self.append(r);
     }
 
     /// The regions of `[from, to)` leave the heap, or become what no bits tell of.
-    pub fn forget(&mut self, from: usize, to: usize) {
+    pub(crate) fn forget(&mut self, from: usize, to: usize) {
         each(from, to, |r, pages| {
             let _ = self.occupy_in(r, pages);
         });
     }
 
     /// Whether the huge page that begins with this region may be one.
-    pub fn set_plain(&mut self, r: *mut Record, plain: bool) {
+    pub(crate) fn set_plain(&mut self, r: *mut Record, plain: bool) {
         // SAFETY: a record of this locked arena (I8, I10).
         unsafe { (*r).pages.plain = plain };
     }

@@ -104,7 +104,7 @@ impl Stack {
 }
 
 /// Chunks that wait, a stack per class.
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// Their bytes.
     bytes: usize,
     /// Regions in which any wait; those that are mostly waiting come first.
@@ -114,7 +114,7 @@ pub struct Waiting {
 
 impl Waiting {
     /// None.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             bytes: 0,
             regions: List::new(),
@@ -122,11 +122,11 @@ impl Waiting {
         }
     }
     /// Bytes of chunks that wait.
-    pub const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
     /// The first region in which any wait, or null.
-    pub fn regions(&self) -> *mut Record {
+    pub(crate) fn regions(&self) -> *mut Record {
         self.regions.first()
     }
     /// A chunk of `size` bytes waits in the region.
@@ -239,7 +239,7 @@ impl State {
 
     /// Fills a cache's array with up to `out.len()` freed chunks or objects of a class; the last
     /// one is handed out first. 0 when memory is exhausted.
-    pub fn refill(&mut self, class: usize, out: &mut [Entry]) -> usize {
+    pub(crate) fn refill(&mut self, class: usize, out: &mut [Entry]) -> usize {
         if class::is_run(class) {
             return self.take_objects(class, out);
         }
@@ -351,7 +351,7 @@ impl State {
     }
 
     /// Chunks that wait, counted from the maps, and their bytes.
-    pub fn waiting_chunks(&self) -> usize {
+    pub(crate) fn waiting_chunks(&self) -> usize {
         let (mut n, mut r) = (0, self.waiting.regions.first());
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.

@@ -9,7 +9,7 @@ use crate::{os, region, settings, side};
 use core::ptr;
 
 /// What an arena has of the system.
-pub struct Heaps {
+pub(crate) struct Heaps {
     /// A reservation that holds no heap, and that the kernel would not take back.
     spare: Option<Reservation>,
     /// Bytes got from the system, now and at most.
@@ -22,7 +22,7 @@ pub struct Heaps {
 
 impl Heaps {
     /// Nothing.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             spare: None,
             bytes: 0,
@@ -31,11 +31,11 @@ impl Heaps {
         }
     }
     /// Bytes got from the system.
-    pub const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
     /// The most they ever were.
-    pub const fn peak(&self) -> usize {
+    pub(crate) const fn peak(&self) -> usize {
         self.peak
     }
 }
@@ -71,7 +71,7 @@ impl State {
     }
 
     /// Begins the first heap before it is needed. A refusal is no failure yet.
-    pub fn open_first(&mut self) {
+    pub(crate) fn open_first(&mut self) {
         if self.top.heap().is_null() {
             self.grow(MIN_CHUNK, Use::Sparse);
         }

@@ -63,7 +63,7 @@ impl Heap {
     }
     /// One past the last byte that may be used; a multiple of 64 KiB.
     #[inline]
-    pub const fn end(&self) -> usize {
+    pub(crate) const fn end(&self) -> usize {
         self.end
     }
     /// One past what may be used without asking the kernel.
@@ -85,7 +85,7 @@ impl Heap {
         }
     }
     /// Whether the huge page that `p` would lie in is one that was asked for.
-    pub const fn may_be_huge(&self, p: usize) -> bool {
+    pub(crate) const fn may_be_huge(&self, p: usize) -> bool {
         self.huge != 0 && p >= self.huge && p - p % HUGE_PAGE + HUGE_PAGE <= self.end
     }
     /// Payload of the first chunk.

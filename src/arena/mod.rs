@@ -5,23 +5,23 @@
 //! the insides.
 
 mod batch;
-pub mod bins;
-pub mod check;
+pub(crate) mod bins;
+pub(crate) mod check;
 mod check_pages;
 mod decay;
 mod entry;
-pub mod extents;
-pub mod fastbins;
-pub mod grow;
-pub mod heap;
-pub mod records;
-pub mod runs;
-pub mod slots;
-pub mod split;
-pub mod strip;
-pub mod supply;
-pub mod surplus;
-pub mod top;
+pub(crate) mod extents;
+pub(crate) mod fastbins;
+pub(crate) mod grow;
+pub(crate) mod heap;
+pub(crate) mod records;
+pub(crate) mod runs;
+pub(crate) mod slots;
+pub(crate) mod split;
+pub(crate) mod strip;
+pub(crate) mod supply;
+pub(crate) mod surplus;
+pub(crate) mod top;
 mod tree;
 mod trim;
 
@@ -34,7 +34,7 @@ use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-pub use entry::Entry;
+pub(crate) use entry::Entry;
 use records::Record;
 
 /// An arena: the lock, and what it guards.
@@ -72,7 +72,7 @@ unsafe impl Sync for Arena {}
 
 /// What an arena's lock guards, in parts. Each keeps its own sums, and only its file writes them.
 #[repr(C)]
-pub struct State {
+pub(crate) struct State {
     me: *const Arena,
     /// The last chunk of the newest heap.
     pub top: top::Top,
@@ -157,7 +157,7 @@ impl Arena {
     }
 
     /// The arena, if nobody has it.
-    pub fn try_lock(&self) -> Option<Locked<'_>> {
+    pub(crate) fn try_lock(&self) -> Option<Locked<'_>> {
         let held = self.lock.try_acquire()?;
         // SAFETY: as in `lock`.
         let state = unsafe { &mut *self.state.get() };
@@ -178,7 +178,7 @@ impl Arena {
 
 impl Locked<'_> {
     /// The arena that is locked.
-    pub fn arena(&self) -> &'static Arena {
+    pub(crate) fn arena(&self) -> &'static Arena {
         // SAFETY: `me` is set by every lock, and arenas live forever.
         unsafe { &*self.me }
     }
@@ -199,7 +199,7 @@ impl DerefMut for Locked<'_> {
 
 /// Whether what lies behind a chunk in use could be joined to it: what is free, or waits. Asked
 /// without the lock, so it may be out of date: a no means a copy, a yes is asked again under it.
-pub fn may_extend(c: Chunk, size: usize) -> bool {
+pub(crate) fn may_extend(c: Chunk, size: usize) -> bool {
     let next = c.after(size);
     let head = next.head();
     // In use, or in a cache, unless it waits.

@@ -34,7 +34,7 @@ const MISSES: usize = 64;
 const LOOKS: usize = 4;
 
 /// Freed objects that wait for a request of their class, a stack per class.
-pub struct Resting {
+pub(crate) struct Resting {
     /// Their bytes.
     bytes: usize,
     /// The class whose objects are merged next.
@@ -44,7 +44,7 @@ pub struct Resting {
 
 impl Resting {
     /// None.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             bytes: 0,
             turn: 0,
@@ -52,7 +52,7 @@ impl Resting {
         }
     }
     /// Bytes of objects that rest.
-    pub const fn bytes(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 }
@@ -76,7 +76,7 @@ impl State {
     }
 
     /// Whether objects of a class rest.
-    pub fn rests(&self, class: usize) -> bool {
+    pub(crate) fn rests(&self, class: usize) -> bool {
         self.resting
             .stacks
             .get(class)

@@ -42,7 +42,7 @@ const DISSOLVED: usize = 4;
 const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
 
 /// The slots of an arena.
-pub struct Slots {
+pub(crate) struct Slots {
     /// Bytes that no object and no strip has.
     free: usize,
     /// Slots without live objects, and their number.
@@ -57,7 +57,7 @@ pub struct Slots {
 
 impl Slots {
     /// None.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             free: 0,
             empty: List::new(),
@@ -67,11 +67,11 @@ impl Slots {
         }
     }
     /// Bytes that no object and no strip has.
-    pub const fn free(&self) -> usize {
+    pub(crate) const fn free(&self) -> usize {
         self.free
     }
     /// How many have no objects.
-    pub const fn empties(&self) -> usize {
+    pub(crate) const fn empties(&self) -> usize {
         self.empties
     }
     /// So many granules are free again.
@@ -194,7 +194,7 @@ impl State {
     }
 
     /// Bytes of slots that neither the program has nor a cache.
-    pub fn free_in_slots(&self) -> usize {
+    pub(crate) fn free_in_slots(&self) -> usize {
         self.slots.free + self.resting.bytes()
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Carved {
 
 impl State {
     /// A chunk of `size` bytes at a multiple of `align`, a power of two, in use.
-    pub fn take(&mut self, size: usize, align: usize, growth: Growth) -> Option<Carved> {
+    pub(crate) fn take(&mut self, size: usize, align: usize, growth: Growth) -> Option<Carved> {
         if align > ALIGN {
             return self.take_aligned(align, size, growth);
         }

@@ -41,7 +41,7 @@ impl Strip {
 
     /// Becomes another one, and returns what it was. (The cache that cuts from it has no reference
     /// to it that is its only one.)
-    pub fn replace(&self, with: Self) -> Self {
+    pub(crate) fn replace(&self, with: Self) -> Self {
         let before = self.at.load(Relaxed);
         self.at.store(with.at.into_inner(), Relaxed);
         Self {
@@ -76,7 +76,7 @@ impl Strip {
     }
 
     /// Bytes that no object has yet.
-    pub fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.end.get().saturating_sub(self.at.load(Relaxed))
     }
 

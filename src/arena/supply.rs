@@ -8,7 +8,7 @@ use crate::chunk::Chunk;
 
 /// What a request that finds no free memory may do to the heap.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Growth {
+pub(crate) enum Growth {
     /// Nothing: only memory that was used before serves.
     No,
     /// Let it grow.

@@ -23,7 +23,7 @@ const LOOKS: usize = 4096;
 const WORTH: usize = 2 * REGION;
 
 /// Where top is.
-pub struct Top {
+pub(crate) struct Top {
     /// Its payload; 0 before the first heap.
     at: usize,
     /// From here to the heap's end no byte was ever used: known to be zero.
@@ -34,7 +34,7 @@ pub struct Top {
 
 impl Top {
     /// None yet.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             at: 0,
             fresh: 0,
@@ -43,20 +43,20 @@ impl Top {
     }
     /// Its payload; 0 before the first heap.
     #[inline]
-    pub const fn at(&self) -> usize {
+    pub(crate) const fn at(&self) -> usize {
         self.at
     }
     /// Where what was never used begins.
-    pub const fn fresh(&self) -> usize {
+    pub(crate) const fn fresh(&self) -> usize {
         self.fresh
     }
     /// The newest heap, or null.
-    pub const fn heap(&self) -> *mut Heap {
+    pub(crate) const fn heap(&self) -> *mut Heap {
         self.heap
     }
     /// Bytes.
     #[inline]
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         if self.at == 0 {
             return 0;
         }
@@ -65,15 +65,15 @@ impl Top {
     }
     /// Whether it holds so many.
     #[inline]
-    pub fn has_room(&self, size: usize) -> bool {
+    pub(crate) fn has_room(&self, size: usize) -> bool {
         self.size() >= size
     }
     /// Whether it holds so many that were used before.
-    pub fn has_used(&self, size: usize) -> bool {
+    pub(crate) fn has_used(&self, size: usize) -> bool {
         self.at != 0 && self.at + size <= self.fresh && self.has_room(size)
     }
     /// Bytes of it that were used before.
-    pub const fn used(&self) -> usize {
+    pub(crate) const fn used(&self) -> usize {
         self.fresh.saturating_sub(self.at)
     }
 }

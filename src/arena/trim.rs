@@ -33,7 +33,7 @@ struct Limit {
 
 impl Locked<'_> {
     /// After a slow operation: gives back what the program does not need, and the arena.
-    pub fn settle(mut self) {
+    pub(crate) fn settle(mut self) {
         let live = self.live();
         let me = self.arena();
         me.live.store(live, Relaxed);
@@ -99,7 +99,7 @@ impl Locked<'_> {
 impl Arena {
     /// Pages that the kernel would not take are idle again, also in the child of a fork that came
     /// before they were. Bytes.
-    pub fn take_refused(&self) -> usize {
+    pub(crate) fn take_refused(&self) -> usize {
         let mut state = self.lock();
         let _asked = self.purging.acquire();
         if !self.refusal.load(Relaxed) {
@@ -120,14 +120,14 @@ impl Arena {
     }
 
     /// The same, if there are any.
-    pub fn take_refused_of_others(&self) {
+    pub(crate) fn take_refused_of_others(&self) {
         if self.refusal.load(Relaxed) {
             self.take_refused();
         }
     }
 
     /// Everything that is free goes back, `pad` bytes of top excepted. Whether any did.
-    pub fn trim(&self, pad: usize) -> bool {
+    pub(crate) fn trim(&self, pad: usize) -> bool {
         let mut state = self.lock();
         let asked = self.purging.acquire();
         state.sweep_all();
@@ -188,10 +188,10 @@ impl State {
                 break;
             }
             let r = self.extents.oldest();
-            // SAFETY: as above.
-            if !unsafe { self.take_whole(r, limit, batch) }
-                && !unsafe { self.take_idle(r, limit, batch) }
-            {
+            // SAFETY: the queue's records are this arena's.
+            let goes =
+                unsafe { self.take_whole(r, limit, batch) || self.take_idle(r, limit, batch) };
+            if !goes {
                 self.extents.defer(r);
             }
         }
@@ -208,10 +208,8 @@ impl State {
         let from = base & !(HUGE_PAGE - 1);
         let parts = || (0..PARTS).map(|i| records::of(from + i * REGION));
         // SAFETY: regions of the same heap.
-        if !huge
-            || !parts().all(|r| unsafe { (*r).pages.free() }.is_full())
-            || self.is_kept(from + HUGE_PAGE, limit)
-        {
+        let is_free = |r: *mut Record| unsafe { (*r).pages.free() }.is_full();
+        if !huge || !parts().all(is_free) || self.is_kept(from + HUGE_PAGE, limit) {
             return false;
         }
         for part in parts() {

@@ -13,16 +13,16 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 /// The neighbours of a cache: the newer and the older one. Guarded by [`LOCK`].
-pub type Links = Cell<[*mut Cache; 2]>;
+pub(crate) type Links = Cell<[*mut Cache; 2]>;
 
 /// Guards the list. No other lock is taken while it is held.
-pub static LOCK: Lock = Lock::new();
+pub(crate) static LOCK: Lock = Lock::new();
 /// The newest cache.
 static NEWEST: AtomicPtr<Cache> = AtomicPtr::new(ptr::null_mut());
 
 /// What caches hold.
 #[derive(Clone, Copy, Default)]
-pub struct Held {
+pub(crate) struct Held {
     /// Objects and chunks.
     pub count: usize,
     /// Their bytes, headers included, and what is left of strips.
@@ -33,7 +33,7 @@ pub struct Held {
 ///
 /// # Safety
 /// It is one, and nobody else knows it.
-pub unsafe fn enter(cache: *mut Cache) {
+pub(crate) unsafe fn enter(cache: *mut Cache) {
     let _held = LOCK.acquire();
     let older = NEWEST.load(Relaxed);
     // SAFETY: the caller's; caches on the list are caches.
@@ -50,7 +50,7 @@ pub unsafe fn enter(cache: *mut Cache) {
 ///
 /// # Safety
 /// It was entered.
-pub unsafe fn leave(cache: *mut Cache) {
+pub(crate) unsafe fn leave(cache: *mut Cache) {
     let _held = LOCK.acquire();
     // SAFETY: caches on the list are caches, and the list is locked.
     unsafe {
@@ -79,7 +79,7 @@ unsafe fn set_link(cache: *mut Cache, which: usize, to: *mut Cache) {
 }
 
 /// What the caches hold that refill from an arena.
-pub fn held(arena: &Arena) -> Held {
+pub(crate) fn held(arena: &Arena) -> Held {
     let _held = LOCK.acquire();
     let mut all = Held::default();
     let mut cache = NEWEST.load(Relaxed);

@@ -19,7 +19,7 @@ use core::ptr;
 /// Places of a cache.
 const PLACES: usize = 4;
 /// Largest request that they serve, bytes.
-pub const LIMIT: usize = 1 << 20;
+pub(crate) const LIMIT: usize = 1 << 20;
 /// Most bytes in all places of a cache: one of the largest.
 const BYTES: usize = LIMIT + (64 << 10);
 /// Requests served between two looks after an arena.
@@ -97,7 +97,7 @@ impl Places {
 
 /// A chunk for `n` bytes, above the classes; null if there is none.
 #[inline(never)]
-pub fn take(n: usize) -> *mut u8 {
+pub(crate) fn take(n: usize) -> *mut u8 {
     let Some(cache) = thread::existing() else {
         return ptr::null_mut();
     };
@@ -140,7 +140,7 @@ pub fn take(n: usize) -> *mut u8 {
 /// Takes back the chunk at `p`, vetting it first; false if there is no place for it, in which case
 /// nothing was changed.
 #[inline(never)]
-pub fn put(p: usize) -> bool {
+pub(crate) fn put(p: usize) -> bool {
     let Some(cache) = thread::existing() else {
         return false;
     };

@@ -4,15 +4,15 @@
 //! `malloc` returns. Each entry carries a witness, so that taking one checks that it is still
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
-pub mod all;
+pub(crate) mod all;
 mod arrays;
-pub mod large;
-pub mod nothing;
-pub mod refill;
+pub(crate) mod large;
+pub(crate) mod nothing;
+pub(crate) mod refill;
 mod spill;
 #[cfg(test)]
 mod tests;
-pub mod thread;
+pub(crate) mod thread;
 
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};
@@ -91,7 +91,7 @@ struct Bins {
 /// the thread's word where it works fast, which the former calls. So nobody may hold a `&mut` to any
 /// of it: all that changes is in cells, and behind them are raw pointers.
 #[repr(C)]
-pub struct Cache {
+pub(crate) struct Cache {
     bins: UnsafeCell<Bins>,
     /// Written once, before anybody else knows the cache.
     arena: *const Arena,
@@ -140,7 +140,7 @@ pub(crate) fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
 /// An object for `n` bytes off the strip, if runs serve it and the strip is long enough. Not for 0
 /// bytes: of those freed objects come first ([`nothing`]).
 #[inline(always)]
-pub fn cut(n: usize) -> *mut u8 {
+pub(crate) fn cut(n: usize) -> *mut u8 {
     if !class::may_cut(n) {
         return ptr::null_mut();
     }
@@ -171,7 +171,7 @@ pub(crate) fn take_as_chunk(n: usize) -> *mut u8 {
 /// A chunk for `n` bytes at a multiple of `align`, if one of the newest of its class lies so.
 ///
 /// A program that asks for alignment frees such chunks as well, so there mostly is one.
-pub fn take_aligned(align: usize, n: usize) -> *mut u8 {
+pub(crate) fn take_aligned(align: usize, n: usize) -> *mut u8 {
     let offset = class::aligned_bin(n, align);
     let bin = bin_at(offset);
     // SAFETY: only this thread uses the bin, and what lies in `[base, top)` are entries.
@@ -249,7 +249,7 @@ fn swapped(p: usize) -> *mut u8 {
 }
 
 /// Null, for callers of [`take`] that only ask the cache.
-pub fn no_object(_: usize) -> *mut u8 {
+pub(crate) fn no_object(_: usize) -> *mut u8 {
     ptr::null_mut()
 }
 

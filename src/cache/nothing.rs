@@ -20,7 +20,7 @@ const BATCH: usize = 32;
 const LEAST: usize = 1;
 
 /// An object for 0 bytes of those that were freed; null if there is none, or the cache cannot say.
-pub fn take() -> *mut u8 {
+pub(crate) fn take() -> *mut u8 {
     let from = bin_at(LEAST << BIN_SHIFT);
     // SAFETY: only this thread uses the bin.
     if unsafe { (*from).top() == (*from).base.get() } {

@@ -80,7 +80,7 @@ impl Cache {
     }
 
     /// Takes one of a class, refilling it first if it is empty; null when memory is exhausted.
-    pub fn take_or_refill(&self, class: usize) -> *mut u8 {
+    pub(crate) fn take_or_refill(&self, class: usize) -> *mut u8 {
         self.look_around();
         self.asked(class);
         if class::is_run(class) {
@@ -128,7 +128,7 @@ impl Cache {
     ///
     /// A class that is asked for gets a longer array, or the older half of the one it has goes
     /// back. Of one that is only freed into all goes back: its thread may never call again.
-    pub fn make_room(&self, class: usize) -> bool {
+    pub(crate) fn make_room(&self, class: usize) -> bool {
         self.look_around();
         let (bin, way) = (self.bin(class), self.usage(class));
         if bin.top() != bin.limit.get() {
@@ -293,7 +293,7 @@ impl Cache {
     }
 
     /// Gives everything back, for `malloc_trim`.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.trims.set(thread::trims());
         self.large.clear_all();
         self.drop_strip();

@@ -72,7 +72,7 @@ pub(crate) fn bypass() {
 }
 
 /// From now on threads have caches again, each from its next call that could use one.
-pub fn restore() {
+pub(crate) fn restore() {
     BYPASS.store(false, Relaxed);
 }
 
@@ -242,13 +242,13 @@ fn count_in(cache: *mut Cache) -> *mut Cache {
 }
 
 /// How often the process was trimmed.
-pub fn trims() -> usize {
+pub(crate) fn trims() -> usize {
     TRIMS.load(Relaxed)
 }
 
 /// Gives back what this thread's cache and the parked ones hold, for `malloc_trim`. Other threads
 /// give back what theirs hold when they next take the slow way.
-pub fn flush() {
+pub(crate) fn flush() {
     TRIMS.fetch_add(1, Relaxed);
     if let Some(cache) = existing() {
         // SAFETY: this thread's own cache.

@@ -22,7 +22,7 @@ pub(crate) use registry::{LOCK, Totals};
 /// Whether a mapping may be one more than `M_MMAP_MAX`. That is a preference of the heap and no ban:
 /// what no heap can hold is mapped all the same, as in glibc.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// The heap may still serve the request.
     Kept,
     /// Nothing else does.
@@ -30,7 +30,7 @@ pub enum Bound {
 }
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed.
-pub fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
+pub(crate) fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
     let page = os::page();
     let slack = if align > ALIGN { align } else { 0 };
     let len = n
@@ -61,7 +61,7 @@ pub fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
 
 /// A mapping of this length, all zero, readable and writable or only reserved, and a place for it
 /// in the registry. One that the kernel would not take back serves if that `suits`.
-pub fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> Option<Mapping> {
+pub(crate) fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> Option<Mapping> {
     let old = with(|r| {
         if bound == Bound::Kept && r.totals.chunks >= settings::mmap_max() {
             return Err(());
@@ -128,7 +128,7 @@ pub(crate) fn covers(p: usize) -> bool {
 }
 
 /// Ends the process if the header of a registered chunk is not whole.
-pub fn vet(p: usize) {
+pub(crate) fn vet(p: usize) {
     // SAFETY: the registry says that `p` is a mapped chunk's payload.
     let c = unsafe { Chunk::at(p) };
     if !c.head().is(Kind::Mapped) || !c.is_used() {
@@ -209,7 +209,7 @@ pub(crate) fn free(p: usize) -> bool {
 }
 
 /// What became of a mapped chunk that was to be resized.
-pub enum Resized {
+pub(crate) enum Resized {
     /// No mapped chunk starts there.
     Unknown,
     /// It cannot be of the size that the caller named.
@@ -224,7 +224,7 @@ pub enum Resized {
 /// than `least`. Where the caller says what it `had`, that is compared.
 ///
 /// One look and one lock, where it keeps its pages; two locks where the kernel is asked between.
-pub fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Resized {
+pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Resized {
     let page = os::page();
     let claimed = with(|r| {
         let Some(i) = r.find(p) else {

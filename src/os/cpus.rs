@@ -13,7 +13,7 @@ const LINES: usize = 1536;
 const DEPTH: usize = 16;
 
 /// CPUs of the affinity mask of today, at least 1.
-pub fn affine() -> usize {
+pub(crate) fn affine() -> usize {
     let mut mask = [0u64; 128];
     let (whose, len) = (0 as c_long, size_of_val(&mask));
     // SAFETY: the buffer has the size it is said to have.
@@ -27,7 +27,7 @@ pub fn affine() -> usize {
 
 /// CPUs that the quotas of the process's cgroup and of its parents leave, at least 1; where CPUs are
 /// few nobody asks, and where there is no quota, it leaves them all.
-pub fn quota() -> usize {
+pub(crate) fn quota() -> usize {
     cut(affine(), || least(&mut read_file))
 }
 

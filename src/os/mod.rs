@@ -10,10 +10,10 @@ mod cpus;
 mod optional;
 #[cfg(test)]
 pub mod scripted;
-pub mod stay;
-pub mod streams;
+pub(crate) mod stay;
+pub(crate) mod streams;
 
-pub use cpus::{affine, quota};
+pub(crate) use cpus::{affine, quota};
 
 use core::ops::Range;
 use core::ptr;
@@ -148,7 +148,7 @@ pub(crate) fn map(len: usize, committed: bool) -> Option<usize> {
 ///
 /// # Safety
 /// `[at, at + len)` is whole pages of Cairn's own mappings and nothing uses them any more.
-pub unsafe fn unmap(at: usize, len: usize) -> bool {
+pub(crate) unsafe fn unmap(at: usize, len: usize) -> bool {
     if cfg!(miri) {
         return !refused(); // parts of mappings stay
     }
@@ -278,7 +278,7 @@ pub(crate) fn now() -> usize {
 }
 
 /// Lets another thread run.
-pub fn yield_now() {
+pub(crate) fn yield_now() {
     #[cfg(miri)]
     return std::thread::yield_now();
     #[cfg(not(miri))]
@@ -289,7 +289,7 @@ pub fn yield_now() {
 }
 
 /// Sleeps; by the raw call, since libc's is a cancellation point.
-pub fn sleep(nanoseconds: i64) {
+pub(crate) fn sleep(nanoseconds: i64) {
     if cfg!(miri) {
         return yield_now();
     }
@@ -304,7 +304,7 @@ pub fn sleep(nanoseconds: i64) {
 /// Sleeps until [`wake`] is called for `word`, unless its lower half is not that of `value` any
 /// more. It may return early. False where the kernel refuses to let anybody sleep so. Keeps
 /// `errno`, since that a word has changed is no failure of whatever waits.
-pub fn wait(word: &AtomicUsize, value: usize) -> bool {
+pub(crate) fn wait(word: &AtomicUsize, value: usize) -> bool {
     match futex(word, libc::FUTEX_WAIT, value as u32) {
         Ok(_) => true,
         Err(why) => why == libc::EAGAIN || why == libc::EINTR,
@@ -312,7 +312,7 @@ pub fn wait(word: &AtomicUsize, value: usize) -> bool {
 }
 
 /// Wakes one thread that sleeps on `word`, if one does. Keeps `errno`.
-pub fn wake(word: &AtomicUsize) {
+pub(crate) fn wake(word: &AtomicUsize) {
     let _ = futex(word, libc::FUTEX_WAKE, 1);
 }
 
@@ -371,7 +371,7 @@ cfg_if::cfg_if! {
         /// late), libc's malloc uses the break from any thread, and `sbrk` takes no lock: two
         /// users are then given the same bytes sooner or later. In a static program the object has
         /// libc too, and the `malloc` in it is libc's.
-        pub fn serves_malloc() -> bool {
+        pub(crate) fn serves_malloc() -> bool {
             let (bound, libc, from, to): (usize, usize, usize, usize);
             // SAFETY: reads two entries of the global offset table and forms two addresses.
             unsafe {

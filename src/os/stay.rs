@@ -90,7 +90,7 @@ fn flags(dynamic: usize) -> usize {
 
 /// The constructor. `sync::tls` names it, beside the word that no use of Cairn does without: an
 /// object that nothing refers to is not linked.
-pub extern "C" fn stay() {
+pub(crate) extern "C" fn stay() {
     let (from, to, dynamic) = bounds();
     if flags(dynamic) & (NODELETE | PIE) != 0 || cfg!(not(target_env = "gnu")) {
         return; // other libcs unload nothing

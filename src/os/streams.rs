@@ -42,7 +42,7 @@ cfg_if::cfg_if! {
 }
 
 /// Takes the lock if `fork` will; whether it did.
-pub fn take() -> bool {
+pub(crate) fn take() -> bool {
     let libc = optional::table();
     // Both or neither: what is taken must be given back.
     let (Some(lock), Some(_)) = (libc.list_lock, libc.list_unlock) else {
@@ -60,7 +60,7 @@ pub fn take() -> bool {
 ///
 /// # Safety
 /// This thread took it, in this process.
-pub unsafe fn give() {
+pub(crate) unsafe fn give() {
     if let Some(unlock) = optional::table().list_unlock {
         // SAFETY: the caller's.
         unsafe { unlock() };

@@ -74,7 +74,7 @@ fn from_cache(n: usize) -> usize {
 }
 
 /// From the arena or the system, past the cache.
-pub fn direct(n: usize, growth: Growth) -> Fresh {
+pub(crate) fn direct(n: usize, growth: Growth) -> Fresh {
     let mine = home();
     if class::is_for_run(n) {
         let class = class::of_request(n);

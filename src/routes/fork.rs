@@ -121,7 +121,7 @@ extern "C" fn child() {
 }
 
 /// Registers the handlers. Once.
-pub fn register() {
+pub(crate) fn register() {
     if cfg!(miri) {
         return; // there no process has children
     }

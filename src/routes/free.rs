@@ -15,7 +15,7 @@ use core::ptr;
 /// As [`super::release`], from the start. Keeps `errno`.
 #[cold]
 #[inline(never)]
-pub fn slow(p: usize) {
+pub(crate) fn slow(p: usize) {
     if p != 0 && !cache::large::put(p) {
         slower(p);
     }
@@ -60,7 +60,7 @@ pub(crate) fn sized(p: usize, n: usize, align: usize) {
 /// wrong and work on every other malloc, so only check mode looks. Keeps `errno`.
 #[cold]
 #[inline(never)]
-pub fn hinted(p: usize, n: usize, align: usize) {
+pub(crate) fn hinted(p: usize, n: usize, align: usize) {
     if start::route() == Route::Checked {
         sized(p, n, align);
     } else {
@@ -90,7 +90,7 @@ fn misfit(p: usize, n: usize) {
 
 /// The last words for an object that is not of the size its caller named.
 #[cold]
-pub fn wrong_size(p: usize) -> ! {
+pub(crate) fn wrong_size(p: usize) -> ! {
     fatal::die("free(): sized deallocation with a wrong size", p)
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn usable(p: usize) -> Result<usize, Why> {
 /// As [`release`], where the caller's size and alignment are a hint (C++'s sized delete): nobody
 /// looks at them, but in check mode the process ends if they cannot be right.
 #[inline(always)]
-pub fn release_hinted(p: *mut u8, n: usize, align: usize) {
+pub(crate) fn release_hinted(p: *mut u8, n: usize, align: usize) {
     if !cache::put(p.addr()) {
         free::hinted(p.expose_provenance(), n, align);
     }

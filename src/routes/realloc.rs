@@ -39,7 +39,7 @@ pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
 
 /// As [`resize`] at a multiple of `align`, of an object that the caller says to be `had` bytes; if
 /// it cannot be, the process ends.
-pub fn resize_claimed(p: *mut u8, had: usize, align: usize, n: usize) -> *mut u8 {
+pub(crate) fn resize_claimed(p: *mut u8, had: usize, align: usize, n: usize) -> *mut u8 {
     let plain = align <= ALIGN;
     if plain && n <= MAX_REQUEST && region::word(p.addr()) == 0 && start::route() != Route::Checked
     {
@@ -149,7 +149,7 @@ pub(crate) fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 
 /// Whether an object of this size and alignment could have been put here. In check mode it says
 /// no to all: `watch::checked::is_exactly` knows better.
-pub fn fits(what: Found, align: usize, n: usize) -> bool {
+pub(crate) fn fits(what: Found, align: usize, n: usize) -> bool {
     let over = align > ALIGN;
     match what {
         // Runs serve no alignment above theirs.

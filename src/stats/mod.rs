@@ -97,7 +97,7 @@ fn mapped_stats() -> MappedStats {
 
 /// `mallinfo2`, a structure of glibc's.
 #[cfg(target_env = "gnu")]
-pub fn mallinfo2() -> libc::mallinfo2 {
+pub(crate) fn mallinfo2() -> libc::mallinfo2 {
     let m = mapped_stats();
     let mut out = libc::mallinfo2 {
         arena: 0,

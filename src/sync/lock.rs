@@ -43,7 +43,7 @@ pub(crate) fn taken() -> usize {
 }
 
 /// A lock without data; what it guards says so where it is declared.
-pub struct Lock {
+pub(crate) struct Lock {
     /// Who holds it, and whether somebody sleeps. `T` is a thread pointer.
     ///
     /// | word | means | next |
@@ -96,7 +96,7 @@ impl Lock {
 
     /// The lock, if it is free.
     #[inline]
-    pub fn try_acquire(&self) -> Option<Guard<'_>> {
+    pub(crate) fn try_acquire(&self) -> Option<Guard<'_>> {
         // A guard must not exist for a moment where the lock is another's: it would give it back.
         self.try_take().then(|| Guard {
             lock: self,
@@ -208,7 +208,7 @@ impl Lock {
     }
 
     /// Whether the calling thread holds it.
-    pub fn is_mine(&self) -> bool {
+    pub(crate) fn is_mine(&self) -> bool {
         self.owner.load(Relaxed) & !WAITERS == super::tls::thread()
     }
 
@@ -228,7 +228,7 @@ impl Lock {
     /// The calling thread holds it (in a fork's child: held it in the parent) and no guard for
     /// it is alive.
     #[inline]
-    pub unsafe fn release(&self) {
+    pub(crate) unsafe fn release(&self) {
         if self.owner.swap(0, Release) & WAITERS != 0 {
             self.wake();
         }

@@ -18,9 +18,9 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Bytes of the keyed length.
 const WORD: usize = size_of::<u64>();
 /// Bytes that an object needs beyond what was asked for: one of pattern, and the length.
-pub const LEAST: usize = WORD + 1;
+pub(crate) const LEAST: usize = WORD + 1;
 /// Bytes of the pattern beyond an object's end that a resize in place compares.
-pub const NEAR: usize = 128;
+pub(crate) const NEAR: usize = 128;
 /// Bits of the length; addresses have no more.
 const BITS: u32 = 48;
 const LENGTH: u64 = (1 << BITS) - 1;
@@ -85,7 +85,7 @@ fn pieces(
 ///
 /// # Safety
 /// `[from, to)` belongs to the object and holds nothing that is needed.
-pub unsafe fn paint(p: usize, from: usize, to: usize) {
+pub(crate) unsafe fn paint(p: usize, from: usize, to: usize) {
     let words = u64::from_ne_bytes(pattern(p));
     let one = |at: usize| {
         // SAFETY: the caller's.
@@ -103,7 +103,7 @@ pub unsafe fn paint(p: usize, from: usize, to: usize) {
 ///
 /// # Safety
 /// `[from, to)` may be read.
-pub unsafe fn is_painted(p: usize, from: usize, to: usize) -> bool {
+pub(crate) unsafe fn is_painted(p: usize, from: usize, to: usize) -> bool {
     let words = u64::from_ne_bytes(pattern(p));
     // SAFETY: the caller's.
     let one = |at: usize| unsafe { byte(at).read() } == of_byte(words, at);
@@ -145,7 +145,7 @@ pub(crate) unsafe fn write(p: usize, room: usize, n: usize) {
 ///
 /// # Safety
 /// As [`write`]; the trailer for `was` bytes is there and whole.
-pub unsafe fn rewrite(p: usize, room: usize, was: usize, n: usize) {
+pub(crate) unsafe fn rewrite(p: usize, room: usize, was: usize, n: usize) {
     // SAFETY: the caller's.
     unsafe {
         paint(p, p + n, p + was.max(n));
@@ -157,7 +157,7 @@ pub unsafe fn rewrite(p: usize, room: usize, was: usize, n: usize) {
 ///
 /// # Safety
 /// `[p, p + room)` may be read; both are multiples of 8.
-pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
+pub(crate) unsafe fn read(p: usize, room: usize) -> Option<usize> {
     // SAFETY: the caller's.
     unsafe { read_near(p, room, usize::MAX) }
 }
@@ -167,7 +167,7 @@ pub unsafe fn read(p: usize, room: usize) -> Option<usize> {
 ///
 /// # Safety
 /// As [`read`].
-pub unsafe fn read_near(p: usize, room: usize, n: usize) -> Option<usize> {
+pub(crate) unsafe fn read_near(p: usize, room: usize, n: usize) -> Option<usize> {
     if room < LEAST {
         return None;
     }
@@ -186,7 +186,7 @@ pub unsafe fn read_near(p: usize, room: usize, n: usize) -> Option<usize> {
 ///
 /// # Safety
 /// It may be read; both are multiples of 8.
-pub unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
+pub(crate) unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
     /// Words compared with one branch.
     const AT_ONCE: usize = 8;
     let want = u64::from_ne_bytes([fill; WORD]);

@@ -58,12 +58,12 @@ pub(crate) fn overflowed(p: usize) -> ! {
 /// What was asked for; the process ends when the trailer is damaged.
 #[cold]
 #[inline(never)]
-pub fn asked(c: Chunk, size: usize) -> usize {
+pub(crate) fn asked(c: Chunk, size: usize) -> usize {
     asked_near(c, size, usize::MAX)
 }
 
 /// As [`asked`], before a resize to `n` bytes: what is far behind those is not compared.
-pub fn asked_near(c: Chunk, size: usize, n: usize) -> usize {
+pub(crate) fn asked_near(c: Chunk, size: usize, n: usize) -> usize {
     // SAFETY: a chunk in use, whole with its header (I1, I2).
     match unsafe { canary::read_near(c.payload(), class::usable(size), n) } {
         Some(n) => n,
@@ -89,7 +89,7 @@ pub(crate) fn allocate(n: usize) -> *mut u8 {
 }
 
 /// As `memalign`; `align` is a power of two.
-pub fn aligned(align: usize, n: usize) -> *mut u8 {
+pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
     let got = find(&Want {
         n,
         align: align.max(ALIGN),
@@ -99,7 +99,7 @@ pub fn aligned(align: usize, n: usize) -> *mut u8 {
 }
 
 /// As `calloc`.
-pub fn zeroed(n: usize) -> *mut u8 {
+pub(crate) fn zeroed(n: usize) -> *mut u8 {
     let got = find(&Want {
         n,
         growth: Growth::Yes,
@@ -115,7 +115,7 @@ pub fn zeroed(n: usize) -> *mut u8 {
 }
 
 /// A request.
-pub struct Want {
+pub(crate) struct Want {
     /// Bytes asked for.
     pub n: usize,
     /// A power of two, at least 16.
@@ -138,14 +138,14 @@ impl Default for Want {
 }
 
 /// What was found for `n` bytes, as a program may have it.
-pub fn place(got: Fresh, n: usize) -> *mut u8 {
+pub(crate) fn place(got: Fresh, n: usize) -> *mut u8 {
     let p = ptr::with_exposed_provenance_mut(got.p);
     perturb(p, n, !settings::perturb());
     p
 }
 
 /// Memory for a request; what waits in the quarantine is used before there is none.
-pub fn find(want: &Want) -> Fresh {
+pub(crate) fn find(want: &Want) -> Fresh {
     let none = Fresh {
         p: 0,
         clean_from: 0,
@@ -206,7 +206,7 @@ fn carve(arena: &Arena, size: usize, want: &Want) -> Option<Fresh> {
 }
 
 /// Writes a chunk's trailer. Its arena is locked.
-pub fn sign(c: Chunk, n: usize) {
+pub(crate) fn sign(c: Chunk, n: usize) {
     // SAFETY: a chunk in use that was taken or resized for `n` bytes and a trailer.
     unsafe { canary::write(c.payload(), class::usable(c.head().size()), n) };
 }
@@ -298,7 +298,7 @@ fn confine(held: Held) {
 }
 
 /// Lets everything go that waits; whether there was anything.
-pub fn empty_quarantine() -> bool {
+pub(crate) fn empty_quarantine() -> bool {
     // Not what other threads free meanwhile, or there might be no end to it.
     let waiting = quarantine::count();
     for _ in 0..waiting {

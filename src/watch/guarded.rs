@@ -33,7 +33,7 @@ fn end(p: usize, n: usize) -> usize {
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed,
 /// between guard pages; the one behind is `spare` bytes longer, for the chunk to grow into.
-pub fn map(n: usize, align: usize, spare: usize, bound: Bound) -> Option<usize> {
+pub(crate) fn map(n: usize, align: usize, spare: usize, bound: Bound) -> Option<usize> {
     let page = os::page();
     // Beyond a page an alignment's slack is given back, so the lengths are not the same.
     let spare = if align <= page {
@@ -175,7 +175,7 @@ fn discard(base: usize, len: usize, used: Option<(usize, usize)>) {
 
 /// Makes a chunk `n` bytes long (not 0) where it is; if it cannot, the chunk is as it was. Ends
 /// the process if what surrounds it is damaged.
-pub fn resize(p: usize, n: usize) -> bool {
+pub(crate) fn resize(p: usize, n: usize) -> bool {
     if within_page(p, n) {
         return true;
     }
@@ -258,7 +258,7 @@ fn lengthen(m: Mapping, n: usize) -> Option<Mapping> {
 ///
 /// # Safety
 /// Two mapped chunks of that many bytes, live and the caller's, of which the first is freed next.
-pub unsafe fn carry(from: usize, to: usize, len: usize) {
+pub(crate) unsafe fn carry(from: usize, to: usize, len: usize) {
     let page = os::page();
     let byte = |at: usize| ptr::with_exposed_provenance_mut::<u8>(at);
     let (mut done, mut kept) = (0, round_up(from, page));
@@ -284,7 +284,7 @@ pub unsafe fn carry(from: usize, to: usize, len: usize) {
 
 /// Looks at a chunk, if there is one at `p`, and ends the process if it was written closely beyond
 /// its bounds.
-pub fn look_at(p: usize) {
+pub(crate) fn look_at(p: usize) {
     with(|r| {
         if let Some(i) = r.find(p) {
             // SAFETY: `find` names a place of the table, with the registry locked (I11).

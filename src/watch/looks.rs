@@ -20,7 +20,7 @@ const SLICE: usize = 128;
 const FREED_AGES: [usize; 3] = [1, 16, 256];
 
 /// Whether what a walk shows, its arena locked, is anything but an object with a damaged trailer.
-pub fn is_whole(view: &View) -> bool {
+pub(crate) fn is_whole(view: &View) -> bool {
     settings::check() == 0
         || view.role != Role::InUse
         // SAFETY: the walk has checked the header (I2), and the arena is locked.
@@ -44,12 +44,12 @@ fn was_damaged(held: Option<Held>) {
 }
 
 /// Ends the process if a freed object was written to.
-pub fn at_freed(held: &Held) {
+pub(crate) fn at_freed(held: &Held) {
     was_damaged(Some(*held).filter(|held| was_written(held, usize::MAX)));
 }
 
 /// After a request was served with the object at `p`.
-pub fn after(p: usize) {
+pub(crate) fn after(p: usize) {
     if settings::check() < WALK {
         return;
     }
@@ -63,7 +63,7 @@ pub fn after(p: usize) {
 }
 
 /// After an object went into the quarantine.
-pub fn after_free() {
+pub(crate) fn after_free() {
     if settings::check() >= WALK {
         was_damaged(quarantine::find_aged(&FREED_AGES, |held| {
             was_written(held, SLICE)
@@ -110,18 +110,18 @@ fn at_live<'a>(p: usize, last: &mut Option<(&'a Arena, Locked<'a>)>) {
 
 /// Looks at what waits in the quarantine and at all mappings, and ends the process if one was
 /// written past its end or after its free.
-pub fn at_apart() {
+pub(crate) fn at_apart() {
     was_damaged(quarantine::find(0, |held| was_written(held, usize::MAX)));
     guarded::inspect_all();
 }
 
 /// Whether this is a forked child whose own objects are all remembered.
-pub fn is_young_child() -> bool {
+pub(crate) fn is_young_child() -> bool {
     newest::is_child() && newest::own() <= newest::PLACES
 }
 
 /// Looks at what a forked child was given and what it freed.
-pub fn at_own() {
+pub(crate) fn at_own() {
     let inherited = quarantine::inherited();
     was_damaged(quarantine::find(inherited, |held| {
         was_written(held, usize::MAX)
@@ -133,7 +133,7 @@ pub fn at_own() {
 }
 
 /// In the child of a fork.
-pub fn in_child() {
+pub(crate) fn in_child() {
     if settings::check() >= WALK {
         newest::in_child();
         quarantine::in_child();

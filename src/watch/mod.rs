@@ -4,20 +4,20 @@
 //! The routes of a process without it ask one word whether to come here. `docs/check-mode.md` says
 //! what a user gets for which level. Trailers and guard pages are there from the first level on.
 
-pub mod canary;
-pub mod checked;
-pub mod guarded;
-pub mod looks;
-pub mod newest;
-pub mod quarantine;
-pub mod resize;
+pub(crate) mod canary;
+pub(crate) mod checked;
+pub(crate) mod guarded;
+pub(crate) mod looks;
+pub(crate) mod newest;
+pub(crate) mod quarantine;
+pub(crate) mod resize;
 
 use crate::settings;
 
 /// From this level on freed memory is filled and waits in the quarantine.
-pub const FREED: u8 = 2;
+pub(crate) const FREED: u8 = 2;
 /// From this level on slow ways look at the newest objects, `malloc_trim` and the exit at all.
-pub const WALK: u8 = 3;
+pub(crate) const WALK: u8 = 3;
 
 /// glibc's `M_PERTURB`: new memory is filled with the byte's complement, freed memory with it.
 pub(crate) fn perturb(p: *mut u8, n: usize, byte: u8) {

@@ -8,10 +8,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// Objects that are remembered; a power of two.
-pub const PLACES: usize = 4096;
+pub(crate) const PLACES: usize = 4096;
 /// How many others came behind an object each time it is looked at. An object that is damaged
 /// when so many others came behind it shows before there are sixteen times as many.
-pub const AGES: [usize; 4] = [1, 16, 256, PLACES - 1];
+pub(crate) const AGES: [usize; 4] = [1, 16, 256, PLACES - 1];
 
 /// The ring's first byte; 0 while there is none.
 static RING: AtomicUsize = AtomicUsize::new(0);
@@ -23,7 +23,7 @@ static BEFORE: AtomicUsize = AtomicUsize::new(0);
 static CHILD: AtomicBool = AtomicBool::new(false);
 
 /// Makes the ring; without memory for it nothing is remembered.
-pub fn open() {
+pub(crate) fn open() {
     RING.store(
         side::zeroed(PLACES * size_of::<AtomicUsize>()).unwrap_or(0),
         Relaxed,
@@ -37,30 +37,30 @@ fn place(i: usize) -> Option<&'static AtomicUsize> {
 }
 
 /// Remembers an object.
-pub fn enter(p: usize) {
+pub(crate) fn enter(p: usize) {
     if let Some(place) = place(GIVEN.fetch_add(1, Relaxed)) {
         place.store(p, Relaxed);
     }
 }
 
 /// The object that `age` others came behind; 0 if there is none, or nobody knows.
-pub fn aged(age: usize) -> usize {
+pub(crate) fn aged(age: usize) -> usize {
     let i = GIVEN.load(Relaxed).wrapping_sub(age + 1);
     place(i).map_or(0, |place| place.load(Relaxed))
 }
 
 /// From now on this is another process.
-pub fn in_child() {
+pub(crate) fn in_child() {
     BEFORE.store(GIVEN.load(Relaxed), Relaxed);
     CHILD.store(RING.load(Relaxed) != 0, Relaxed);
 }
 
 /// Whether this process was forked, and what it is given since then is remembered.
-pub fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     CHILD.load(Relaxed)
 }
 
 /// How many objects were given out since the process was forked, or ever.
-pub fn own() -> usize {
+pub(crate) fn own() -> usize {
     GIVEN.load(Relaxed).wrapping_sub(BEFORE.load(Relaxed))
 }

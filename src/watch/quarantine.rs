@@ -141,7 +141,7 @@ pub(crate) fn open(places: usize, most: usize) {
 /// Takes an object in. What comes out is to be given back by the caller: the oldest one, if there
 /// was no place, or the object itself, if it is larger than all that may wait, or if twice as much
 /// waited as may: what a large object displaces leaves step by step.
-pub fn hold(new: Held) -> Option<Held> {
+pub(crate) fn hold(new: Held) -> Option<Held> {
     with(|r| r.hold(new))
 }
 
@@ -156,18 +156,18 @@ pub(crate) fn oldest() -> Option<Held> {
 }
 
 /// How many wait.
-pub fn count() -> usize {
+pub(crate) fn count() -> usize {
     with(|r| r.count)
 }
 
 /// The first object, oldest first, for which `f` says true; the oldest `skipped` are left out. `f`
 /// must take no lock.
-pub fn find(skipped: usize, mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
+pub(crate) fn find(skipped: usize, mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
     with(|r| (skipped..r.count).map(|i| r.get(i)).find(|held| f(held)))
 }
 
 /// Shows the objects that as many came behind as `ages` say. As [`find`].
-pub fn find_aged(ages: &[usize], mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
+pub(crate) fn find_aged(ages: &[usize], mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
     with(|r| {
         let there = ages.iter().filter_map(|age| r.count.checked_sub(age + 1));
         there.map(|i| r.get(i)).find(|held| f(held))
@@ -176,7 +176,7 @@ pub fn find_aged(ages: &[usize], mut f: impl FnMut(&Held) -> bool) -> Option<Hel
 
 /// Shows one object: first the oldest, each time the next one, and after the newest the oldest
 /// again. As [`find`].
-pub fn find_in_turn(mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
+pub(crate) fn find_in_turn(mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
     with(|r| {
         if r.count == 0 {
             return None;
@@ -191,12 +191,12 @@ pub fn find_in_turn(mut f: impl FnMut(&Held) -> bool) -> Option<Held> {
 
 /// From now on the objects that wait are another process's, which looks at them as well. Takes no
 /// lock: the fork may have been a signal handler's that interrupted whoever holds it.
-pub fn in_child() {
+pub(crate) fn in_child() {
     OWN.store(CAME.load(Relaxed), Relaxed);
 }
 
 /// How many of the oldest waited when this process was forked, and still do.
-pub fn inherited() -> usize {
+pub(crate) fn inherited() -> usize {
     with(|r| {
         let ahead = OWN.load(Relaxed).wrapping_sub(r.left);
         // An object of the parent's is ahead by at most all; else they are gone.

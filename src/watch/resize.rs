@@ -17,7 +17,7 @@ use core::ptr;
 
 /// As `realloc` at a multiple of `align`, for a live object and `n` not 0; null leaves it as it
 /// was.
-pub fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+pub(crate) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let what = found(p.addr());
     let have = match what {
         Found::Chunk(c, size) => asked_near(c, size, n),
