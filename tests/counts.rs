@@ -132,7 +132,7 @@ fn the_ways_beside_the_fastest_take_the_instructions_they_took() {
     let library = common::libcairn();
     let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
     let ways = common::compile_c("counts/ways.c", &["-O2"]);
-    let mut golden = Golden::read();
+    let mut golden = Golden::read(golden::INSTRUCTIONS);
     for (program, what, rest) in [
         (&pair, "40000", LOOP),
         (&pair, "1000000", LOOP),

@@ -188,19 +188,21 @@ pub(crate) unsafe fn read_near(p: usize, room: usize, n: usize) -> Option<usize>
 /// It may be read; both are multiples of 8.
 pub(crate) unsafe fn is_filled(p: usize, len: usize, fill: u8) -> bool {
     /// Words compared with one branch.
-    const AT_ONCE: usize = 8;
+    const AT_ONCE: usize = 4;
     let want = u64::from_ne_bytes([fill; WORD]);
-    let differs = |from: usize, to: usize| {
-        (from..to)
-            .step_by(WORD)
-            // SAFETY: the caller's.
-            .fold(0, |all, at| all | (unsafe { whole(at).read() } ^ want))
-            != 0
-    };
-    let (end, step) = (p + len, AT_ONCE * WORD);
-    !(p..end)
-        .step_by(step)
-        .any(|at| differs(at, end.min(at + step)))
+    // SAFETY: the caller's.
+    let differs = |at: usize| unsafe { whole(at).read() } ^ want;
+    let (mut at, end) = (p, p + len);
+    let mut all = 0;
+    while at + AT_ONCE * WORD <= end && all == 0 {
+        all = differs(at) | differs(at + WORD) | differs(at + 2 * WORD) | differs(at + 3 * WORD);
+        at += AT_ONCE * WORD;
+    }
+    while at < end {
+        all |= differs(at);
+        at += WORD;
+    }
+    all == 0
 }
 
 #[cfg(test)]
