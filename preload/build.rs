@@ -10,6 +10,12 @@ fn main() {
         // Nor does it have to ask the loader to keep it (`src/os/stay.rs`): one
         // symbol less to look for. (The other that it would ask by is in use.)
         "-Wl,--defsym=dladdr=0",
+        // The functions that valgrind replaces, by names that nobody else can have
+        // put anything in front of (`src/valgrind.rs`).
+        "-Wl,--defsym=cairn_own_malloc=malloc",
+        "-Wl,--defsym=cairn_own_free=free",
+        "-Wl,--defsym=cairn_own_realloc=realloc",
+        "-Wl,--defsym=cairn_own_memalign=memalign",
         // What is missing is found when the library is built, not when a
         // program starts on it.
         "-Wl,-z,defs",

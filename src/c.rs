@@ -196,6 +196,23 @@ pub unsafe fn free_sized(p: *mut c_void, n: usize) {
     routes::release_sized(p.cast(), n, ALIGN);
 }
 
+/// The quick half of [`free_sized`]: whether the thread's cache took it.
+///
+/// # Safety
+/// As [`free_sized`]; if it says no, nothing has happened.
+#[inline(always)]
+pub unsafe fn free_sized_quickly(p: *mut c_void, n: usize) -> bool {
+    routes::release_sized_quickly(p.cast(), n)
+}
+
+/// The other half of [`free_aligned_sized`], for what the cache did not take.
+///
+/// # Safety
+/// As [`free_aligned_sized`].
+pub unsafe fn free_sized_at_length(p: *mut c_void, align: usize, n: usize) {
+    routes::release_sized_at_length(p.cast(), n, align);
+}
+
 /// C23's `free_aligned_sized`.
 ///
 /// # Safety
@@ -211,6 +228,11 @@ pub unsafe fn free_aligned_sized(p: *mut c_void, align: usize, n: usize) {
 #[inline(always)]
 pub unsafe fn delete_sized(p: *mut c_void, align: usize, n: usize) {
     routes::release_hinted(p.cast(), n, align);
+}
+
+/// Whether `p` is a live object of this Cairn.
+pub fn is_own(p: *mut c_void) -> bool {
+    routes::usable(p.addr()).is_ok()
 }
 
 /// `mallopt`: 1 when the value was taken or the parameter is unknown, 0 when it is out of range.

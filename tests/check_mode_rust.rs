@@ -7,9 +7,9 @@
 )]
 
 use std::alloc::{self, Layout};
-use std::hint::black_box;
 use std::collections::BTreeMap;
 use std::env;
+use std::hint::black_box;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 use std::thread;

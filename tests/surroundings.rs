@@ -268,24 +268,6 @@ fn valgrind_starts_the_program() {
     greets_under("valgrind", &["--quiet", "--tool=none"], "hello on cairn");
 }
 
-/// It finds nothing where it cannot read the library that it is to stand in front of.
-#[test]
-fn memcheck_finds_what_it_finds_on_glibc() {
-    let Some(valgrind) = common::find("valgrind") else {
-        return;
-    };
-    let program = program("memcheck");
-    let found = |mut command: Command| {
-        command.args(["--tool=memcheck", "--leak-check=full"]);
-        let output = common::watch(command.arg(&program));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ["Invalid write", "Invalid read", "definitely lost in loss"]
-            .map(|error| said.matches(error).count())
-    };
-    assert_eq!(found(common::plain(&valgrind)), [1, 1, 1]);
-    assert_eq!(found(common::preloaded(&valgrind)), [1, 1, 1]);
-}
-
 #[test]
 fn gdb_starts_the_program() {
     let options = [

@@ -2,8 +2,14 @@
 //! link-time optimiser puts in its place.
 //!
 //! An alias is one more function over the same namesake, never a call of the
-//! symbol it stands for: somebody may have put their own in front of that.
+//! symbol it stands for: somebody may have put their own in front of that. (The
+//! compiler finds the two alike and gives them one address, by which valgrind
+//! replaces both.)
+//!
+//! What valgrind does not replace goes by `valgrind` first: there the pointers
+//! are valgrind's.
 
+use crate::valgrind;
 use core_cairn::c;
 use libc::{FILE, c_int, c_void};
 
@@ -23,6 +29,13 @@ macro_rules! symbol {
             unsafe { c::$core($($name),*) }
         }
     };
+    ($symbol:ident: { $core:path, ($($name:ident: $kind:ty),*) $(-> $result:ty)? }) => {
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $symbol($($name: $kind),*) $(-> $result)? {
+            // SAFETY: as above; what stands before `cairn::c` asks no more.
+            unsafe { $core($($name),*) }
+        }
+    };
 }
 
 symbols! {
@@ -39,7 +52,7 @@ symbols! {
     realloc, __libc_realloc: { realloc(p: *mut c_void, size: usize) -> *mut c_void }
 
     // `reallocarray(3)`: `ENOMEM` when `n * size` overflows; `p` stays whole.
-    reallocarray, __libc_reallocarray: { reallocarray(p: *mut c_void, n: usize, size: usize) -> *mut c_void }
+    reallocarray, __libc_reallocarray: { valgrind::reallocarray, (p: *mut c_void, n: usize, size: usize) -> *mut c_void }
 
     // `memalign(3)`: an alignment that is no power of two is rounded up.
     memalign, __libc_memalign: { memalign(align: usize, size: usize) -> *mut c_void }
@@ -54,16 +67,16 @@ symbols! {
     valloc, __libc_valloc: { valloc(size: usize) -> *mut c_void }
 
     // `pvalloc(3)`: whole pages.
-    pvalloc, __libc_pvalloc: { pvalloc(size: usize) -> *mut c_void }
+    pvalloc, __libc_pvalloc: { valgrind::pvalloc, (size: usize) -> *mut c_void }
 
     // `malloc_usable_size(3)`: in bytes; 0 for `NULL`.
     malloc_usable_size: { malloc_usable_size(p: *mut c_void) -> usize }
 
     // C23's `free_sized`: `size` is what `p` was asked for with.
-    free_sized: { free_sized(p: *mut c_void, size: usize) }
+    free_sized: { valgrind::free_sized, (p: *mut c_void, size: usize) }
 
     // C23's `free_aligned_sized`: as `free_sized`, for `aligned_alloc`.
-    free_aligned_sized: { free_aligned_sized(p: *mut c_void, align: usize, size: usize) }
+    free_aligned_sized: { valgrind::free_aligned_sized, (p: *mut c_void, align: usize, size: usize) }
 
     // `mallopt(3)`: 0 when the value cannot be used, else 1.
     mallopt, __libc_mallopt: { mallopt(parameter: c_int, value: c_int) -> c_int }

@@ -36,6 +36,7 @@ use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use crate::valgrind;
 use core_cairn::c;
 use libc::{RTLD_DEFAULT, RTLD_LAZY, RTLD_NOLOAD, c_void};
 
@@ -107,11 +108,42 @@ static ALL_OWN: AtomicBool = AtomicBool::new(false);
 /// Called by a derived form until [`ALL_OWN`] holds: where to jump, or null to
 /// go on. `own` is the form's address in this library.
 extern "C" fn stand_in(form: &Form, own: *mut c_void) -> *mut c_void {
+    if valgrind::serves() {
+        return under_valgrind(form, own);
+    }
     if arch::base_forms_are_own() {
         ALL_OWN.store(true, Ordering::Relaxed);
         return ptr::null_mut();
     }
     form.runtime(own)
+}
+
+/// Where a form goes that valgrind has left to Cairn, while it serves the
+/// others: to the runtime's, which calls those, or to the one it is made of.
+/// (A version knows all forms but two, or an old one none with an alignment.)
+fn under_valgrind(form: &Form, own: *mut c_void) -> *mut c_void {
+    let theirs = form.runtime(own);
+    if !theirs.is_null() {
+        theirs
+    } else if ptr::eq(form, &raw const DELETE_ALIGNED_SIZED) {
+        delete_aligned as *mut c_void
+    } else if ptr::eq(form, &raw const DELETE_ARRAY_ALIGNED_SIZED) {
+        delete_array_aligned as *mut c_void
+    } else {
+        ptr::null_mut()
+    }
+}
+
+/// The sized form by the one without a size.
+extern "C" fn delete_aligned(p: *mut c_void, _: usize, align: usize) {
+    // SAFETY: C++ asks the same of both callers, but for the size.
+    unsafe { arch::own_delete_aligned()(p, align) }
+}
+
+/// As [`delete_aligned`], of an array.
+extern "C" fn delete_array_aligned(p: *mut c_void, _: usize, align: usize) {
+    // SAFETY: C++ asks the same of both callers, but for the size.
+    unsafe { arch::own_delete_array_aligned()(p, align) }
 }
 
 /// Called by a `nothrow` form that got no memory: where to jump, or null to

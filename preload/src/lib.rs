@@ -32,6 +32,8 @@ compile_error!(
 mod c;
 #[cfg(target_env = "gnu")]
 mod cxx;
+#[cfg(target_env = "gnu")]
+mod valgrind;
 
 /// No panic is reachable; the tests assert that none is linked. If one were,
 /// the process ends here, without formatting and without allocating.

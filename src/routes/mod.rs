@@ -35,9 +35,21 @@ pub(crate) fn release(p: *mut u8) {
 /// be, the process ends.
 #[inline(always)]
 pub(crate) fn release_sized(p: *mut u8, n: usize, align: usize) {
-    if !cache::put_sized(p.addr(), n) {
-        free::sized(p.expose_provenance(), n, align);
+    if !release_sized_quickly(p, n) {
+        release_sized_at_length(p, n, align);
     }
+}
+
+/// The half of [`release_sized`] without a lock; whether it was enough.
+#[inline(always)]
+pub(crate) fn release_sized_quickly(p: *mut u8, n: usize) -> bool {
+    cache::put_sized(p.addr(), n)
+}
+
+/// The other half.
+#[inline(always)]
+pub(crate) fn release_sized_at_length(p: *mut u8, n: usize, align: usize) {
+    free::sized(p.expose_provenance(), n, align);
 }
 
 /// Payload bytes that may be written.

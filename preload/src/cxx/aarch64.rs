@@ -286,3 +286,31 @@ pub(super) fn base_forms_are_own() -> bool {
         && is_own!(_ZdlPvSt11align_val_t)
         && is_own!(_ZdaPvSt11align_val_t)
 }
+
+/// A `delete` with an alignment.
+type DeleteAligned = unsafe extern "C" fn(*mut c_void, usize);
+
+/// This library's own operator of that name, for valgrind to find its way to.
+macro_rules! own_delete {
+    ($name:ident) => {{
+        let own: *mut c_void;
+        // SAFETY: forms an address.
+        unsafe {
+            asm!(
+                concat!("adrp {own}, ", own!($name), "\n", "add {own}, {own}, :lo12:", own!($name)),
+                own = out(reg) own,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        // SAFETY: it is the operator's, which takes object and alignment.
+        unsafe { core::mem::transmute::<*mut c_void, DeleteAligned>(own) }
+    }};
+}
+
+pub(super) fn own_delete_aligned() -> DeleteAligned {
+    own_delete!(_ZdlPvSt11align_val_t)
+}
+
+pub(super) fn own_delete_array_aligned() -> DeleteAligned {
+    own_delete!(_ZdaPvSt11align_val_t)
+}
