@@ -28,7 +28,7 @@ const BY_VALGRIND: u8 = 2;
 
 /// Whether a tool of valgrind's serves this library's `malloc`.
 #[inline(always)]
-pub fn serves() -> bool {
+pub(crate) fn serves() -> bool {
     SERVED.load(Relaxed) != BY_CAIRN && ask()
 }
 
@@ -140,7 +140,7 @@ own! { own_memalign = "cairn_own_memalign", unsafe extern "C" fn(usize, usize) -
 /// # Safety
 /// As C's.
 #[inline(always)]
-pub unsafe fn reallocarray(p: *mut c_void, count: usize, size: usize) -> *mut c_void {
+pub(crate) unsafe fn reallocarray(p: *mut c_void, count: usize, size: usize) -> *mut c_void {
     if serves() {
         // SAFETY: the caller's.
         return unsafe { replaced_reallocarray(p, count, size) };
@@ -166,7 +166,7 @@ unsafe fn replaced_reallocarray(p: *mut c_void, count: usize, size: usize) -> *m
 /// # Safety
 /// As C's.
 #[inline(always)]
-pub unsafe fn pvalloc(size: usize) -> *mut c_void {
+pub(crate) unsafe fn pvalloc(size: usize) -> *mut c_void {
     if serves() {
         return replaced_pvalloc(size);
     }
@@ -195,7 +195,7 @@ fn replaced_pvalloc(size: usize) -> *mut c_void {
 /// # Safety
 /// As C's.
 #[inline(always)]
-pub unsafe fn free_sized(p: *mut c_void, size: usize) {
+pub(crate) unsafe fn free_sized(p: *mut c_void, size: usize) {
     // SAFETY: the caller's.
     unsafe {
         if !c::free_sized_quickly(p, size) {
@@ -209,7 +209,7 @@ pub unsafe fn free_sized(p: *mut c_void, size: usize) {
 /// # Safety
 /// As C's.
 #[inline(always)]
-pub unsafe fn free_aligned_sized(p: *mut c_void, align: usize, size: usize) {
+pub(crate) unsafe fn free_aligned_sized(p: *mut c_void, align: usize, size: usize) {
     // SAFETY: the caller's.
     unsafe {
         if !c::free_sized_quickly(p, size) {
