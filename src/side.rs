@@ -196,7 +196,6 @@ mod tests {
     use crate::os::scripted;
     use core::mem;
     use std::fs;
-    use std::mem;
     use std::vec::Vec;
 
     /// First and last address of each mapping, and whether anybody may touch it.

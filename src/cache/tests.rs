@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test reports by panicking")]
 
 use super::thread;
-use crate::{c, check_heap, heap};
+use crate::{c, check_heap, routes};
 use std::sync::mpsc;
 use std::vec::Vec;
 
@@ -19,7 +19,7 @@ impl Objects {
         let mut all = Vec::new();
         for i in 0..count {
             let n = SIZES[i % SIZES.len()];
-            let p = heap::allocate(n);
+            let p = routes::allocate(n);
             assert!(!p.is_null(), "no memory for {n} bytes");
             // SAFETY: `n` bytes just given out.
             unsafe { p.write_bytes(n as u8, n) };
@@ -34,7 +34,7 @@ impl Objects {
             // SAFETY: a live object of `n` bytes.
             let ends = unsafe { [p.read(), p.add(n - 1).read()] };
             assert_eq!(ends, [n as u8; 2], "an object of {n} bytes changed");
-            heap::release(p);
+            routes::release(p);
         }
     }
 }
