@@ -18,29 +18,29 @@ use crate::common;
 use toml::Table;
 
 /// Figures that are taken together, by one test, and what they hang on.
-pub struct Group {
+pub(crate) struct Group {
     /// Their name in `[environment.NAME]`.
     pub name: &'static str,
     /// Keys of that table.
     pub hangs_on: &'static [&'static str],
 }
 
-pub const INSTRUCTIONS: Group = Group {
+pub(crate) const INSTRUCTIONS: Group = Group {
     name: "instructions",
     hangs_on: &["rustc", "libc", "cc", "cpu", "valgrind"],
 };
 /// With a fixed seed and one thread it is the source alone that counts.
-pub const LOCKS: Group = Group {
+pub(crate) const LOCKS: Group = Group {
     name: "locks",
     hangs_on: &[],
 };
-pub const PAGES: Group = Group {
+pub(crate) const PAGES: Group = Group {
     name: "pages",
     hangs_on: &["kernel", "rustc", "libc", "cc"],
 };
 
 /// The file, what was measured, and what is wrong with it.
-pub struct Golden {
+pub(crate) struct Golden {
     group: Group,
     table: Table,
     at_hand: BTreeMap<&'static str, String>,
@@ -133,7 +133,7 @@ fn at_hand(key: &str) -> String {
 }
 
 impl Golden {
-    pub fn read(group: Group) -> Self {
+    pub(crate) fn read(group: Group) -> Self {
         let text = fs::read_to_string(path()).expect("tests/golden.toml");
         let table: Table = text.parse().expect("tests/golden.toml is TOML");
         let at_hand: BTreeMap<_, _> = group
@@ -165,21 +165,21 @@ impl Golden {
     }
 
     /// Golden figures cannot hold, for a reason that only measuring showed.
-    pub fn cannot_hold(&mut self, why: &str) {
+    pub(crate) fn cannot_hold(&mut self, why: &str) {
         if !self.elsewhere.iter().any(|known| known == why) {
             self.elsewhere.push(why.to_owned());
         }
     }
 
     /// A limit that stands in the file and is never rewritten.
-    pub fn limit(&self, section: &str, key: &str) -> f64 {
+    pub(crate) fn limit(&self, section: &str, key: &str) -> f64 {
         number(&self.table, section, key)
             .or_else(|| number(&self.table, section, "otherwise"))
             .unwrap_or_else(|| panic!("tests/golden.toml has no [{section}] {key}"))
     }
 
     /// A figure above its golden fails; so does one below, as the next rise would hide in it.
-    pub fn compare(&mut self, section: &str, key: &str, figure: f64, within: f64) {
+    pub(crate) fn compare(&mut self, section: &str, key: &str, figure: f64, within: f64) {
         self.measured
             .push((section.to_owned(), key.to_owned(), figure));
         let Some(golden) = number(&self.table, section, key) else {
@@ -200,19 +200,19 @@ impl Golden {
         ));
     }
 
-    pub fn at_most(&mut self, what: &str, figure: f64, most: f64) {
+    pub(crate) fn at_most(&mut self, what: &str, figure: f64, most: f64) {
         if figure > most {
             self.fail(format!("{what}: {figure:.1}, above {most:.1}"));
         }
     }
 
-    pub fn fail(&mut self, failure: String) {
+    pub(crate) fn fail(&mut self, failure: String) {
         self.failures.push(failure);
     }
 
     /// Fails with all that differs. If an update was asked for, golden figures cannot differ:
     /// they are what was measured. Limits hold all the same, and then nothing is written.
-    pub fn done(mut self) {
+    pub(crate) fn done(mut self) {
         let name = self.group.name;
         if !is_asked_to_update() && self.elsewhere.is_empty() {
             self.failures.append(&mut mem::take(&mut self.differences));
