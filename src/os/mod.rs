@@ -9,7 +9,7 @@
 mod cpus;
 mod optional;
 #[cfg(test)]
-pub mod scripted;
+pub(crate) mod scripted;
 pub(crate) mod stay;
 pub(crate) mod streams;
 

@@ -17,12 +17,12 @@ std::thread_local! {
 }
 
 /// This thread can neither sleep on a word nor wake who does, as where a sandbox refuses `futex`.
-pub fn let_nobody_sleep() {
+pub(crate) fn let_nobody_sleep() {
     SLEEPLESS.set(true);
 }
 
 /// Asked before a thread sleeps, or wakes one.
-pub fn lets_nobody_sleep() -> bool {
+pub(crate) fn lets_nobody_sleep() -> bool {
     SLEEPLESS.get()
 }
 
