@@ -281,7 +281,8 @@ fn ltrace_names_the_calls() {
     );
 }
 
-/// Its library counts calls and hands them on, to Cairn here.
+/// Its library counts calls and hands them on, to Cairn here. It does not know `reallocarray`, and
+/// sees glibc's only because that calls `realloc`; Cairn's calls no other symbol (docs/testing.md).
 #[test]
 fn heaptrack_counts_what_it_counts_on_glibc() {
     let Some(heaptrack) = common::find("heaptrack") else {
@@ -290,11 +291,18 @@ fn heaptrack_counts_what_it_counts_on_glibc() {
     let program = common::compile_c("instruments/sanitized.c", &[]);
     let counted = |name: &str, mut command: Command| {
         let out = common::scratch().join(format!("heaptrack-{name}"));
-        let output = common::watch(command.arg("-o").arg(&out).arg(&program));
+        let output = common::watch(
+            command
+                .arg("-o")
+                .arg(&out)
+                .arg(&program)
+                .arg("without-arrays"),
+        );
         assert!(output.status.success(), "{}", common::describe(&output));
         said(&output)
             .lines()
-            .filter(|line| line.contains("allocations:"))
+            // Which ones are temporary depends on how the two threads take turns.
+            .filter(|line| line.contains("allocations:") && !line.contains("temporary"))
             .map(|line| line.trim().to_owned())
             .collect::<Vec<_>>()
     };
