@@ -58,7 +58,6 @@ fn memcheck_finds_what_it_finds_on_glibc() {
 fn a_correct_program_that_uses_every_function_is_clean_under_valgrind() {
     let functions = common::compile_c("instruments/every_function.c", &[]);
     let operators = common::compile_cxx("instruments/every_operator.cc", &[]);
-    let runtimeless = common::compile_c("cxx/without_runtime.c", &[]);
     let Some(valgrind) = instrument("valgrind", &MEMCHECK) else {
         return;
     };
@@ -83,10 +82,6 @@ fn a_correct_program_that_uses_every_function_is_clean_under_valgrind() {
             }
         }
     }
-    let mut command = common::preloaded(&valgrind);
-    let output = common::watch(command.args(MEMCHECK).arg(&runtimeless));
-    let said = said(&output);
-    assert!(said.contains("ERROR SUMMARY: 0 errors"), "{said}");
 }
 
 /// A compiler and how it links a sanitizer's runtime.
@@ -286,20 +281,28 @@ fn ltrace_names_the_calls() {
     );
 }
 
-/// Its library counts calls and hands them on, to Cairn here.
+/// Its library counts calls and hands them on, to Cairn here. It does not know `reallocarray`, and
+/// sees glibc's only because that calls `realloc`; Cairn's calls no other symbol (docs/testing.md).
 #[test]
 fn heaptrack_counts_what_it_counts_on_glibc() {
     let Some(heaptrack) = common::find("heaptrack") else {
         return;
     };
-    let program = common::compile_c("instruments/memcheck.c", &[]);
+    let program = common::compile_c("instruments/sanitized.c", &[]);
     let counted = |name: &str, mut command: Command| {
         let out = common::scratch().join(format!("heaptrack-{name}"));
-        let output = common::watch(command.arg("-o").arg(&out).arg(&program));
+        let output = common::watch(
+            command
+                .arg("-o")
+                .arg(&out)
+                .arg(&program)
+                .arg("without-arrays"),
+        );
         assert!(output.status.success(), "{}", common::describe(&output));
         said(&output)
             .lines()
-            .filter(|line| line.contains("allocations:"))
+            // Which ones are temporary depends on how the two threads take turns.
+            .filter(|line| line.contains("allocations:") && !line.contains("temporary"))
             .map(|line| line.trim().to_owned())
             .collect::<Vec<_>>()
     };

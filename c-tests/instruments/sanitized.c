@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 static int shared;
+static int arrays = 1;
 static char *volatile kept;
 static pthread_barrier_t both;
 
@@ -25,7 +26,9 @@ static void *work(void *argument)
         char *copy = strdup("a copy that libc makes");
         CHECK(copy != NULL);
         free(copy);
-        p = reallocarray(calloc(3, 40), 5, 40);
+        p = calloc(3, 40);
+        if (arrays)
+            p = reallocarray(p, 5, 40);
         CHECK(p != NULL);
         free(p);
         free(aligned_alloc(64, 128));
@@ -71,6 +74,7 @@ static void *lose(void *argument)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "clean";
+    arrays = strcmp(what, "without-arrays") != 0;
     clean();
     if (strcmp(what, "leak") == 0) {
         pthread_t thread;
