@@ -7,7 +7,7 @@
 use std::{env, fs, path::Path};
 
 /// The sources, from `src/`, and what else is replaced in each.
-const SOURCES: [(&str, &[(&str, &str)]); 6] = [
+const SOURCES: [(&str, &[(&str, &str)]); 8] = [
     (
         "sync/lock.rs",
         &[

@@ -70,6 +70,8 @@ pub(crate) fn assign() -> &'static Arena {
     best
 }
 
+/// Which arena is looked after next.
+static TURN: AtomicUsize = AtomicUsize::new(0);
 /// Free bytes from which an arena is worth a look.
 const WORTH: usize = 2 << 20;
 
@@ -84,7 +86,6 @@ pub(crate) fn look_after_another(mine: &Arena) {
 
 /// Looks after the next arena in turn, for who takes no slow way at all. Nobody waits for it.
 pub(crate) fn look_after(mine: Option<&Arena>) {
-    static TURN: AtomicUsize = AtomicUsize::new(0);
     let n = all().count();
     let turn = TURN.fetch_add(1, Relaxed);
     let next = match mine {

@@ -52,7 +52,7 @@ pub mod arena {
                 pending: 0,
                 free: 0,
                 bound: 0,
-                purged: 0,
+                pages: super::extents::Pages,
                 search: 0,
                 listed: false,
                 states: 0,

@@ -404,6 +404,9 @@ pub mod watch {
     pub mod checked {
         pub fn begin(_: &super::super::knobs::Knobs) {}
     }
+    pub mod looks {
+        pub fn in_child() {}
+    }
     pub mod quarantine {
         pub use super::super::QUARANTINE as LOCK;
     }
@@ -548,7 +551,9 @@ pub mod arena {
 
     pub struct Arena {
         pub lock: Lock,
+        pub purging: Lock,
         pub threads: AtomicUsize,
+        pub idle: AtomicUsize,
         pub index: usize,
         state: Watched<usize>,
     }
@@ -557,6 +562,7 @@ pub mod arena {
     pub struct Locked;
     impl Locked {
         pub fn open_first(&self) {}
+        pub fn settle(self) {}
     }
 
     impl Arena {
@@ -575,11 +581,17 @@ pub mod arena {
         pub fn new() -> Self {
             Self {
                 lock: Lock::new(),
+                purging: Lock::new(),
+                idle: AtomicUsize::new(0),
                 threads: AtomicUsize::new(0),
                 index: 0,
                 state: Watched::new(0),
             }
         }
+        pub fn try_lock(&self) -> Option<Locked> {
+            None
+        }
+        pub fn take_refused_of_others(&self) {}
         pub fn lock(&self) -> Locked {
             let _held = self.lock.acquire();
             // SAFETY: loom checks that nobody else is here.
@@ -590,6 +602,10 @@ pub mod arena {
 
     pub mod heap {
         pub struct Heap;
+    }
+
+    pub mod extents {
+        pub struct Pages;
     }
 }
 

@@ -8,7 +8,7 @@ use cairn_models::arena::heap::Heap;
 use cairn_models::arena::records;
 use cairn_models::config::REGION;
 use cairn_models::routes::{fork, start};
-use cairn_models::stand_in::{STARTS, chunk, refuse_values, settings, signal};
+use cairn_models::stand_in::{STARTS, chunk, os, refuse_values, settings, signal};
 use cairn_models::sync::Lock;
 use cairn_models::{arenas, cache, region};
 use loom::cell::UnsafeCell;
