@@ -16,6 +16,9 @@ fn main() {
         // end of one and the beginning of the next. (GNU ld always does so,
         // and says that it does not know the flag.)
         "-Wl,-z,separate-loadable-segments",
+        // Before glibc 2.34 the loader's functions are in a library beside libc; since then that
+        // one is empty, and nothing asks for it when a program starts.
+        "-Wl,--push-state,--as-needed,-ldl,--pop-state",
         // A program linked with -lcairn asks for the name, not for a path.
         "-Wl,-soname,libcairn.so",
     ] {
