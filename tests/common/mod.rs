@@ -14,7 +14,7 @@ pub mod pages;
 
 use std::collections::HashMap;
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write as _};
@@ -544,6 +544,16 @@ pub fn find_working(program: &str, arguments: &[impl AsRef<OsStr>]) -> Option<Pa
     let why = said.lines().last().unwrap_or_default();
     skip(&format!("{program} does not work here: {why}"));
     None
+}
+
+/// Version of the C library, `(2, 36)` say.
+pub fn glibc() -> (u32, u32) {
+    // SAFETY: it returns a constant text.
+    let text = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) };
+    let text = text.to_str().expect("a version");
+    let mut numbers = text.split('.').map(|n| n.parse().expect("a number"));
+    let mut next = || numbers.next().expect("two numbers");
+    (next(), next())
 }
 
 /// The first CPU on which this process may run: not everywhere is that 0.

@@ -163,6 +163,8 @@ macro_rules! operator {
         operator! { @ $name $text [$($operands)+, default = const DEFAULT_ALIGNMENT] written }
     };
     (@ $name:ident [$($text:expr),+] [$($operands:tt)+] $kind:ident) => {
+        // A label of a naked function is in the object once. rustc says so since 1.89.
+        #[allow(named_asm_labels, reason = "rustc 1.88 takes it for one that may be inlined")]
         #[unsafe(naked)]
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name() {
