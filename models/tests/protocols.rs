@@ -166,6 +166,19 @@ fn a_parked_cache_has_one_owner_who_sees_its_contents() {
     });
 }
 
+/// The thread that begins has only the place where the cache was parked in common with the one that
+/// ended.
+#[test]
+fn a_thread_that_takes_a_parked_cache_sees_all_that_was_done_with_it() {
+    model(|| {
+        cache::thread::init();
+        let threads = [thread::spawn(live), thread::spawn(live)];
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
+    });
+}
+
 /// How many threads count for an arena.
 fn users() -> usize {
     arenas::all().map(|a| a.threads.load(Relaxed)).sum()
@@ -328,6 +341,28 @@ fn a_guessed_pointer_is_nobodys_or_has_its_record() {
         for thread in threads {
             thread.join().expect("it ends");
         }
+    });
+}
+
+/// A wild pointer's look-up: nothing but the word itself orders it after the slot's making.
+#[test]
+fn a_guessed_pointer_into_a_slot_finds_its_states() {
+    model(|| {
+        enter(0);
+        let [a, _] = REGIONS;
+        enter(a);
+        let states = Arc::new(UnsafeCell::new(1_u8));
+        let cleared = states.clone();
+        let other = thread::spawn(move || {
+            // SAFETY: loom fails the model if somebody may be here already.
+            cleared.with_mut(|s| unsafe { *s = 0 });
+            region::set_word(a, region::slot_word(a, 1 << 40));
+        });
+        if region::is_slot(region::word(a + 16)) {
+            // SAFETY: as above.
+            states.with(|s| assert_eq!(unsafe { *s }, 0, "a state from before"));
+        }
+        other.join().expect("it ends");
     });
 }
 
