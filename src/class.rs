@@ -130,14 +130,15 @@ pub fn wide_bin(n: usize) -> usize {
     usize::from(*unsafe { WIDE.get_unchecked((n - 1) / WIDE_STEP + 1) })
 }
 
-/// The bin offset of a chunk above [`EXACT_CHUNK`] bytes.
+/// The bin offset of a chunk above [`EXACT_CHUNK`] bytes: [`NONE`] where its size is between those of
+/// classes, `None` where it is above them all or odd.
 ///
 /// Rotating what must be 0 to the top makes one comparison of two.
 #[inline(always)]
-pub fn wide_chunk_bin(size: usize) -> usize {
+pub fn wide_chunk_bin(size: usize) -> Option<usize> {
     WIDE_CHUNK
         .get((size - ALIGN).rotate_right(WIDE_STEP.ilog2()))
-        .map_or(NONE, |&offset| usize::from(offset))
+        .map(|&offset| usize::from(offset))
 }
 
 /// Whether a thread's cache may hold this class, which is so if some request up to the limit is
@@ -194,8 +195,8 @@ pub fn of_chunk(size: usize) -> usize {
         };
     }
     match wide_chunk_bin(size) {
-        NONE => 0,
-        offset => offset >> BIN_SHIFT,
+        None | Some(NONE) => 0,
+        Some(offset) => offset >> BIN_SHIFT,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};
 use crate::chunk::{Chunk, TURN};
 use crate::class::{BIN_SHIFT, CLASSES};
-use crate::config::{ALIGN, RUN_LIMIT, chunk_size};
+use crate::config::{ALIGN, CACHE_LIMIT, RUN_LIMIT, chunk_size};
 use crate::region::{self, CHUNKS, FREED};
 use crate::sync::tls;
 use crate::{class, fatal};
@@ -99,8 +99,10 @@ pub fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
         take_object(class::run_bin(n), n, otherwise)
     } else if n <= class::EXACT_LIMIT {
         take_chunk(class::exact_bin(chunk_size(n)), n, otherwise)
-    } else {
+    } else if n <= CACHE_LIMIT {
         take_chunk(class::wide_bin(n), n, otherwise)
+    } else {
+        otherwise(n)
     }
 }
 
@@ -286,8 +288,10 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
             let offset = class::exact_bin(size);
             return chunk(offset) && put_chunk(offset, c, covered, tag);
         }
-        let offset = class::wide_chunk_bin(size);
-        chunk(offset) && put_chunk(offset, c, covered, tag)
+        match class::wide_chunk_bin(size) {
+            Some(offset) => chunk(offset) && put_chunk(offset, c, covered, tag),
+            None => false,
+        }
     }
 }
 
