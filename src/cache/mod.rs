@@ -18,7 +18,7 @@ use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};
 use crate::chunk::{Chunk, TURN};
 use crate::class::{BIN_SHIFT, CLASSES};
-use crate::config::{ALIGN, RUN_LIMIT, chunk_size};
+use crate::config::{ALIGN, CACHE_LIMIT, RUN_LIMIT, chunk_size};
 use crate::object::{self, FREED};
 use crate::region::{self, CHUNKS};
 use crate::sync::tls;
@@ -132,8 +132,10 @@ pub(crate) fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
         take_object(class::run_bin(n), n, otherwise)
     } else if n <= class::EXACT_LIMIT {
         take_chunk(class::exact_bin(chunk_size(n)), n, otherwise)
-    } else {
+    } else if n <= CACHE_LIMIT {
         take_chunk(class::wide_bin(n), n, otherwise)
+    } else {
+        otherwise(n)
     }
 }
 
@@ -319,8 +321,10 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
             let offset = class::exact_bin(size);
             return chunk(offset) && put_chunk(offset, c, covered, tag);
         }
-        let offset = class::wide_chunk_bin(size);
-        chunk(offset) && put_chunk(offset, c, covered, tag)
+        match class::wide_chunk_bin(size) {
+            Some(offset) => chunk(offset) && put_chunk(offset, c, covered, tag),
+            None => false,
+        }
     }
 }
 

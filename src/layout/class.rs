@@ -100,14 +100,15 @@ pub fn exact_bin(size: usize) -> usize {
     (size << SIZE_SHIFT) + CHUNK_BINS
 }
 
-/// The bin offset of a chunk above [`EXACT_CHUNK`] bytes, 0 if its size is no class's.
+/// The bin offset of a chunk above [`EXACT_CHUNK`] bytes: [`NONE`] where its size is between those of
+/// classes, `None` where it is above them all or odd.
 ///
 /// Rotating what must be 0 to the top makes one comparison of two.
 #[inline(always)]
-pub fn wide_chunk_bin(size: usize) -> usize {
+pub fn wide_chunk_bin(size: usize) -> Option<usize> {
     WIDE_CHUNK
         .get((size - ALIGN).rotate_right(WIDE_STEP.ilog2()))
-        .map_or(NONE, |&offset| usize::from(offset))
+        .map(|&offset| usize::from(offset))
 }
 
 /// The class whose chunks are exactly `size` bytes, a multiple of 16; 0 if there is none.
@@ -121,8 +122,8 @@ pub fn of_chunk(size: usize) -> usize {
         };
     }
     match wide_chunk_bin(size) {
-        NONE => 0,
-        offset => offset >> BIN_SHIFT,
+        None | Some(NONE) => 0,
+        Some(offset) => offset >> BIN_SHIFT,
     }
 }
 
