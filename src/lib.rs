@@ -13,7 +13,7 @@
 //! | `settings`, `side` | the knobs in force; memory for the allocator's own data |
 //! | `class`, `chunk`, `granules` | size classes; headers, feet and tags; sets of 16 bytes each |
 //! | `region` | what an address is |
-//! | `checked` | check mode: trailers behind objects, the quarantine |
+//! | `checked` | check mode: trailers behind objects, the quarantine, the newest objects |
 //! | `arena` | bins, fastbins, runs, top: everything behind one lock |
 //! | `own`, `arenas`, `mapped` | static memory; which arenas there are; one mapping each |
 //! | `cache` | a thread's arrays |
