@@ -15,7 +15,7 @@ const FIRST_BYTES: usize = 512;
 /// of the smallest sizes, which are the most.
 const BATCH_BYTES: (usize, usize) = (8 << 10, 16 << 10);
 /// How often an array may become longer while nothing of its class is asked for.
-const TURNS: u8 = 2;
+const TURNS: u8 = 3;
 /// How often more for each time that the class was asked for after it had been given back, and the
 /// most times that count.
 const TRUST: (u8, u8) = (2, 4);
