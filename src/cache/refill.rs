@@ -168,7 +168,10 @@ impl Cache {
         let (bin, way) = (self.bin(class), self.usage(class));
         let room = bin.room();
         if !way.given.replace(true) {
+            // Once more as if it were asked for: it may be soon.
             self.given.set(self.given.get() + room * weight(class));
+            self.spill_older(class, len.div_ceil(2), &mut Spill::new());
+            return len != 0 || self.widen_to(class, GIVEN_LEAST.0);
         }
         let others = self.given.get() - room * weight(class);
         let least = match class {
@@ -181,7 +184,7 @@ impl Cache {
         if room < share && self.widen_to(class, (room * 2).clamp(FIRST.min(share), share)) {
             return true;
         }
-        self.spill_older(class, len, &mut Spill::new());
+        self.spill_older(class, len - len.min(share) / 2, &mut Spill::new());
         if room > share {
             self.set_room(class, share);
         }
