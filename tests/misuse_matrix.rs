@@ -158,7 +158,7 @@ const OVERFLOW: &str = "
     over 1 zero free_b          | - | size b       | size b      | -
     over 1 zero grow_b          | - | re-size b    | re-size b   | -
     over 1 zero cached          | - | cached b     | free-size b | x
-    over 1 zero binned          | - | free-size b; 24=-; 100=- | free-size b | x
+    over 1 zero binned          | - | free-size b  | free-size b | x
     over 1 flag free_v          | - | -            | -           | -
     over 1 flag free_b          | - | -            | foot b      | -
     over 1 flag grow_v          | - | -            | -           | -
@@ -177,7 +177,7 @@ const OVERFLOW: &str = "
     over 8 turned leave         | - | -            | -           | -
     over 8 zero free_b          | - | size b       | size b      | -
     over 8 zero grow_b          | - | re-size b    | re-size b   | -
-    over 8 zero cached          | - | cached b     | -           | x
+    over 8 zero cached          | - | cached b     | free-size b | x
     over 16 turned free_v       | - | -            | next v      | -
     over 16 turned free_b       | - | size b       | size b      | munmap b
     over 16 turned grow_b       | - | re-size b    | re-size b   | munmap b
@@ -216,7 +216,7 @@ const UNDERFLOW: &str = "
     under 8 turned waiting     | - | waiting v; 5000=free-size v | free-size v | x
     under 8 turned binned      | - | free-size v | free-size v | x
     under 8 zero free_v        | - | size v      | size v      | munmap v
-    under 8 zero cached        | - | cached v    | -           | x
+    under 8 zero cached        | - | cached v    | free-size v | x
     under 16 turned free_v     | - | size v      | size v      | munmap v
     under 16 turned free_a     | - | -           | next a      | -
     under 16 turned grow_v     | - | re-size v   | re-size v   | munmap v

@@ -93,14 +93,14 @@ const TECHNIQUES: &[Technique] = &[
     ("house of spirit (cache)", "house_of_spirit 50000 left", DOUBLE_FREE, DOUBLE_FREE),
 
     ("poison null byte", "poison_null_byte 48 used", Harmless, SIZE),
-    ("poison null byte", "poison_null_byte 48 free", Harmless, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 48 free", Harmless, FREE_SIZE),
     ("poison null byte", "poison_null_byte 400 used", SIZE, SIZE),
-    ("poison null byte", "poison_null_byte 400 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 400 free", FREE_SIZE, FREE_SIZE),
     ("poison null byte", "poison_null_byte 400 flag", FRONT, FRONT),
     ("poison null byte", "poison_null_byte 5000 used", SIZE, SIZE),
-    ("poison null byte", "poison_null_byte 5000 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 5000 free", FREE_SIZE, FREE_SIZE),
     ("poison null byte", "poison_null_byte 50000 used", SIZE, SIZE),
-    ("poison null byte", "poison_null_byte 50000 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 50000 free", FREE_SIZE, FREE_SIZE),
     ("poison null byte", "poison_null_byte 50000 flag", FRONT, FRONT),
 
     ("poison null byte", "poison_null_byte 400 stale", FRONT, FRONT),

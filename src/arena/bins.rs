@@ -162,6 +162,18 @@ impl State {
         c.head().is_free().then_some(c)
     }
 
+    /// The first chunk of a bin, or the root of its tree. The bin says so, which lies out of reach: if
+    /// no chunk of this bin is there its header was overwritten. Passed over, it would be lost, with
+    /// all that hangs on it, and nobody told.
+    pub(super) fn front(&self, bin: usize) -> Option<Chunk> {
+        let at = self.bins.end(bin, 0);
+        match self.home(at) {
+            Some(c) if index(c.head().size()) == bin => Some(c),
+            _ if at == 0 => None,
+            _ => fatal::die("malloc(): invalid size (unsorted)", at),
+        }
+    }
+
     /// Links a chunk whose header and foot are written as free.
     pub(super) fn link(&mut self, c: Chunk, size: usize) {
         let bin = index(size);
@@ -248,7 +260,7 @@ impl State {
         while let Some(i) = self.bins.next(bin) {
             let found = if i < LARGE {
                 let fits = i * ALIGN == size || i * ALIGN >= more;
-                fits.then(|| self.home(self.bins.end(i, 0))).flatten()
+                fits.then(|| self.front(i)).flatten()
             } else {
                 match self.ceiling(i, size) {
                     Some(c) if c.head().size() != size && c.head().size() < more => {
@@ -278,7 +290,7 @@ impl State {
             let i = self.bins.next(bin)?;
             let mut looks = LOOKS;
             let mut next = if i < LARGE {
-                self.home(self.bins.end(i, 0))
+                self.front(i)
             } else {
                 self.ceiling(i, size)
             };

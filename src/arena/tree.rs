@@ -201,8 +201,8 @@ impl State {
                 best = Some((c, s));
             }
         };
-        // A broken link is reported when the chunk that has it leaves the bin.
-        let (mut at, mut above) = (self.bins.root(bin), 0);
+        // A broken link is reported when the chunk that has it leaves the bin; the root's is the bin's.
+        let (mut at, mut above) = (self.front(bin).map_or(0, Chunk::payload), 0);
         for bit in (3..=first_bit(bin)).rev() {
             let Some(node) = self.home(at) else { break };
             see(node);
