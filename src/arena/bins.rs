@@ -301,7 +301,11 @@ impl State {
                     return Some(c);
                 }
                 looks -= 1;
-                let alike = self.next_alike(c);
+                let alike = if i < LARGE {
+                    self.home(c.link(0))
+                } else {
+                    self.next_alike(c, i)
+                };
                 next = if i < LARGE || alike.is_some() {
                     alike
                 } else {
