@@ -115,7 +115,13 @@ impl State {
     pub(super) fn uproot(&mut self, c: Chunk, size: usize) {
         let bin = index(size);
         let next = get(c, NEXT);
-        if get(c, PARENT) == 0 {
+        // Fields that a node has and what hangs behind one has not, and the other way round.
+        let hangs = get(c, PARENT) == 0;
+        let unused = if hangs { [LOWER, HIGHER] } else { [PREV, PREV] };
+        if unused.iter().any(|&field| get(c, field) != 0) {
+            broken(c);
+        }
+        if hangs {
             let prev = self.follow(c, get(c, PREV), bin);
             if get(prev, NEXT) != c.payload() {
                 broken(c);
