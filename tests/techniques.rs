@@ -144,8 +144,8 @@ const TECHNIQUES: &[Technique] = &[
 
     ("large-bin attack", "large_bin_attack 5000 forward", LINKS, LINKS),
     ("large-bin attack", "large_bin_attack 50000 forward", LINKS, LINKS),
-    ("large-bin attack", "large_bin_attack 5000 backward", NEIGHBOUR, NEIGHBOUR),
-    ("large-bin attack", "large_bin_attack 50000 backward", NEIGHBOUR, NEIGHBOUR),
+    ("large-bin attack", "large_bin_attack 5000 backward", LINKS, LINKS),
+    ("large-bin attack", "large_bin_attack 50000 backward", LINKS, LINKS),
     ("large-bin attack", "large_bin_attack 50000 sizes", Harmless, Harmless),
 
     ("house of einherjar", "house_of_einherjar 50000 inside", FRONT, FRONT),
