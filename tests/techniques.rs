@@ -146,7 +146,7 @@ const TECHNIQUES: &[Technique] = &[
     ("large-bin attack", "large_bin_attack 50000 forward", LINKS, LINKS),
     ("large-bin attack", "large_bin_attack 5000 backward", LINKS, LINKS),
     ("large-bin attack", "large_bin_attack 50000 backward", LINKS, LINKS),
-    ("large-bin attack", "large_bin_attack 50000 sizes", Harmless, Harmless),
+    ("large-bin attack", "large_bin_attack 50000 sizes", LINKS, LINKS),
 
     ("house of einherjar", "house_of_einherjar 50000 inside", FRONT, FRONT),
     ("house of einherjar", "house_of_einherjar 50000 stack", FOOT, FOOT),
