@@ -38,7 +38,6 @@ const SIZE: Outcome = Stopped("free(): invalid size");
 const NEXT_SIZE: Outcome = Stopped("free(): invalid next size (normal)");
 const LINKS: Outcome = Stopped("corrupted double-linked list");
 const FREE_SIZE: Outcome = Stopped("malloc(): invalid size (unsorted)");
-const NEIGHBOUR: Outcome = Stopped("malloc(): corrupted unsorted chunks");
 const FOOT: Outcome = Stopped("corrupted size vs. prev_size");
 const FRONT: Outcome = Stopped("corrupted size vs. prev_size while consolidating");
 const FLAG: Outcome = Stopped("malloc(): invalid next->prev_inuse (unsorted)");

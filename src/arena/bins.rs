@@ -21,7 +21,7 @@ pub(super) const LARGE: usize = 65;
 /// All bins; the first two stay empty, since no chunk is that small.
 pub(crate) const BINS: usize = LARGE + 22 * 8;
 /// Bytes at the beginning of a free chunk's payload that its links may take.
-pub(super) const LINKS: usize = 48;
+pub(super) const LINKS: usize = 32;
 /// Largest size of the exact bins, bytes.
 const EXACT: usize = 1024;
 /// Chunks that are looked at for a request at an alignment, in a bin, and bins.

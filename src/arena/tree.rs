@@ -2,8 +2,8 @@
 //! as many steps as a size has bits, whatever else is in the bin.
 //!
 //! ```text
-//!            root                      field    0     1     2      3       4
-//!           /    \                            | next| prev|lower|higher|parent| …
+//!            root                      field    0     1     2      3
+//!           /    \                            | next| back|lower|higher| …
 //!       lower    higher --next--> same size   '- payload of a free chunk
 //! ```
 //!
@@ -21,14 +21,15 @@ use crate::fatal;
 
 /// Fields of a free chunk's payload, words.
 const NEXT: usize = 0;
-const PREV: usize = 1;
+/// Of a node its parent, marked as such by [`NODE`]; of what hangs behind one, the one in front.
+const BACK: usize = 1;
 const LOWER: usize = 2;
 const HIGHER: usize = 3;
-const PARENT: usize = 4;
-/// Words that a chunk in a tree has for its links.
-const FIELDS: usize = 5;
-/// The parent of a root. Of a chunk that hangs behind a node it is 0.
-const ROOT: usize = 4;
+/// Words that a chunk in a tree has for its links: as many as glibc's large chunks.
+const FIELDS: usize = 4;
+const NODE: usize = 1;
+/// The way back of a root.
+const ROOT: usize = 4 | NODE;
 /// What a field holds that leads nowhere: not 0, so that memory that was cleared after its free is
 /// no field. Such a one is read as [`CLEARED`], which is nobody's address.
 const NOTHING: usize = 1;
@@ -76,7 +77,7 @@ impl State {
         }
         let mut at = self.bins.root(bin);
         if at == 0 {
-            set(c, PARENT, ROOT);
+            c.set_link(BACK, ROOT);
             self.bins.set_root(bin, c.payload());
             return;
         }
@@ -87,20 +88,20 @@ impl State {
                 let next = get(node, NEXT);
                 if next != 0 {
                     let next = self.follow(c, next, bin);
-                    if get(next, PREV) != node.payload() {
+                    if next.link(BACK) != node.payload() {
                         broken(c);
                     }
-                    set(next, PREV, c.payload());
+                    next.set_link(BACK, c.payload());
                 }
                 set(c, NEXT, next);
-                set(c, PREV, node.payload());
+                c.set_link(BACK, node.payload());
                 set(node, NEXT, c.payload());
                 return;
             }
             let side = side(size, bit);
             at = get(node, side);
             if at == 0 {
-                set(c, PARENT, node.payload());
+                c.set_link(BACK, node.payload() | NODE);
                 set(node, side, c.payload());
                 return;
             }
@@ -115,32 +116,29 @@ impl State {
     pub(super) fn uproot(&mut self, c: Chunk, size: usize) {
         let bin = index(size);
         let next = get(c, NEXT);
-        // Fields that a node has and what hangs behind one has not, and the other way round.
-        let hangs = get(c, PARENT) == 0;
-        let unused = if hangs { [LOWER, HIGHER] } else { [PREV, PREV] };
-        if unused.iter().any(|&field| get(c, field) != 0) {
-            broken(c);
-        }
-        if hangs {
-            let prev = self.follow(c, get(c, PREV), bin);
+        if c.link(BACK) & NODE == 0 {
+            // Only a node has children.
+            if get(c, LOWER) != 0 || get(c, HIGHER) != 0 {
+                broken(c);
+            }
+            let prev = self.follow(c, c.link(BACK), bin);
             if get(prev, NEXT) != c.payload() {
                 broken(c);
             }
             if next != 0 {
                 let next = self.follow(c, next, bin);
-                if get(next, PREV) != c.payload() {
+                if next.link(BACK) != c.payload() {
                     broken(c);
                 }
-                set(next, PREV, prev.payload());
+                next.set_link(BACK, prev.payload());
             }
             set(prev, NEXT, next);
         } else {
             let heir = if next != 0 {
                 let heir = self.follow(c, next, bin);
-                if get(heir, PREV) != c.payload() {
+                if heir.link(BACK) != c.payload() {
                     broken(c);
                 }
-                set(heir, PREV, 0);
                 Some(heir)
             } else {
                 self.take_leaf(c, bin)
@@ -167,7 +165,7 @@ impl State {
                 break;
             }
             let child = self.follow(c, child, bin);
-            if get(child, PARENT) != node.payload() {
+            if child.link(BACK) != node.payload() | NODE {
                 broken(c);
             }
             if get(child, LOWER) == 0 && get(child, HIGHER) == 0 {
@@ -182,14 +180,14 @@ impl State {
     /// Puts `heir` where `c` is in the tree, or nothing.
     fn replace(&mut self, c: Chunk, heir: Option<Chunk>, bin: usize) {
         let to = heir.map_or(0, Chunk::payload);
-        let parent = get(c, PARENT);
+        let parent = c.link(BACK);
         if parent == ROOT {
             if self.bins.root(bin) != c.payload() {
                 broken(c);
             }
             self.bins.set_root(bin, to);
         } else {
-            let above = self.follow(c, parent, bin);
+            let above = self.follow(c, parent & !NODE, bin);
             let side = if get(above, LOWER) == c.payload() {
                 LOWER
             } else {
@@ -201,16 +199,16 @@ impl State {
             set(above, side, to);
         }
         let Some(heir) = heir else { return };
-        set(heir, PARENT, parent);
+        heir.set_link(BACK, parent);
         for side in [LOWER, HIGHER] {
             let child = get(c, side);
             set(heir, side, child);
             if child != 0 {
                 let child = self.follow(c, child, bin);
-                if get(child, PARENT) != c.payload() {
+                if child.link(BACK) != c.payload() | NODE {
                     broken(c);
                 }
-                set(child, PARENT, heir.payload());
+                child.set_link(BACK, heir.payload() | NODE);
             }
         }
     }
@@ -264,10 +262,14 @@ impl State {
     /// Calls `f` with each chunk of a large bin; the address at which a link is broken.
     pub(super) fn walk_tree(&self, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
         let mut at = self.bins.root(bin);
-        let mut from = ROOT;
+        let mut from = ROOT & !NODE;
         while at > ROOT {
             let node = self.checked(at, bin)?;
-            let (lower, higher, parent) = (get(node, LOWER), get(node, HIGHER), get(node, PARENT));
+            if node.link(BACK) & NODE == 0 {
+                return Err(at);
+            }
+            let parent = node.link(BACK) & !NODE;
+            let (lower, higher) = (get(node, LOWER), get(node, HIGHER));
             if from == parent {
                 f(node);
                 self.walk_list(node, bin, f)?;
@@ -279,7 +281,7 @@ impl State {
             } else {
                 parent
             };
-            if next != parent && self.checked(next, bin)?.link(PARENT) != at {
+            if next != parent && self.checked(next, bin)?.link(BACK) != at | NODE {
                 return Err(next);
             }
             (from, at) = (at, next);
@@ -292,10 +294,7 @@ impl State {
         let mut last = node;
         while let at @ 1.. = get(last, NEXT) {
             let c = self.checked(at, bin)?;
-            if get(c, PREV) != last.payload()
-                || get(c, PARENT) != 0
-                || c.head().size() != node.head().size()
-            {
+            if c.link(BACK) != last.payload() || c.head().size() != node.head().size() {
                 return Err(at);
             }
             f(c);
