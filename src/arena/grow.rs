@@ -182,7 +182,7 @@ impl State {
         let heap = unsafe { &mut *self.top.heap() };
         let end = heap.end();
         let len = end - from;
-        let used = round_up(self.top.fresh(), REGION).clamp(from, end);
+        let used = round_up(self.top.fresh(), REGION).min(end).max(from);
         if heap.is_break() {
             if os::sbrk(0) != Some(end) {
                 return false;
