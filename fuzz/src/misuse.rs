@@ -84,7 +84,8 @@ impl Play {
             return;
         };
         self.scene.free(object);
-        let cached = self.plain && object.asked <= 1000 && !self.scene.bypassed;
+        // A small request at a large alignment may have a large chunk.
+        let cached = self.plain && object.usable <= 1000 && !self.scene.bypassed;
         let exact = cached && !self.scene.tainted;
         self.condemned(
             object.at,

@@ -48,8 +48,9 @@ fn slower(p: usize) {
 #[inline(never)]
 pub(crate) fn sized(p: usize, n: usize, align: usize) {
     if p != 0 {
-        // The look may wait for a lock.
+        // The look may wait for a lock, and may end the process by what the knobs say.
         let errno = os::errno();
+        start::route();
         check_size(p, n, align);
         os::set_errno(errno);
         slow(p);

@@ -1,0 +1,8 @@
+(define (build n) (if (= n 0) '() (cons (make-vector 5 n) (build (- n 1)))))
+(define h (make-hash-table))
+(define (loop i) (when (< i 300) (hash-set! h (modulo i 37) (build 500)) (hash-set! h (number->string i) (make-string 100 #\x)) (loop (+ i 1))))
+(loop 0)
+(gc)
+(display (length (hash-ref h 3))) (newline)
+(display (expt 7 2000)) (newline)
+(display (hash-count (const #t) h)) (newline)
