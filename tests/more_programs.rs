@@ -63,12 +63,16 @@ fn compare(program: &Path, prepare: impl Fn(&mut Command), what: impl Fn(&Output
     let expected = what(&reference);
     assert!(!expected.trim().is_empty(), "nothing to compare");
     for_each_mode(|mode| {
-        let output = run(preloaded(program), mode);
+        let mut command = preloaded(program);
+        command.env("CAIRN_VERBOSE", "1");
+        let output = run(command, mode);
         assert!(
             output.status == reference.status && what(&output) == expected,
             "expected {expected}\n{}",
             describe(&output)
         );
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(": served process "), "not served: {said}");
     });
 }
 

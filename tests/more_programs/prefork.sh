@@ -1,5 +1,6 @@
 # A server that forks its workers beforehand, on a port of the loopback; requests, a restart, a stop.
 set -eu
+served() { [ -z "${LD_PRELOAD:-}" ] || LD_PRELOAD= grep -q libcairn "/proc/$1/maps" || { echo "$1 is not served" >&2; exit 1; }; }
 mkdir www
 for n in 1 2 3 4 5 6 7 8; do seq $((n * 2000)) > www/$n.txt; done
 port=$((20000 + $$ % 20000))
@@ -32,6 +33,7 @@ server=$!
 trap 'kill "$server" 2> /dev/null; sleep 1; kill -9 "$server" 2> /dev/null || true' EXIT
 ask() { timeout 30 curl --silent --fail --noproxy '*' --compressed "http://127.0.0.1:$port/$1"; }
 for _ in $(seq 200); do ask 1.txt > /dev/null && break; kill -0 $server; sleep 0.05; done
+served "$(cat pid)"
 for round in 1 2 3 4 5; do for n in 1 2 3 4 5 6 7 8; do ask $n.txt | cksum; done; done
 kill -USR1 "$(cat pid)"
 sleep 0.5

@@ -1,5 +1,6 @@
 # squid between curl and a server of Python's, both on the loopback.
 set -eu
+served() { [ -z "${LD_PRELOAD:-}" ] || LD_PRELOAD= grep -q libcairn "/proc/$1/maps" || { echo "$1 is not served" >&2; exit 1; }; }
 mkdir www
 for n in 1 2 3 4 5 6; do seq $((n * 3000)) > www/$n.txt; done
 port=$((40000 + $$ % 9000))
@@ -26,6 +27,7 @@ server=$!
 trap 'kill $behind $server 2> /dev/null || true' EXIT
 ask() { timeout 30 curl --silent --fail --noproxy '' --proxy "http://127.0.0.1:$port" "http://127.0.0.1:$origin/$1"; }
 for _ in $(seq 200); do ask 1.txt > /dev/null && break; kill -0 $server || { cat out >&2; exit 1; }; sleep 0.1; done
+served "$(cat pid)"
 for round in 1 2 3; do for n in 1 2 3 4 5 6; do ask $n.txt | cksum; done; done
 kill -TERM "$server"
 status=0; wait "$server" || status=$?
