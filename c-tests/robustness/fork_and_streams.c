@@ -145,9 +145,10 @@ static void interrupt_anything(void)
 {
     FILE *file = a_stream();
     while (handled < FORKS && !is_child) {
-        struct itimerval soon = {{0, 0}, {0, 50 + handled * 7 % 400}};
+        int before = handled;
+        struct itimerval soon = {{0, 0}, {0, 50 + before * 7 % 400}};
         CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
-        for (int before = handled; handled == before && !is_child;)
+        while (handled == before && !is_child)
             CHECK(fputs("hello", file) >= 0 && fflush(NULL) == 0);
     }
     everybody_flushes();
@@ -159,9 +160,10 @@ static void interrupt_arithmetic(void)
 {
     volatile double sum = 0;
     while (handled < FORKS && !is_child) {
-        struct itimerval soon = {{0, 0}, {0, 50 + handled * 7 % 400}};
+        int before = handled;
+        struct itimerval soon = {{0, 0}, {0, 50 + before * 7 % 400}};
         CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
-        for (int before = handled; handled == before && !is_child;)
+        while (handled == before && !is_child)
             sum = sum + 1;
     }
     if (is_child) {
