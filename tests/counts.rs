@@ -132,7 +132,7 @@ fn the_ways_beside_the_fastest_take_the_instructions_they_took() {
     let library = common::libcairn();
     let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
     let ways = common::compile_c("counts/ways.c", &["-O2"]);
-    let mut golden = Golden::read(golden::INSTRUCTIONS);
+    let mut golden = Golden::read(golden::WAYS);
     for (program, what, rest) in [
         (&pair, "40000", LOOP),
         (&pair, "1000000", LOOP),
@@ -246,7 +246,7 @@ fn short_forms_touch_the_pages_they_touched() {
         golden.compare("peak-kib", &name, cairn.anonymous, PEAK);
         for (kind, cairn, glibc) in [
             ("faults", cairn.faults, glibc.faults),
-            ("peak-kib", cairn.resident, glibc.resident),
+            ("peak-kib", cairn.anonymous, glibc.anonymous),
         ] {
             let section = format!("{kind}-to-glibc");
             let most = golden.limit(&section, &name);
@@ -254,6 +254,9 @@ fn short_forms_touch_the_pages_they_touched() {
             let what = format!("[{section}] {name}, glibc {glibc}");
             golden.at_most(&what, cairn, most * glibc + beside);
         }
+        let files = cairn.files() - glibc.files();
+        let most = golden.limit("files-kib-to-glibc", "beside") + cairn.error_of_files();
+        golden.at_most(&format!("{name}: KiB of files above glibc"), files, most);
     }
     golden.done();
 }

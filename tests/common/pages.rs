@@ -31,6 +31,19 @@ pub struct Pages {
     pub same_addresses: bool,
 }
 
+impl Pages {
+    /// KiB of files at the peak; the two peaks may be at different times.
+    pub fn files(&self) -> f64 {
+        self.resident - self.anonymous
+    }
+
+    /// How far apart two runs' pages of files may be without anybody's doing, KiB: by 64 from one
+    /// build and file cache to another, more where addresses are random.
+    pub fn error_of_files(&self) -> f64 {
+        if self.same_addresses { 64.0 } else { 160.0 }
+    }
+}
+
 /// The pages of one run; or `None`, after saying why, where they cannot be counted.
 #[track_caller]
 pub fn of(
