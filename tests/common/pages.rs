@@ -24,23 +24,18 @@ pub struct Pages {
     pub faults: f64,
     /// The most KiB of anonymous memory at once, to the page.
     pub anonymous: f64,
-    /// The same with the pages of files, of which the kernel maps some that nobody touched: up to
-    /// 15 around each that somebody did, by the address.
-    pub resident: f64,
+    /// The most KiB of files at once, maybe at another time. The kernel maps pages that nobody
+    /// touched with the one that was: up to 15 around it, by the address.
+    pub files: f64,
     /// Whether addresses were the same as in every other run.
     pub same_addresses: bool,
 }
 
 impl Pages {
-    /// KiB of files at the peak; the two peaks may be at different times.
-    pub fn files(&self) -> f64 {
-        self.resident - self.anonymous
-    }
-
-    /// How far apart two runs' pages of files may be without anybody's doing, KiB: by 64 from one
-    /// build and file cache to another, more where addresses are random.
+    /// How far apart two programs' pages of the same files may be by the kernel's choice, KiB: by
+    /// two windows of 16 pages, and more where the addresses are random.
     pub fn error_of_files(&self) -> f64 {
-        if self.same_addresses { 64.0 } else { 160.0 }
+        if self.same_addresses { 128.0 } else { 224.0 }
     }
 }
 
@@ -67,14 +62,14 @@ pub fn of(
         .split_whitespace()
         .map_while(|n| n.parse().ok())
         .collect();
-    let [faults, anonymous, resident, same] = numbers[..] else {
+    let [faults, anonymous, files, same] = numbers[..] else {
         panic!("{}: {}", program.display(), describe(&output));
     };
     assert!(output.status.success(), "{}", describe(&output));
     Some(Pages {
         faults,
         anonymous,
-        resident,
+        files,
         same_addresses: same == 1.0,
     })
 }

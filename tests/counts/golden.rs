@@ -30,7 +30,7 @@ pub(crate) const INSTRUCTIONS: Group = Group {
     hangs_on: &["rustc", "libc", "cc", "cpu", "valgrind"],
 };
 /// As [`INSTRUCTIONS`], taken by another test.
-pub const WAYS: Group = Group {
+pub(crate) const WAYS: Group = Group {
     name: "ways",
     hangs_on: INSTRUCTIONS.hangs_on,
 };
