@@ -23,6 +23,9 @@ fn main() {
         // transactional memory and profiling, and five symbols that the loader
         // looks for in every library: all for nothing here.
         "-nostartfiles",
+        // The crate `libc` asks for the C library only where no crate of the build, not even one
+        // beside this, has turned its feature `std` on.
+        "-lc",
         // Before glibc 2.34 the loader's functions are in a library beside libc; since then that
         // one is empty, and nothing asks for it when a program starts.
         "-Wl,--push-state,--as-needed,-ldl,--pop-state",

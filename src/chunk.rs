@@ -181,7 +181,7 @@ impl Chunk {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance::<usize>(self.0)
-                .add(which % 5)
+                .add(which % 4)
                 .read()
         }
     }
@@ -191,7 +191,7 @@ impl Chunk {
         // SAFETY: `at`'s contract: mapped memory of a heap or a mapped chunk (I1, I8).
         unsafe {
             ptr::with_exposed_provenance_mut::<usize>(self.0)
-                .add(which % 5)
+                .add(which % 4)
                 .write(to)
         };
     }

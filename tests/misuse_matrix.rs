@@ -79,7 +79,7 @@ const DOUBLE: &str = "
     double moved            | double v     | double v     | double v     | foreign v
     double late             | double v     | double v     | double v     | foreign v
     double overwritten      | double v     | double v     | double v     | x
-    double late_overwritten | double v     | double v     | foot v       | x
+    double late_overwritten | double v     | double v     | links v      | x
     double merged           | double b     | double b; 5000=pointer b | pointer b | foreign b
     double realloc          | re-pointer v | re-pointer v | re-pointer v | re-foreign v
     double shrink           | re-pointer v | re-pointer v | re-pointer v | re-foreign v
@@ -151,14 +151,14 @@ const OVERFLOW: &str = "
     over 1 turned cached        | - | cached b     | free-size b | x
     over 1 turned given_back    | - | waiting b    | free-size b | x
     over 1 turned binned        | - | free-size b  | free-size b | x
-    over 1 turned waiting       | - | waiting b; 5000=free-size b | free-size b | x
+    over 1 turned waiting       | - | waiting b | free-size b | x
     over 1 turned binned_free_v | - | free-size b  | next v      | x
     over 1 turned leave         | - | -            | -           | -
     over 1 zero free_v          | - | -            | next v      | -
     over 1 zero free_b          | - | size b       | size b      | -
     over 1 zero grow_b          | - | re-size b    | re-size b   | -
     over 1 zero cached          | - | cached b     | free-size b | x
-    over 1 zero binned          | - | free-size b; 24=-; 100=- | free-size b | x
+    over 1 zero binned          | - | free-size b  | free-size b | x
     over 1 flag free_v          | - | -            | -           | -
     over 1 flag free_b          | - | -            | foot b      | -
     over 1 flag grow_v          | - | -            | -           | -
@@ -172,12 +172,12 @@ const OVERFLOW: &str = "
     over 8 turned grow_b        | - | re-size b    | re-size b   | -
     over 8 turned cached        | - | cached b     | free-size b | x
     over 8 turned binned        | - | free-size b  | free-size b | x
-    over 8 turned waiting       | - | waiting b; 5000=free-size b | free-size b | x
+    over 8 turned waiting       | - | waiting b | free-size b | x
     over 8 turned binned_free_v | - | free-size b  | next v      | x
     over 8 turned leave         | - | -            | -           | -
     over 8 zero free_b          | - | size b       | size b      | -
     over 8 zero grow_b          | - | re-size b    | re-size b   | -
-    over 8 zero cached          | - | cached b     | -           | x
+    over 8 zero cached          | - | cached b     | free-size b | x
     over 16 turned free_v       | - | -            | next v      | -
     over 16 turned free_b       | - | size b       | size b      | munmap b
     over 16 turned grow_b       | - | re-size b    | re-size b   | munmap b
@@ -189,11 +189,11 @@ const OVERFLOW: &str = "
     over many turned usable_b   | - | usable b     | usable b    | -
     over many turned grow_b     | - | re-size b    | re-size b   | munmap b
     over many turned cached     | - | cached b     | free-size b | x
-    over many turned given_back | - | waiting b    | links b     | x
+    over many turned given_back | - | waiting b    | free-size b | x
     over many turned binned     | - | free-size b  | free-size b | x
     over many turned leave      | - | -            | -           | -
     over many ones free_b       | - | size b       | size b      | munmap b
-    over many turned waiting    | - | waiting b; 5000=free-size b | free-size b | x
+    over many turned waiting    | - | waiting b | free-size b | x
     over many ones cached       | - | cached b     | free-size b | x
 ";
 
@@ -213,10 +213,10 @@ const UNDERFLOW: &str = "
     under 8 turned grow_v      | - | re-size v   | re-size v   | munmap v
     under 8 turned cached      | - | cached v    | free-size v | x
     under 8 turned given_back  | - | waiting v   | free-size v | x
-    under 8 turned waiting     | - | waiting v; 5000=free-size v | free-size v | x
+    under 8 turned waiting     | - | waiting v | free-size v | x
     under 8 turned binned      | - | free-size v | free-size v | x
     under 8 zero free_v        | - | size v      | size v      | munmap v
-    under 8 zero cached        | - | cached v    | -           | x
+    under 8 zero cached        | - | cached v    | free-size v | x
     under 16 turned free_v     | - | size v      | size v      | munmap v
     under 16 turned free_a     | - | -           | next a      | -
     under 16 turned grow_v     | - | re-size v   | re-size v   | munmap v
@@ -233,7 +233,7 @@ const UNDERFLOW: &str = "
 ";
 
 /// Reads and writes of what was freed. d was freed before v and is its neighbour in their bin; a
-/// chunk above the caches' limit goes there at once.
+/// chunk above the caches' limit goes there at once. Beyond 1,024 bytes a bin is a tree, whose fields v has itself.
 const AFTER_FREE: &str = "
     read cached           | - | -            | -            | x
     read binned           | - | -            | -            | x
@@ -248,11 +248,11 @@ const AFTER_FREE: &str = "
     write cached all zero   | - | -          | foot v       | x
     write binned 8 turned   | - | links v    | links v      | x
     write binned 8 address  | - | links v    | links v      | x
-    write binned 16 turned  | - | links d    | links v      | x
-    write binned 16 zero    | - | links d    | links v      | x
-    write binned 16 address | - | links d    | links v      | x
-    write binned all turned | - | links d    | foot v       | x
-    write binned all zero   | - | links d    | foot v       | x
+    write binned 16 turned  | - | links d; 5000=links v | links v      | x
+    write binned 16 zero    | - | links d; 5000=links v | links v      | x
+    write binned 16 address | - | links d; 5000=links v | links v      | x
+    write binned all turned | - | links d; 5000=links v | foot v       | x
+    write binned all zero   | - | links d; 5000=links v | foot v       | x
 ";
 
 /// Frees with a size. The ones that are not stopped belong to the same object of a run, the same

@@ -38,7 +38,6 @@ const SIZE: Outcome = Stopped("free(): invalid size");
 const NEXT_SIZE: Outcome = Stopped("free(): invalid next size (normal)");
 const LINKS: Outcome = Stopped("corrupted double-linked list");
 const FREE_SIZE: Outcome = Stopped("malloc(): invalid size (unsorted)");
-const NEIGHBOUR: Outcome = Stopped("malloc(): corrupted unsorted chunks");
 const FOOT: Outcome = Stopped("corrupted size vs. prev_size");
 const FRONT: Outcome = Stopped("corrupted size vs. prev_size while consolidating");
 const FLAG: Outcome = Stopped("malloc(): invalid next->prev_inuse (unsorted)");
@@ -93,14 +92,14 @@ const TECHNIQUES: &[Technique] = &[
     ("house of spirit (cache)", "house_of_spirit 50000 left", DOUBLE_FREE, DOUBLE_FREE),
 
     ("poison null byte", "poison_null_byte 48 used", Harmless, SIZE),
-    ("poison null byte", "poison_null_byte 48 free", Harmless, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 48 free", Harmless, FREE_SIZE),
     ("poison null byte", "poison_null_byte 400 used", SIZE, SIZE),
-    ("poison null byte", "poison_null_byte 400 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 400 free", FREE_SIZE, FREE_SIZE),
     ("poison null byte", "poison_null_byte 400 flag", FRONT, FRONT),
     ("poison null byte", "poison_null_byte 5000 used", SIZE, SIZE),
-    ("poison null byte", "poison_null_byte 5000 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 5000 free", FREE_SIZE, FREE_SIZE),
     ("poison null byte", "poison_null_byte 50000 used", SIZE, SIZE),
-    ("poison null byte", "poison_null_byte 50000 free", NEXT_SIZE, NEXT_SIZE),
+    ("poison null byte", "poison_null_byte 50000 free", FREE_SIZE, FREE_SIZE),
     ("poison null byte", "poison_null_byte 50000 flag", FRONT, FRONT),
 
     ("poison null byte", "poison_null_byte 400 stale", FRONT, FRONT),
@@ -144,9 +143,9 @@ const TECHNIQUES: &[Technique] = &[
 
     ("large-bin attack", "large_bin_attack 5000 forward", LINKS, LINKS),
     ("large-bin attack", "large_bin_attack 50000 forward", LINKS, LINKS),
-    ("large-bin attack", "large_bin_attack 5000 backward", NEIGHBOUR, NEIGHBOUR),
-    ("large-bin attack", "large_bin_attack 50000 backward", NEIGHBOUR, NEIGHBOUR),
-    ("large-bin attack", "large_bin_attack 50000 sizes", Harmless, Harmless),
+    ("large-bin attack", "large_bin_attack 5000 backward", LINKS, LINKS),
+    ("large-bin attack", "large_bin_attack 50000 backward", LINKS, LINKS),
+    ("large-bin attack", "large_bin_attack 50000 sizes", LINKS, LINKS),
 
     ("house of einherjar", "house_of_einherjar 50000 inside", FRONT, FRONT),
     ("house of einherjar", "house_of_einherjar 50000 stack", FOOT, FOOT),

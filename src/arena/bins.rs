@@ -21,7 +21,7 @@ pub(super) const LARGE: usize = 65;
 /// All bins; the first two stay empty, since no chunk is that small.
 pub(crate) const BINS: usize = LARGE + 22 * 8;
 /// Bytes at the beginning of a free chunk's payload that its links may take.
-pub(super) const LINKS: usize = 48;
+pub(super) const LINKS: usize = 32;
 /// Largest size of the exact bins, bytes.
 const EXACT: usize = 1024;
 /// Chunks that are looked at for a request at an alignment, in a bin, and bins.
@@ -162,6 +162,18 @@ impl State {
         c.head().is_free().then_some(c)
     }
 
+    /// The first chunk of a bin, or the root of its tree. The bin says so, which lies out of reach: if
+    /// no chunk of this bin is there its header was overwritten. Passed over, it would be lost, with
+    /// all that hangs on it, and nobody told.
+    pub(super) fn front(&self, bin: usize) -> Option<Chunk> {
+        let at = self.bins.end(bin, 0);
+        match self.home(at) {
+            Some(c) if index(c.head().size()) == bin => Some(c),
+            _ if at == 0 => None,
+            _ => fatal::die("malloc(): invalid size (unsorted)", at),
+        }
+    }
+
     /// Links a chunk whose header and foot are written as free.
     pub(super) fn link(&mut self, c: Chunk, size: usize) {
         let bin = index(size);
@@ -248,7 +260,7 @@ impl State {
         while let Some(i) = self.bins.next(bin) {
             let found = if i < LARGE {
                 let fits = i * ALIGN == size || i * ALIGN >= more;
-                fits.then(|| self.home(self.bins.end(i, 0))).flatten()
+                fits.then(|| self.front(i)).flatten()
             } else {
                 match self.ceiling(i, size) {
                     Some(c) if c.head().size() != size && c.head().size() < more => {
@@ -278,7 +290,7 @@ impl State {
             let i = self.bins.next(bin)?;
             let mut looks = LOOKS;
             let mut next = if i < LARGE {
-                self.home(self.bins.end(i, 0))
+                self.front(i)
             } else {
                 self.ceiling(i, size)
             };
@@ -289,7 +301,11 @@ impl State {
                     return Some(c);
                 }
                 looks -= 1;
-                let alike = self.next_alike(c);
+                let alike = if i < LARGE {
+                    self.home(c.link(0))
+                } else {
+                    self.next_alike(c, i)
+                };
                 next = if i < LARGE || alike.is_some() {
                     alike
                 } else {

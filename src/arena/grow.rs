@@ -182,7 +182,7 @@ impl State {
         let heap = unsafe { &mut *self.top.heap() };
         let end = heap.end();
         let len = end - from;
-        let used = round_up(self.top.fresh(), REGION).clamp(from, end);
+        let used = round_up(self.top.fresh(), REGION).min(end).max(from);
         if heap.is_break() {
             if os::sbrk(0) != Some(end) {
                 return false;
@@ -199,8 +199,9 @@ impl State {
             // SAFETY: as above.
             unsafe { region::leave(from, end) };
             if heap.may_be_huge(end - 1) {
-                // The first touch of a huge page made all of it resident.
-                // SAFETY: the heap's no more, and nobody's.
+                // The first touch of a huge page made all of it resident, what stays top's as well.
+                let from = round_up(self.top.fresh(), os::page()).min(from);
+                // SAFETY: top's, that nobody has asked for, and the heap's no more, and nobody's.
                 unsafe { os::purge(from, end - from) };
             }
         }

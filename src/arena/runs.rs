@@ -134,7 +134,10 @@ impl State {
                 at = span.start + span.len;
             }
         }
-        self.rank(r, longest);
+        // A span that the search began in the middle of may have gone in two parts.
+        // SAFETY: the caller's.
+        let full = unsafe { (*r).free == 0 };
+        self.rank(r, if full { 0 } else { longest });
         n
     }
 

@@ -30,6 +30,10 @@ pub(crate) struct Top {
     fresh: usize,
     /// The newest heap, the one that holds top.
     heap: *mut Heap,
+    /// The least that was used of it before, at any time of this epoch, bytes.
+    least: usize,
+    /// Bytes that are to go from its end.
+    owed: usize,
 }
 
 impl Top {
@@ -39,6 +43,8 @@ impl Top {
             at: 0,
             fresh: 0,
             heap: ptr::null_mut(),
+            least: 0,
+            owed: 0,
         }
     }
     /// Its payload; 0 before the first heap.
@@ -75,6 +81,30 @@ impl Top {
     /// Bytes of it that were used before.
     pub(crate) const fn used(&self) -> usize {
         self.fresh.saturating_sub(self.at)
+    }
+}
+
+impl Top {
+    /// Bytes that are to go from its end.
+    pub(crate) const fn owed(&self) -> usize {
+        self.owed
+    }
+    /// After a slow operation; at the end of an epoch what it never needed is to go, but for what it
+    /// `keeps`.
+    pub(super) fn watch(&mut self, keeps: usize, ended: bool) {
+        self.least = self.least.min(self.used());
+        if ended {
+            self.owed = self.least.saturating_sub(keeps);
+            self.least = self.used();
+        }
+    }
+    /// So many of them go.
+    pub(super) const fn pay(&mut self, bytes: usize) {
+        self.owed = if bytes == 0 {
+            0
+        } else {
+            self.owed.saturating_sub(bytes)
+        };
     }
 }
 

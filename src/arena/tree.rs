@@ -2,8 +2,8 @@
 //! as many steps as a size has bits, whatever else is in the bin.
 //!
 //! ```text
-//!            root                      field    0     1     2      3       4
-//!           /    \                            | next| prev|lower|higher|parent| …
+//!            root                      field    0     1     2      3
+//!           /    \                            | next| back|lower|higher| …
 //!       lower    higher --next--> same size   '- payload of a free chunk
 //! ```
 //!
@@ -21,14 +21,19 @@ use crate::fatal;
 
 /// Fields of a free chunk's payload, words.
 const NEXT: usize = 0;
-const PREV: usize = 1;
+/// Of a node its parent, marked as such by [`NODE`]; of what hangs behind one, the one in front.
+const BACK: usize = 1;
 const LOWER: usize = 2;
 const HIGHER: usize = 3;
-const PARENT: usize = 4;
-/// Words that a chunk in a tree has for its links.
-const FIELDS: usize = 5;
-/// The parent of a root. Of a chunk that hangs behind a node it is 0.
-const ROOT: usize = 1;
+/// Words that a chunk in a tree has for its links: as many as glibc's large chunks.
+const FIELDS: usize = 4;
+const NODE: usize = 1;
+/// The way back of a root.
+const ROOT: usize = 4 | NODE;
+/// What a field holds that leads nowhere: not 0, so that memory that was cleared after its free is
+/// no field. Such a one is read as [`CLEARED`], which is nobody's address.
+const NOTHING: usize = 1;
+const CLEARED: usize = 2;
 
 /// The highest bit of a size that a bin does not tell.
 const fn first_bit(bin: usize) -> u32 {
@@ -45,6 +50,20 @@ const fn side(size: usize, bit: u32) -> usize {
     LOWER + (size >> bit & 1)
 }
 
+/// What a field leads to; 0 for nowhere.
+fn get(c: Chunk, field: usize) -> usize {
+    match c.link(field) {
+        NOTHING => 0,
+        0 => CLEARED,
+        to => to,
+    }
+}
+
+/// Leads a field somewhere; 0 for nowhere.
+fn set(c: Chunk, field: usize, to: usize) {
+    c.set_link(field, if to == 0 { NOTHING } else { to });
+}
+
 fn broken(c: Chunk) -> ! {
     fatal::die("corrupted double-linked list", c.payload());
 }
@@ -54,11 +73,11 @@ impl State {
     pub(super) fn plant(&mut self, c: Chunk, size: usize) {
         let bin = index(size);
         for field in 0..FIELDS {
-            c.set_link(field, 0);
+            set(c, field, 0);
         }
         let mut at = self.bins.root(bin);
         if at == 0 {
-            c.set_link(PARENT, ROOT);
+            c.set_link(BACK, ROOT);
             self.bins.set_root(bin, c.payload());
             return;
         }
@@ -66,24 +85,24 @@ impl State {
         loop {
             let node = self.follow(c, at, bin);
             if node.head().size() == size {
-                let next = node.link(NEXT);
+                let next = get(node, NEXT);
                 if next != 0 {
                     let next = self.follow(c, next, bin);
-                    if next.link(PREV) != node.payload() {
+                    if next.link(BACK) != node.payload() {
                         broken(c);
                     }
-                    next.set_link(PREV, c.payload());
+                    next.set_link(BACK, c.payload());
                 }
-                c.set_link(NEXT, next);
-                c.set_link(PREV, node.payload());
-                node.set_link(NEXT, c.payload());
+                set(c, NEXT, next);
+                c.set_link(BACK, node.payload());
+                set(node, NEXT, c.payload());
                 return;
             }
             let side = side(size, bit);
-            at = node.link(side);
+            at = get(node, side);
             if at == 0 {
-                c.set_link(PARENT, node.payload());
-                node.set_link(side, c.payload());
+                c.set_link(BACK, node.payload() | NODE);
+                set(node, side, c.payload());
                 return;
             }
             bit -= 1;
@@ -96,27 +115,30 @@ impl State {
     /// Takes a free chunk of `size` bytes out of its large bin.
     pub(super) fn uproot(&mut self, c: Chunk, size: usize) {
         let bin = index(size);
-        let next = c.link(NEXT);
-        if c.link(PARENT) == 0 {
-            let prev = self.follow(c, c.link(PREV), bin);
-            if prev.link(NEXT) != c.payload() {
+        let next = get(c, NEXT);
+        if c.link(BACK) & NODE == 0 {
+            // Only a node has children.
+            if get(c, LOWER) != 0 || get(c, HIGHER) != 0 {
+                broken(c);
+            }
+            let prev = self.follow(c, c.link(BACK), bin);
+            if get(prev, NEXT) != c.payload() {
                 broken(c);
             }
             if next != 0 {
                 let next = self.follow(c, next, bin);
-                if next.link(PREV) != c.payload() {
+                if next.link(BACK) != c.payload() {
                     broken(c);
                 }
-                next.set_link(PREV, prev.payload());
+                next.set_link(BACK, prev.payload());
             }
-            prev.set_link(NEXT, next);
+            set(prev, NEXT, next);
         } else {
             let heir = if next != 0 {
                 let heir = self.follow(c, next, bin);
-                if heir.link(PREV) != c.payload() {
+                if heir.link(BACK) != c.payload() {
                     broken(c);
                 }
-                heir.set_link(PREV, 0);
                 Some(heir)
             } else {
                 self.take_leaf(c, bin)
@@ -133,21 +155,21 @@ impl State {
     fn take_leaf(&self, c: Chunk, bin: usize) -> Option<Chunk> {
         let mut node = c;
         for _ in 0..usize::BITS {
-            let side = if node.link(HIGHER) != 0 {
+            let side = if get(node, HIGHER) != 0 {
                 HIGHER
             } else {
                 LOWER
             };
-            let child = node.link(side);
+            let child = get(node, side);
             if child == 0 {
                 break;
             }
             let child = self.follow(c, child, bin);
-            if child.link(PARENT) != node.payload() {
+            if child.link(BACK) != node.payload() | NODE {
                 broken(c);
             }
-            if child.link(LOWER) == 0 && child.link(HIGHER) == 0 {
-                node.set_link(side, 0);
+            if get(child, LOWER) == 0 && get(child, HIGHER) == 0 {
+                set(node, side, 0);
                 return Some(child);
             }
             node = child;
@@ -158,35 +180,35 @@ impl State {
     /// Puts `heir` where `c` is in the tree, or nothing.
     fn replace(&mut self, c: Chunk, heir: Option<Chunk>, bin: usize) {
         let to = heir.map_or(0, Chunk::payload);
-        let parent = c.link(PARENT);
+        let parent = c.link(BACK);
         if parent == ROOT {
             if self.bins.root(bin) != c.payload() {
                 broken(c);
             }
             self.bins.set_root(bin, to);
         } else {
-            let above = self.follow(c, parent, bin);
-            let side = if above.link(LOWER) == c.payload() {
+            let above = self.follow(c, parent & !NODE, bin);
+            let side = if get(above, LOWER) == c.payload() {
                 LOWER
             } else {
                 HIGHER
             };
-            if above.link(side) != c.payload() {
+            if get(above, side) != c.payload() {
                 broken(c);
             }
-            above.set_link(side, to);
+            set(above, side, to);
         }
         let Some(heir) = heir else { return };
-        heir.set_link(PARENT, parent);
+        heir.set_link(BACK, parent);
         for side in [LOWER, HIGHER] {
-            let child = c.link(side);
-            heir.set_link(side, child);
+            let child = get(c, side);
+            set(heir, side, child);
             if child != 0 {
                 let child = self.follow(c, child, bin);
-                if child.link(PARENT) != c.payload() {
+                if child.link(BACK) != c.payload() | NODE {
                     broken(c);
                 }
-                child.set_link(PARENT, heir.payload());
+                child.set_link(BACK, heir.payload() | NODE);
             }
         }
     }
@@ -201,44 +223,53 @@ impl State {
                 best = Some((c, s));
             }
         };
-        // A broken link is reported when the chunk that has it leaves the bin.
-        let (mut at, mut above) = (self.bins.root(bin), 0);
+        let (mut at, mut above) = (self.front(bin), None);
         for bit in (3..=first_bit(bin)).rev() {
-            let Some(node) = self.home(at) else { break };
+            let Some(node) = at else { break };
             see(node);
             let side = side(size, bit);
-            if side == LOWER && node.link(HIGHER) != 0 {
-                above = node.link(HIGHER);
+            if side == LOWER && get(node, HIGHER) != 0 {
+                above = Some(node);
             }
-            at = node.link(side);
+            at = self.led(node, side, bin);
         }
         // All in there are larger; the smallest is on the way that keeps low.
-        at = above;
+        at = above.and_then(|node| self.led(node, HIGHER, bin));
         for _ in 0..usize::BITS {
-            let Some(node) = self.home(at) else { break };
+            let Some(node) = at else { break };
             see(node);
-            at = match node.link(LOWER) {
-                0 => node.link(HIGHER),
-                lower => lower,
-            };
+            let lower = self.led(node, LOWER, bin);
+            at = lower.or_else(|| self.led(node, HIGHER, bin));
         }
-        let (node, size) = best?;
-        let newest = self.home(node.link(NEXT));
-        newest.filter(|c| c.head().size() == size).or(Some(node))
+        let (node, _) = best?;
+        self.led(node, NEXT, bin).or(Some(node))
+    }
+
+    /// Where a field leads; none for nowhere. One that was overwritten ends the process: what hangs
+    /// on it would be passed over, and nobody told.
+    fn led(&self, from: Chunk, field: usize, bin: usize) -> Option<Chunk> {
+        match get(from, field) {
+            0 => None,
+            to => Some(self.follow(from, to, bin)),
+        }
     }
 
     /// The chunk that hangs behind this one, of the same size.
-    pub(super) fn next_alike(&self, c: Chunk) -> Option<Chunk> {
-        self.home(c.link(NEXT))
+    pub(super) fn next_alike(&self, c: Chunk, bin: usize) -> Option<Chunk> {
+        self.led(c, NEXT, bin)
     }
 
     /// Calls `f` with each chunk of a large bin; the address at which a link is broken.
     pub(super) fn walk_tree(&self, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
         let mut at = self.bins.root(bin);
-        let mut from = ROOT;
+        let mut from = ROOT & !NODE;
         while at > ROOT {
             let node = self.checked(at, bin)?;
-            let (lower, higher, parent) = (node.link(LOWER), node.link(HIGHER), node.link(PARENT));
+            if node.link(BACK) & NODE == 0 {
+                return Err(at);
+            }
+            let parent = node.link(BACK) & !NODE;
+            let (lower, higher) = (get(node, LOWER), get(node, HIGHER));
             if from == parent {
                 f(node);
                 self.walk_list(node, bin, f)?;
@@ -250,7 +281,7 @@ impl State {
             } else {
                 parent
             };
-            if next != parent && self.checked(next, bin)?.link(PARENT) != at {
+            if next != parent && self.checked(next, bin)?.link(BACK) != at | NODE {
                 return Err(next);
             }
             (from, at) = (at, next);
@@ -261,12 +292,9 @@ impl State {
     /// Calls `f` with each chunk that hangs behind a node.
     fn walk_list(&self, node: Chunk, bin: usize, f: &mut dyn FnMut(Chunk)) -> Result<(), usize> {
         let mut last = node;
-        while let at @ 1.. = last.link(NEXT) {
+        while let at @ 1.. = get(last, NEXT) {
             let c = self.checked(at, bin)?;
-            if c.link(PREV) != last.payload()
-                || c.link(PARENT) != 0
-                || c.head().size() != node.head().size()
-            {
+            if c.link(BACK) != last.payload() || c.head().size() != node.head().size() {
                 return Err(at);
             }
             f(c);

@@ -54,9 +54,10 @@ impl Locked<'_> {
             most: order.most,
             top: self.top_keeps(),
         };
+        self.top.watch(limit.top, order.ended);
         if order.ended {
             self.extents.advance();
-        } else if !self.is_due(limit) {
+        } else if self.top.owed() == 0 && !self.is_due(limit) {
             return;
         }
         // Who waits for the kernel already does what there is to do.
@@ -66,10 +67,10 @@ impl Locked<'_> {
         if me.refusal.load(Relaxed) {
             return;
         }
-        if order.ended {
+        if order.ended || self.top.owed() != 0 {
             self.shorten(limit.top);
         }
-        if self.is_due(limit) {
+        if self.top.owed() != 0 || self.is_due(limit) {
             self.give_some(limit, asked);
         }
     }
@@ -183,6 +184,7 @@ impl State {
     /// Takes idle pages for a batch, those that nobody freed into for longest first. Bytes.
     fn gather(&mut self, limit: Limit, batch: &mut Batch) -> usize {
         let before = self.extents.idle_bytes();
+        self.take_end(limit, batch);
         for _ in 0..LOOKS {
             if !self.is_due(limit) || !batch.has_room() {
                 break;
@@ -196,6 +198,28 @@ impl State {
             }
         }
         before - self.extents.idle_bytes()
+    }
+
+    /// Takes idle pages from the end of top, so that the heap can become shorter.
+    fn take_end(&mut self, limit: Limit, batch: &mut Batch) {
+        let before = self.extents.idle_bytes();
+        let least = self.top.at().saturating_add(limit.top);
+        let mut end = self.top.fresh();
+        while self.top.owed() > before - self.extents.idle_bytes()
+            && batch.has_room()
+            && end > least
+        {
+            let base = (end - 1) & !(REGION - 1);
+            let r = records::of(base);
+            // SAFETY: a region of this locked arena's newest heap.
+            let goes =
+                unsafe { self.take_whole(r, limit, batch) || self.take_idle(r, limit, batch) };
+            if !goes {
+                break;
+            }
+            end = base;
+        }
+        self.top.pay(before - self.extents.idle_bytes());
     }
 
     /// Takes the huge page that a region lies in, if that is one and all of it is free.

@@ -7,6 +7,7 @@
 //! whether or not it is ever called, and each process pays for it. `sbrk` is libc's own, see there.
 
 mod cpus;
+mod futex;
 mod optional;
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -14,12 +15,12 @@ pub(crate) mod stay;
 pub(crate) mod streams;
 
 pub(crate) use cpus::{affine, quota};
+pub(crate) use futex::{wait, wake};
 
 use core::ops::Range;
 use core::ptr;
-use core::sync::atomic::AtomicUsize;
 #[cfg(not(target_arch = "x86_64"))]
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use libc::c_long;
 
 cfg_if::cfg_if! {
@@ -299,44 +300,6 @@ pub(crate) fn sleep(nanoseconds: i64) {
     };
     // SAFETY: `t` lives across the call and no remainder is asked for.
     unsafe { libc::syscall(libc::SYS_nanosleep, &raw const t, 0usize) };
-}
-
-/// Sleeps until [`wake`] is called for `word`, unless its lower half is not that of `value` any
-/// more. It may return early. False where the kernel refuses to let anybody sleep so. Keeps
-/// `errno`, since that a word has changed is no failure of whatever waits.
-pub(crate) fn wait(word: &AtomicUsize, value: usize) -> bool {
-    match futex(word, libc::FUTEX_WAIT, value as u32) {
-        Ok(_) => true,
-        Err(why) => why == libc::EAGAIN || why == libc::EINTR,
-    }
-}
-
-/// Wakes one thread that sleeps on `word`, if one does. Keeps `errno`.
-pub(crate) fn wake(word: &AtomicUsize) {
-    let _ = futex(word, libc::FUTEX_WAKE, 1);
-}
-
-/// A call on the lower half of `word`, for threads of this process; what it answers.
-fn futex(word: &AtomicUsize, what: i32, value: u32) -> Result<c_long, i32> {
-    const { assert!(cfg!(target_endian = "little")) };
-    #[cfg(test)]
-    if scripted::lets_nobody_sleep() {
-        return Err(libc::ENOSYS);
-    }
-    let half: *const u32 = ptr::from_ref(word).cast();
-    let (what, value) = (
-        c_long::from(what | libc::FUTEX_PRIVATE_FLAG),
-        c_long::from(value),
-    );
-    let before = errno();
-    // SAFETY: the word lives across the call, which reads it, and no time is given.
-    let answer = unsafe { libc::syscall(libc::SYS_futex, half, what, value, 0usize) };
-    if answer >= 0 {
-        return Ok(answer);
-    }
-    let why = errno();
-    set_errno(before);
-    Err(why)
 }
 
 /// `errno` of this thread.

@@ -97,7 +97,7 @@ cfg_if::cfg_if! {
     if #[cfg(miri)] {
         // Miri knows no assembly. The same word, and an address of this thread's own for its name.
         std::thread_local! {
-            static WORD: core::cell::Cell<usize> = core::cell::Cell::new(crate::own::empty());
+            static WORD: core::cell::Cell<usize> = core::cell::Cell::new(crate::statics::empty());
             static NAME: u8 = const { 0 };
         }
 

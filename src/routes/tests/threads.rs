@@ -165,13 +165,16 @@ fn note_at_the_end() {
 
 /// A cache of chunks, too large to be kept for the next thread, full.
 fn fill_cache(s: &mut Scene) {
-    for n in (520..1_032).step_by(16) {
-        let before = s.live.len();
-        for _ in 0..100 {
-            s.malloc(n);
-        }
-        while s.live.len() > before {
-            s.free(s.live.len() - 1);
+    // An array becomes long where what was freed is asked for again, and stays so while it is.
+    for _ in 0..4 {
+        for n in (520..1_032).step_by(16) {
+            let before = s.live.len();
+            for _ in 0..45 {
+                s.malloc(n);
+            }
+            while s.live.len() > before {
+                s.free(s.live.len() - 1);
+            }
         }
     }
 }
