@@ -1,7 +1,6 @@
 /* spawn PRELOAD PROGRAM ARGUMENT...: runs PROGRAM and writes to standard error its minor page
- * faults, the most KiB of anonymous memory and the most KiB of memory that were resident at
- * once, and whether its addresses were the same as in every run (1) or random (0). PRELOAD may
- * be empty.
+ * faults, the most KiB of anonymous memory and the most of files that were resident at once, and
+ * whether its addresses were the same as in every run (1) or random (0). PRELOAD may be empty.
  *
  * spawn probe: how many faults the kernel takes for 64 anonymous pages and for 64 of a file.
  *
@@ -11,8 +10,8 @@
  * one (smaps_rollup). The largest count is the peak, to the page. A filter stops it and asks its
  * parent (seccomp), as a container that forbids ptrace permits.
  *
- * Addresses are not random where that may be asked for, or a count of faults would be; and there
- * are no huge pages, which the kernel gives or not by what it has to hand. One processor, so that
+ * Addresses are not random where that may be asked for, or a count of faults would be (they stay so
+ * if SPAWN_RANDOM is set); and there are no huge pages, which the kernel gives or not by what it has to hand. One processor, so that
  * nothing depends on which one.
  *
  * Exits with 77, after a line that says why, where this cannot be done. */
@@ -132,7 +131,7 @@ static long kib(const char *text, const char *field)
     return at == NULL ? 0 : atol(at + strlen(field));
 }
 
-static long most_anonymous, most_resident;
+static long most_anonymous, most_files;
 
 static int count(pid_t child)
 {
@@ -149,9 +148,9 @@ static int count(pid_t child)
     /* What was swapped out was resident before. */
     long swapped = kib(text, "\nSwap:");
     long anonymous = kib(text, "\nAnonymous:") + swapped;
-    long resident = kib(text, "\nRss:") + swapped;
+    long files = kib(text, "\nRss:") + swapped - anonymous;
     most_anonymous = anonymous > most_anonymous ? anonymous : most_anonymous;
-    most_resident = resident > most_resident ? resident : most_resident;
+    most_files = files > most_files ? files : most_files;
     return 1;
 }
 
@@ -210,7 +209,8 @@ int main(int argc, char **argv)
         return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 ? probe() : cannot("PR_SET_THP_DISABLE");
     if (argc < 3)
         return 2;
-    int same_addresses = personality(ADDR_NO_RANDOMIZE) != -1;
+    int same_addresses =
+        getenv("SPAWN_RANDOM") == NULL && personality(ADDR_NO_RANDOMIZE) != -1;
     if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
         return cannot("PR_SET_THP_DISABLE");
     if (one_processor() != 0)
@@ -240,7 +240,7 @@ int main(int argc, char **argv)
     int result = follow(child, listener);
     if (result != 0)
         return result;
-    fprintf(stderr, "%ld %ld %ld %d\n", used.ru_minflt, most_anonymous, most_resident,
+    fprintf(stderr, "%ld %ld %ld %d\n", used.ru_minflt, most_anonymous, most_files,
             same_addresses);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
 }

@@ -24,11 +24,19 @@ pub struct Pages {
     pub faults: f64,
     /// The most KiB of anonymous memory at once, to the page.
     pub anonymous: f64,
-    /// The same with the pages of files, of which the kernel maps some that nobody touched: up to
-    /// 15 around each that somebody did, by the address.
-    pub resident: f64,
+    /// The most KiB of files at once, maybe at another time. The kernel maps pages that nobody
+    /// touched with the one that was: up to 15 around it, by the address.
+    pub files: f64,
     /// Whether addresses were the same as in every other run.
     pub same_addresses: bool,
+}
+
+impl Pages {
+    /// How far apart two programs' pages of the same files may be by the kernel's choice, KiB: by
+    /// two windows of 16 pages, and more where the addresses are random.
+    pub fn error_of_files(&self) -> f64 {
+        if self.same_addresses { 128.0 } else { 224.0 }
+    }
 }
 
 /// The pages of one run; or `None`, after saying why, where they cannot be counted.
@@ -54,14 +62,14 @@ pub fn of(
         .split_whitespace()
         .map_while(|n| n.parse().ok())
         .collect();
-    let [faults, anonymous, resident, same] = numbers[..] else {
+    let [faults, anonymous, files, same] = numbers[..] else {
         panic!("{}: {}", program.display(), describe(&output));
     };
     assert!(output.status.success(), "{}", describe(&output));
     Some(Pages {
         faults,
         anonymous,
-        resident,
+        files,
         same_addresses: same == 1.0,
     })
 }
