@@ -8,7 +8,8 @@
 #include <signal.h>
 #include <sys/time.h>
 
-enum { FORKS = 300 };
+/* In check mode each child looks at the whole heap as it ends. */
+enum { FORKS = 300, IN_CHECK_MODE = 45 };
 
 static volatile sig_atomic_t forks;
 static volatile sig_atomic_t is_child;
@@ -63,7 +64,8 @@ int main(int argc, char **argv)
     static void *slots[SLOTS];
     static size_t sizes[SLOTS];
     uint64_t state = 42;
-    int left = 20000;
+    int most = getenv("MALLOC_CHECK_") != NULL ? IN_CHECK_MODE : FORKS;
+    int left = most * 60;
     while (!refused) {
         int at = (int)(next_random(&state) % SLOTS);
         if (slots[at] != NULL) {
@@ -80,7 +82,7 @@ int main(int argc, char **argv)
             CHECK(slots[at] != NULL);
             fill(slots[at], sizes[at] < 64 ? sizes[at] : 64, (unsigned)at);
         }
-        if (argc > 1 && !is_child && forks < FORKS && next_random(&state) % 16 == 0) {
+        if (argc > 1 && !is_child && forks < most && next_random(&state) % 16 == 0) {
             pid_t child = fork();
             CHECK(child >= 0);
             if (child == 0) {
@@ -97,7 +99,7 @@ int main(int argc, char **argv)
             while (waited < 0 && errno == EINTR);
             CHECK(waited == child ? status == 0 : is_child && errno == ECHILD);
         }
-        if (is_child || forks >= FORKS)
+        if (is_child || forks >= most)
             if (--left < 0)
                 break;
     }
