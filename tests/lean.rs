@@ -23,13 +23,13 @@ const RUNS: usize = 41;
 /// Peaks of one side, KiB: of anonymous memory, and with files. `None` where they cannot be counted.
 fn peaks(library: Option<&Path>, program: &Path, mode: Env<'_>) -> Option<[f64; 2]> {
     let env = common::with(mode, &[("SPAWN_RANDOM", "1")]);
-    let mut peaks = [[0.0; RUNS]; 2];
-    for run in 0..RUNS {
+    let mut peaks = [const { Vec::new() }; 2];
+    for _ in 0..RUNS {
         let pages = pages::of(library, program, &[], &env)?;
-        peaks[0][run] = pages.anonymous;
-        peaks[1][run] = pages.anonymous + pages.files;
+        peaks[0].push(pages.anonymous);
+        peaks[1].push(pages.anonymous + pages.files);
     }
-    Some(peaks.map(|mut all| {
+    Some(peaks.map(|mut all: Vec<f64>| {
         all.sort_unstable_by(f64::total_cmp);
         all[RUNS / 2]
     }))

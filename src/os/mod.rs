@@ -353,7 +353,7 @@ cfg_if::cfg_if! {
         }
     } else if #[cfg(target_arch = "aarch64")] {
         /// Whether the process's `malloc` is this very object's, as above.
-        pub fn serves_malloc() -> bool {
+        pub(crate) fn serves_malloc() -> bool {
             let (bound, libc, from, to): (usize, usize, usize, usize);
             // SAFETY: reads two entries of the global offset table and forms two addresses.
             unsafe {
