@@ -64,7 +64,8 @@ fn instructions(library: &Path, function: &str) -> Vec<String> {
     );
     let code: Vec<String> = listing
         .lines()
-        .filter_map(|line| line.strip_prefix("    ")?.split_once(":\t"))
+        .filter_map(|line| line.split_once(":\t"))
+        .filter(|(at, _)| u64::from_str_radix(at.trim(), 16).is_ok())
         .filter_map(|(_, code)| code.split_whitespace().next().map(str::to_owned))
         .collect();
     assert_eq!(code.len() as u64, size / 4, "{function}: {listing}");
