@@ -23,53 +23,55 @@ use crate::config::REGION;
 use crate::os;
 use crate::pages::PageSet;
 
+use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{
     AtomicU16,
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// What a region's record has of its pages. Only this file changes it.
+/// What a region's record has of its pages. Only this file changes it; nobody holds an exclusive
+/// reference to it, since `busy` is another thread's too.
 #[repr(C)]
 pub(crate) struct Pages {
-    idle: PageSet,
-    gone: PageSet,
+    idle: Cell<PageSet>,
+    gone: Cell<PageSet>,
     /// Set with the arena locked; cleared without it, by whoever holds `purging`.
     busy: AtomicU16,
     /// Whether it is in the queue.
-    queued: bool,
+    queued: Cell<bool>,
     /// Of the first region of a huge page: the kernel was told to make none here.
-    plain: bool,
+    plain: Cell<bool>,
     /// The epoch in which it was freed into last.
-    stamp: u32,
-    older: *mut Record,
-    newer: *mut Record,
+    stamp: Cell<u32>,
+    older: Cell<*mut Record>,
+    newer: Cell<*mut Record>,
 }
 
 impl Pages {
     /// Idle pages.
-    pub(crate) const fn idle(&self) -> PageSet {
-        self.idle
+    pub(crate) fn idle(&self) -> PageSet {
+        self.idle.get()
     }
     /// Pages that went back and were not used since.
-    pub(crate) const fn gone(&self) -> PageSet {
-        self.gone
+    pub(crate) fn gone(&self) -> PageSet {
+        self.gone.get()
     }
     /// Pages that are wholly free.
-    pub(crate) const fn free(&self) -> PageSet {
-        self.idle.with(self.gone)
+    pub(crate) fn free(&self) -> PageSet {
+        self.idle.get().with(self.gone.get())
     }
     /// The epoch in which it was freed into last.
-    pub(crate) const fn stamp(&self) -> u32 {
-        self.stamp
+    pub(crate) fn stamp(&self) -> u32 {
+        self.stamp.get()
     }
     /// The next of the queue, or null.
-    pub(crate) const fn newer(&self) -> *mut Record {
-        self.newer
+    pub(crate) fn newer(&self) -> *mut Record {
+        self.newer.get()
     }
     /// Whether the huge page that begins here may be none.
-    pub(crate) const fn is_plain(&self) -> bool {
-        self.plain
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain.get()
     }
     /// The kernel has these pages back, or would not have them.
     pub(crate) fn finish(&self, pages: PageSet) {
@@ -126,14 +128,14 @@ impl Extents {
     /// The same of one region.
     pub(crate) fn vacate_in(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
-        let p = unsafe { &mut (*r).pages };
+        let p = unsafe { &(*r).pages };
         let new = pages.without(p.free());
         if new.is_empty() {
             return;
         }
-        p.idle = p.idle.with(new);
+        p.idle.set(p.idle.get().with(new));
         self.idle += new.len();
-        if p.queued && p.stamp == self.epoch {
+        if p.queued.get() && p.stamp.get() == self.epoch {
             return;
         }
         self.remove(r);
@@ -153,14 +155,14 @@ impl Extents {
     #[must_use]
     pub(crate) fn occupy_in(&mut self, r: *mut Record, pages: PageSet) -> bool {
         // SAFETY: a record of this locked arena (I8, I10).
-        let p = unsafe { &mut (*r).pages };
+        let p = unsafe { &(*r).pages };
         if p.free().and(pages).is_empty() {
             return false;
         }
-        self.idle -= p.idle.and(pages).len();
-        p.idle = p.idle.without(pages);
-        p.gone = p.gone.without(pages);
-        if p.idle.is_empty() {
+        self.idle -= p.idle.get().and(pages).len();
+        p.idle.set(p.idle.get().without(pages));
+        p.gone.set(p.gone.get().without(pages));
+        if p.idle.get().is_empty() {
             self.remove(r);
         }
         p.busy.load(Acquire) & pages.bits() != 0
@@ -170,12 +172,12 @@ impl Extents {
     /// or not.
     pub(crate) fn give(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
-        let p = unsafe { &mut (*r).pages };
-        self.idle -= p.idle.and(pages).len();
-        p.idle = p.idle.without(pages);
-        p.gone = p.gone.with(pages);
+        let p = unsafe { &(*r).pages };
+        self.idle -= p.idle.get().and(pages).len();
+        p.idle.set(p.idle.get().without(pages));
+        p.gone.set(p.gone.get().with(pages));
         p.busy.fetch_or(pages.bits(), Relaxed);
-        if p.idle.is_empty() {
+        if p.idle.get().is_empty() {
             self.remove(r);
         }
     }
@@ -183,9 +185,9 @@ impl Extents {
     /// The kernel would not have them: those of them that are still free are idle again.
     pub(crate) fn keep(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
-        let p = unsafe { &mut (*r).pages };
-        let back = pages.and(p.gone);
-        p.gone = p.gone.without(back);
+        let p = unsafe { &(*r).pages };
+        let back = pages.and(p.gone.get());
+        p.gone.set(p.gone.get().without(back));
         self.vacate_in(r, back);
     }
 
@@ -193,8 +195,8 @@ impl Extents {
     pub(crate) fn untouched(&mut self, from: usize, to: usize) {
         each(from, to, |r, pages| {
             // SAFETY: a record of this locked arena (I8, I10).
-            let p = unsafe { &mut (*r).pages };
-            p.gone = p.gone.with(pages.without(p.idle));
+            let p = unsafe { &(*r).pages };
+            p.gone.set(p.gone.get().with(pages.without(p.idle.get())));
         });
     }
 
@@ -214,19 +216,21 @@ impl Extents {
     /// Whether the huge page that begins with this region may be one.
     pub(crate) fn set_plain(&mut self, r: *mut Record, plain: bool) {
         // SAFETY: a record of this locked arena (I8, I10).
-        unsafe { (*r).pages.plain = plain };
+        unsafe { (*r).pages.plain.set(plain) };
     }
 
     fn append(&mut self, r: *mut Record) {
         // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
-            let p = &mut (*r).pages;
-            (p.stamp, p.queued) = (self.epoch, true);
-            (p.older, p.newer) = (self.newest, ptr::null_mut());
+            let p = &(*r).pages;
+            p.stamp.set(self.epoch);
+            p.queued.set(true);
+            p.older.set(self.newest);
+            p.newer.set(ptr::null_mut());
             if self.newest.is_null() {
                 self.oldest = r;
             } else {
-                (*self.newest).pages.newer = r;
+                (*self.newest).pages.newer.set(r);
             }
         }
         self.newest = r;
@@ -235,21 +239,21 @@ impl Extents {
     fn remove(&mut self, r: *mut Record) {
         // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
-            let p = &mut (*r).pages;
-            if !p.queued {
+            let p = &(*r).pages;
+            if !p.queued.get() {
                 return;
             }
-            p.queued = false;
-            let (older, newer) = (p.older, p.newer);
+            p.queued.set(false);
+            let (older, newer) = (p.older.get(), p.newer.get());
             if older.is_null() {
                 self.oldest = newer;
             } else {
-                (*older).pages.newer = newer;
+                (*older).pages.newer.set(newer);
             }
             if newer.is_null() {
                 self.newest = older;
             } else {
-                (*newer).pages.older = older;
+                (*newer).pages.older.set(older);
             }
         }
     }

@@ -14,13 +14,15 @@
 use super::sizes::{ALIGN, REGION_SHIFT};
 
 /// log2 of the bytes that a root entry covers.
-pub const ROOT_SHIFT: u32 = 32;
-/// Regions of a leaf.
-pub const LEAF: usize = 1 << 16;
+pub const ROOT_SHIFT: u32 = REGION_SHIFT + LEAF.ilog2();
+/// Regions of a leaf. (Miri looks at each word of a table when a reference is made to it.)
+pub const LEAF: usize = if cfg!(miri) { 1 << 6 } else { 1 << 16 };
 /// The addresses that a program can have unless it asks for higher ones: 47 bits on x86-64, else
 /// 48. A length that is no power of two leaves one comparison with the index where two shifts
 /// would stand: 4 GiB too many, where they are the kernel's, or too few.
-pub const ROOTS: usize = if cfg!(target_arch = "x86_64") {
+pub const ROOTS: usize = if cfg!(miri) {
+    1 << 9 // 2 GiB, from which Miri hands out
+} else if cfg!(target_arch = "x86_64") {
     (1 << 15) + 1
 } else {
     (1 << 16) - 1

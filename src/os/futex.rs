@@ -30,13 +30,11 @@ fn futex(word: &AtomicUsize, what: i32, value: u32) -> Result<c_long, i32> {
         return Err(libc::ENOSYS);
     }
     let half: *const u32 = ptr::from_ref(word).cast();
-    let (what, value) = (
-        c_long::from(what | libc::FUTEX_PRIVATE_FLAG),
-        c_long::from(value),
-    );
+    let what = what | libc::FUTEX_PRIVATE_FLAG;
+    let ever = ptr::null::<libc::timespec>();
     let before = errno();
     // SAFETY: the word lives across the call, which reads it, and no time is given.
-    let answer = unsafe { libc::syscall(libc::SYS_futex, half, what, value, 0usize) };
+    let answer = unsafe { libc::syscall(libc::SYS_futex, half, what, value, ever) };
     if answer >= 0 {
         return Ok(answer);
     }

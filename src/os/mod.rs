@@ -324,7 +324,7 @@ fn is_ours(malloc: usize, libc: usize, object: Range<usize>) -> bool {
 cfg_if::cfg_if! {
     if #[cfg(miri)] {
         /// Whether the process's `malloc` is this very object's: under Miri nobody has a break.
-        pub fn serves_malloc() -> bool {
+        pub(crate) fn serves_malloc() -> bool {
             lent()
         }
     } else if #[cfg(target_arch = "x86_64")] {

@@ -102,17 +102,17 @@ cfg_if::cfg_if! {
         }
 
         /// The word.
-        pub fn get() -> usize {
+        pub(crate) fn get() -> usize {
             WORD.get()
         }
 
         /// Sets the word.
-        pub fn set(value: usize) {
+        pub(crate) fn set(value: usize) {
             WORD.set(value);
         }
 
         /// A name for this thread.
-        pub fn thread() -> usize {
+        pub(crate) fn thread() -> usize {
             NAME.with(|name| core::ptr::from_ref(name).addr())
         }
     } else if #[cfg(target_arch = "x86_64")] {
