@@ -22,8 +22,6 @@ pub enum Kind {
     Top = 0b1000,
     /// Ends a heap that cannot grow.
     Fence = 0b1010,
-    /// As `Free`, and the whole pages inside went back to the system.
-    Purged = 0b1100,
     /// A header that is none any more: it lies inside a larger chunk since it was merged. What is
     /// left of it must not be taken for a free chunk's, and whoever reads it there learns nothing
     /// of a tag that is in force.
@@ -63,7 +61,7 @@ impl Head {
     /// Whether this is linked in a bin.
     #[inline(always)]
     pub const fn is_free(self) -> bool {
-        self.0 & (KIND ^ 0b1000) == Kind::Free as u32
+        self.is(Kind::Free)
     }
     /// Whether this is a chunk of that kind.
     #[inline(always)]
