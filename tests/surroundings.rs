@@ -74,6 +74,9 @@ fn destructors_of_a_thread_may_allocate() {
 /// allocator that is about to note its own thread.
 #[test]
 fn thread_exit_works_when_others_took_the_first_keys() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     let keys_first = common::compile_c(
         "surroundings/keys_first.c",
         &["-shared", "-fPIC", "-Wl,-z,initfirst"],
@@ -99,11 +102,17 @@ fn thread_exit_works_when_others_took_the_first_keys() {
 
 #[test]
 fn a_handler_that_interrupts_user_code_may_allocate() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("signals_in_user_code", &[]);
 }
 
 #[test]
 fn a_hundred_thousand_threads_leave_nothing_behind() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("many_threads", &[]);
 }
 
@@ -165,6 +174,9 @@ fn the_library_starts_inside_a_sandbox_without_getrandom() {
 
 #[test]
 fn more_threads_than_cores_keep_every_byte_with_one_owner() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("more_threads_than_cores", &[]);
 }
 
@@ -182,11 +194,17 @@ fn what_rests_serves_any_size_when_the_system_has_no_more() {
 
 #[test]
 fn memory_goes_back_after_a_peak() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("memory_goes_back", &["peak"]);
 }
 
 #[test]
 fn memory_of_finished_threads_goes_back() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("memory_goes_back", &["threads"]);
 }
 

@@ -574,6 +574,16 @@ pub fn is_long() -> bool {
     env::var_os("CAIRN_TEST_LONG").is_some_and(|long| long == "1")
 }
 
+/// Whether this is check mode in the short form, where tests that take tens of seconds in check mode
+/// do not run. They do without it.
+pub fn left_to_the_long_form() -> bool {
+    let left = IN_CHECK_MODE && !is_long();
+    if left {
+        eprintln!("in check mode left to the long form");
+    }
+    left
+}
+
 /// Whether what is missing is a failure.
 pub fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|ci| ci == "true")
