@@ -86,35 +86,45 @@ impl Batch {
     }
 
     /// Asks the kernel. Ranges that it would not take are moved to the front.
+    ///
+    /// States come first: a region whose pages are done with may become a slot at once, and write
+    /// them.
     pub(super) fn give_back(&mut self) {
         self.refused = 0;
-        for i in 0..self.len {
-            let Some(&range) = self.ranges.get(i) else {
-                break;
-            };
-            if matches!(range.of, Of::Apart | Of::Whole) {
-                let around = range.from & !(HUGE_PAGE - 1);
-                // SAFETY: a huge page's addresses inside a heap.
-                unsafe { os::advise_huge(around, HUGE_PAGE, range.of == Of::Whole) };
-            }
-            // SAFETY: pages that are wholly free, and that nobody is handed before they are marked
-            // as done.
-            let gone = unsafe { os::purge(range.from, range.to - range.from) };
-            if range.of != Of::States {
-                range.each(|r, pages| {
-                    // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
-                    unsafe { (*r).pages.finish(pages) };
-                });
-            }
-            if !gone && let Some(place) = self.ranges.get_mut(self.refused) {
-                *place = range;
-                self.refused += 1;
+        for states in [true, false] {
+            for i in self.refused..self.len {
+                let Some(&range) = self.ranges.get(i) else {
+                    break;
+                };
+                if (range.of == Of::States) == states && !range.give_back() {
+                    self.ranges.swap(i, self.refused);
+                    self.refused += 1;
+                }
             }
         }
     }
 }
 
 impl Range {
+    /// Asks the kernel. Whether it took the memory.
+    fn give_back(&self) -> bool {
+        if matches!(self.of, Of::Apart | Of::Whole) {
+            let around = self.from & !(HUGE_PAGE - 1);
+            // SAFETY: a huge page's addresses inside a heap.
+            unsafe { os::advise_huge(around, HUGE_PAGE, self.of == Of::Whole) };
+        }
+        // SAFETY: pages that are wholly free, and that nobody is handed before they are marked as
+        // done; or states of a region all of whose pages are such.
+        let gone = unsafe { os::purge(self.from, self.to - self.from) };
+        if self.of != Of::States {
+            self.each(|r, pages| {
+                // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
+                unsafe { (*r).pages.finish(pages) };
+            });
+        }
+        gone
+    }
+
     pub(super) fn each(&self, mut f: impl FnMut(*mut Record, PageSet)) {
         let mut at = self.from;
         while at < self.to {

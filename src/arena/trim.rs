@@ -281,6 +281,12 @@ impl State {
         if pages.is_empty() {
             return false;
         }
+        // SAFETY: the caller's.
+        let (gone, with_states) = unsafe { ((*r).pages.gone(), Self::has_states(r)) };
+        if with_states && pages.with(gone).is_full() {
+            // The states go too, so that none of it may become a slot before they did.
+            pages = PageSet::of(base, base + REGION);
+        }
         // Taken apart, it is not to be made whole again behind the heap's back.
         let around = base & !(HUGE_PAGE - 1);
         let first = records::of(around);
@@ -308,21 +314,32 @@ impl State {
         true
     }
 
-    /// The states of a slot that once was in a region go with the memory.
+    /// The states of a slot that once was in a region go with the memory, if all of that goes in
+    /// this batch.
     ///
     /// # Safety
     /// A record of this locked arena.
     unsafe fn take_states(r: *mut Record, batch: &mut Batch) {
         // SAFETY: the caller's. No slot is there, and none comes before its pages are done with.
         unsafe {
-            let free = (*r).pages.gone().is_full() && region::word((*r).base) == region::CHUNKS;
-            if free && (*r).states != 0 && os::page() <= GRANULES && batch.len < RANGES {
+            if (*r).pages.gone().is_full() && Self::has_states(r) && batch.len < RANGES {
                 batch.add(Range {
                     from: (*r).states,
                     to: (*r).states + GRANULES,
                     of: Of::States,
                 });
             }
+        }
+    }
+
+    /// Whether a region once was a slot and is none now, and its states can go.
+    ///
+    /// # Safety
+    /// A record of this locked arena.
+    unsafe fn has_states(r: *mut Record) -> bool {
+        // SAFETY: the caller's.
+        unsafe {
+            (*r).states != 0 && region::word((*r).base) == region::CHUNKS && os::page() <= GRANULES
         }
     }
 
@@ -333,5 +350,47 @@ impl State {
             && to > top
             && to <= self.top.fresh().next_multiple_of(os::page())
             && to <= top.saturating_add(limit.top)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
+    use super::*;
+    use crate::cache::thread;
+    use crate::os::scripted;
+    use crate::routes;
+    use std::vec::Vec;
+
+    /// What the kernel would not take stands in a batch in the order in which it was asked.
+    fn states_come_first() -> bool {
+        let all: Vec<_> = (0..60_000).map(|_| routes::allocate(64)).collect();
+        for p in all {
+            routes::release(p);
+        }
+        thread::flush();
+        let arena = thread::arena();
+        scripted::refuse_all(true);
+        arena.trim(0);
+        // SAFETY: this process has one thread.
+        let batch = unsafe { &*arena.batch.get() };
+        let states: Vec<_> = batch.refused().iter().map(|r| r.of == Of::States).collect();
+        states.contains(&true) && states.contains(&false) && states.is_sorted_by(|a, b| a >= b)
+    }
+
+    /// A region that is done with may become a slot at once, and write its states.
+    #[test]
+    fn states_go_before_their_region_is_done_with() {
+        // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: leaves without the harness's farewell.
+            unsafe { libc::_exit(i32::from(!states_come_first())) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child just made.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        assert_eq!(status, 0);
     }
 }
