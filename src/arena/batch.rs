@@ -97,8 +97,21 @@ impl Batch {
                     break;
                 };
                 if (range.of == Of::States) == states && !range.give_back() {
-                    self.ranges.swap(i, self.refused);
+                    self.swap(i, self.refused);
                     self.refused += 1;
+                }
+            }
+        }
+    }
+}
+
+impl Batch {
+    /// Without a way to panic.
+    fn swap(&mut self, i: usize, j: usize) {
+        if let [Some(&a), Some(&b)] = [i, j].map(|at| self.ranges.get(at)) {
+            for (at, range) in [(i, b), (j, a)] {
+                if let Some(place) = self.ranges.get_mut(at) {
+                    *place = range;
                 }
             }
         }
