@@ -39,10 +39,7 @@ const SOURCES: [(&str, &[(&str, &str)]); 8] = [
     (
         "layout/table.rs",
         &[
-            (
-                "const LEAF: usize = 1 << 16;",
-                "const LEAF: usize = 1 << 1;",
-            ),
+            ("{ 1 << 6 } else { 1 << 16 }", "{ 1 << 6 } else { 1 << 1 }"),
             ("(1 << 15) + 1", "2"),
             ("(1 << 16) - 1", "2"),
         ],

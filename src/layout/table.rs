@@ -14,7 +14,7 @@
 use super::sizes::{ALIGN, REGION_SHIFT};
 
 /// log2 of the bytes that a root entry covers.
-pub const ROOT_SHIFT: u32 = REGION_SHIFT + LEAF.ilog2();
+pub const ROOT_SHIFT: u32 = if cfg!(miri) { 22 } else { 32 };
 /// Regions of a leaf. (Miri looks at each word of a table when a reference is made to it.)
 pub const LEAF: usize = if cfg!(miri) { 1 << 6 } else { 1 << 16 };
 /// The addresses that a program can have unless it asks for higher ones: 47 bits on x86-64, else
