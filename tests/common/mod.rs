@@ -131,7 +131,21 @@ pub fn cargo() -> Command {
 /// Builds `libcairn.so` in a target directory of that name, with more arguments for cargo.
 pub fn build_libcairn(name: &str, more: &[&str]) -> Result<PathBuf, String> {
     let more = [&["--release"], more].concat();
-    Ok(build("cairn-preload", name, &more)?.join("release/libcairn.so"))
+    let built = build("cairn-preload", name, &more)?.join("release/libcairn.so");
+    Ok(loadable(name, built))
+}
+
+/// The library by a path that `LD_PRELOAD` can name: there a space or a colon ends a name.
+fn loadable(name: &str, library: PathBuf) -> PathBuf {
+    if !library.to_string_lossy().contains([' ', ':', ';']) {
+        return library;
+    }
+    let dir = env::temp_dir().join(format!("cairn-{name}-{}", std::process::id()));
+    let link = dir.join("libcairn.so");
+    fs::create_dir_all(&dir).expect("a directory for a link");
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(&library, &link).expect("a link to the library");
+    link
 }
 
 /// Builds a package of the workspace in a target directory of that name, and returns that.
