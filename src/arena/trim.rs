@@ -174,10 +174,8 @@ impl State {
             return false;
         }
         // SAFETY: the queue's records are this arena's.
-        let age = self
-            .extents
-            .epoch()
-            .wrapping_sub(unsafe { (*r).pages.stamp() });
+        let stamp = unsafe { (*r).pages.stamp() };
+        let age = self.extents.epoch().wrapping_sub(stamp);
         age >= limit.age || idle > limit.most
     }
 

@@ -22,8 +22,9 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 /// A bit for each depth: whether that fork took the lock of libc's streams. Guarded likewise.
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
-/// All locks but the first, in their order: arena table, arenas by index, mapped chunks, side
-/// memory, check mode's quarantine, the list of caches. The first is the start's.
+/// All locks but the first, in their order: arena table, arenas by index, what each holds while it
+/// asks the kernel for pages, mapped chunks, side memory, check mode's quarantine, the list of caches.
+/// The first is the start's.
 fn others() -> impl Iterator<Item = &'static Lock> {
     let after: [&'static Lock; 4] = [
         &mapped::LOCK,
