@@ -103,9 +103,7 @@ impl Batch {
             }
         }
     }
-}
 
-impl Batch {
     /// Without a way to panic.
     fn swap(&mut self, i: usize, j: usize) {
         if let [Some(&a), Some(&b)] = [i, j].map(|at| self.ranges.get(at)) {
