@@ -124,14 +124,7 @@ const FOREIGN: &str = "cairn: no heap, run or mapped chunk of this allocator hol
 #[cfg(not(miri))]
 macro_rules! word {
     () => {
-        concat!(
-            "cairn_fatal_address_",
-            env!("CARGO_PKG_VERSION_MAJOR"),
-            "_",
-            env!("CARGO_PKG_VERSION_MINOR"),
-            "_",
-            env!("CARGO_PKG_VERSION_PATCH")
-        )
+        versioned!("cairn_fatal_address_")
     };
 }
 

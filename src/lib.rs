@@ -39,6 +39,21 @@ compile_error!("cairn supports Linux on x86-64 and aarch64; no other target");
 #[cfg(not(any(target_env = "gnu", target_env = "musl", doc)))]
 compile_error!("cairn needs glibc, or musl, where it serves Rust programs as GlobalAlloc");
 
+/// The name of a hidden symbol, with the crate's version: two versions can live in one program.
+#[cfg(not(miri))]
+macro_rules! versioned {
+    ($name:literal) => {
+        concat!(
+            $name,
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_MINOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_PATCH")
+        )
+    };
+}
+
 mod arena;
 mod arenas;
 #[doc(hidden)]

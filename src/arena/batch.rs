@@ -145,3 +145,83 @@ impl Range {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::thread;
+    use crate::config::GRANULES;
+    use crate::os::scripted;
+    use crate::routes;
+    use std::vec::Vec;
+
+    /// What the kernel would not take stands in a batch in the order in which it was asked.
+    fn states_come_first() -> bool {
+        let all: Vec<_> = (0..60_000).map(|_| routes::allocate(64)).collect();
+        for p in all {
+            routes::release(p);
+        }
+        thread::flush();
+        let arena = thread::arena();
+        scripted::refuse_all(true);
+        arena.trim(0);
+        // SAFETY: this process has one thread.
+        let batch = unsafe { &*arena.batch.get() };
+        let states: Vec<_> = batch.refused().iter().map(|r| r.of == Of::States).collect();
+        states.contains(&true) && states.contains(&false) && states.is_sorted_by(|a, b| a >= b)
+    }
+
+    /// Where most of a slot went before, the rest of it goes with its states as the whole region:
+    /// none of its pages is handed out meanwhile.
+    fn regions_go_whole_with_their_states() -> bool {
+        let all: Vec<_> = (0..60_000).map(|_| routes::allocate(64)).collect();
+        let stays = |i: usize| i.is_multiple_of(1000);
+        for (_, p) in all.iter().enumerate().filter(|(i, _)| !stays(*i)) {
+            routes::release(*p);
+        }
+        thread::flush();
+        let arena = thread::arena();
+        arena.trim(0);
+        for p in all.iter().step_by(1000) {
+            routes::release(*p);
+        }
+        thread::flush();
+        scripted::refuse_all(true);
+        arena.trim(0);
+        // SAFETY: this process has one thread.
+        let batch = unsafe { &*arena.batch.get() };
+        let (mut states, mut whole) = (0, 0);
+        for range in batch.refused() {
+            if range.of == Of::States {
+                states += (range.to - range.from) / GRANULES;
+            } else {
+                // SAFETY: regions of a heap have records.
+                let is_whole =
+                    |r: *mut Record, pages: PageSet| pages.is_full() && unsafe { (*r).states } != 0;
+                range.each(|r, pages| whole += usize::from(is_whole(r, pages)));
+            }
+        }
+        states != 0 && whole >= states
+    }
+
+    /// Whether it is so in a process of its own.
+    fn holds(what: fn() -> bool) -> bool {
+        // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: leaves without the harness's farewell.
+            unsafe { libc::_exit(i32::from(!what())) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child just made.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        waited == pid && status == 0
+    }
+
+    /// A region that is done with may become a slot at once, and write its states.
+    #[test]
+    fn states_go_before_their_region_is_done_with() {
+        assert!(holds(states_come_first));
+        assert!(holds(regions_go_whole_with_their_states));
+    }
+}

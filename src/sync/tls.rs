@@ -16,14 +16,7 @@ use core::mem::offset_of;
 #[cfg(not(miri))]
 macro_rules! word {
     () => {
-        concat!(
-            "cairn_cache_",
-            env!("CARGO_PKG_VERSION_MAJOR"),
-            "_",
-            env!("CARGO_PKG_VERSION_MINOR"),
-            "_",
-            env!("CARGO_PKG_VERSION_PATCH")
-        )
+        versioned!("cairn_cache_")
     };
 }
 
