@@ -42,7 +42,7 @@ fn target_of(library: &Path) -> &Path {
 
 /// An empty directory for one test.
 fn empty_dir(name: &str) -> PathBuf {
-    let dir = common::scratch().join(format!("launcher-{name}-{}", process::id()));
+    let dir = common::nameable().join(format!("launcher-{name}-{}", process::id()));
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("no directory for the test");
     dir
@@ -184,6 +184,7 @@ fn the_environment_is_the_callers_but_for_the_preload() {
 #[test]
 fn what_is_preloaded_already_stays() {
     let beside = common::compile_c("packaging/giver.c", &["-shared", "-fPIC"]);
+    let beside = common::loadable(beside, "beside");
     let show = r#"echo "$LD_PRELOAD"; cat /proc/self/maps"#;
     let output = common::watch(launch(&["sh", "-c", show]).env("LD_PRELOAD", &beside));
     let stdout = String::from_utf8_lossy(&output.stdout);

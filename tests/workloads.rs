@@ -18,6 +18,7 @@ struct Workload {
     name: String,
     program: String,
     short: Vec<String>,
+    /// A program of others, started by a script.
     real: bool,
 }
 
@@ -45,7 +46,7 @@ fn manifest() -> Vec<Workload> {
                 name: quoted(value("name")).concat(),
                 program: quoted(value("program")).concat(),
                 short: quoted(value("short")),
-                real: value("group") == "\"real\"",
+                real: source(&quoted(value("program")).concat()).is_none(),
             }
         })
         .collect()

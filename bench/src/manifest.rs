@@ -19,13 +19,21 @@ pub(crate) enum Group {
     Threads,
     /// Large blocks.
     Large,
+    /// What other benches do and programs that nobody tuned for.
+    Shapes,
     /// Programs that people use.
     Real,
 }
 
 impl Group {
     /// All of them, in the order in which they are shown.
-    pub(crate) const ALL: [Self; 4] = [Self::Small, Self::Threads, Self::Large, Self::Real];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Small,
+        Self::Threads,
+        Self::Large,
+        Self::Shapes,
+        Self::Real,
+    ];
 
     /// Its name in the manifest.
     pub(crate) fn name(self) -> &'static str {
@@ -33,6 +41,7 @@ impl Group {
             Self::Small => "small",
             Self::Threads => "threads",
             Self::Large => "large",
+            Self::Shapes => "shapes",
             Self::Real => "real",
         }
     }

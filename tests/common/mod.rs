@@ -132,19 +132,29 @@ pub fn cargo() -> Command {
 pub fn build_libcairn(name: &str, more: &[&str]) -> Result<PathBuf, String> {
     let more = [&["--release"], more].concat();
     let built = build("cairn-preload", name, &more)?.join("release/libcairn.so");
-    Ok(loadable(name, built))
+    Ok(loadable(built, &format!("{name}/release")))
 }
 
-/// The library by a path that `LD_PRELOAD` can name: there a space or a colon ends a name.
-fn loadable(name: &str, library: PathBuf) -> PathBuf {
-    if !library.to_string_lossy().contains([' ', ':', ';']) {
-        return library;
+/// A directory for what `LD_PRELOAD` has to name: there a space or a colon ends a name.
+pub fn nameable() -> PathBuf {
+    if !scratch().to_string_lossy().contains([' ', ':', ';']) {
+        return scratch().to_owned();
     }
-    let dir = env::temp_dir().join(format!("cairn-{name}-{}", std::process::id()));
-    let link = dir.join("libcairn.so");
+    let dir = env::temp_dir().join(format!("cairn-{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("a directory without a space");
+    dir
+}
+
+/// The file by a path that `LD_PRELOAD` can name, with the folders that are named.
+pub fn loadable(file: PathBuf, folders: &str) -> PathBuf {
+    if file.starts_with(nameable()) {
+        return file;
+    }
+    let dir = nameable().join(folders);
+    let link = dir.join(file.file_name().expect("a file"));
     fs::create_dir_all(&dir).expect("a directory for a link");
     let _ = fs::remove_file(&link);
-    std::os::unix::fs::symlink(&library, &link).expect("a link to the library");
+    std::os::unix::fs::symlink(&file, &link).expect("a link to the file");
     link
 }
 
