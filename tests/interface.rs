@@ -49,12 +49,10 @@ promises! {
     every_result_is_aligned_to_16_bytes = "alignment",
     no_two_live_objects_overlap = "overlap",
     more_than_ptrdiff_max_is_refused_with_enomem = "ptrdiff_max",
-    exhausted_memory_is_enomem_and_the_program_goes_on = "exhausted",
     malloc_of_zero_is_unique_and_can_be_freed = "zero_size",
     objects_of_0_bytes_between_all_others_leave_them_whole = "zero_between",
     free_takes_null_and_keeps_errno = "free_null_and_errno",
     calloc_refuses_a_product_that_overflows = "calloc_overflow",
-    calloc_is_zero_on_memory_used_before = "calloc_zero",
     freeing_a_mapped_chunk_raises_the_trim_threshold_too = "dynamic_trim",
     reallocarray_refuses_an_overflow_and_leaves_the_old_object_whole = "reallocarray",
     realloc_of_null_allocates_and_to_zero_frees = "realloc_forms",
@@ -88,6 +86,22 @@ promises! {
     aligned_alloc_refuses_odd_alignments_with_einval = "aligned_alloc_einval",
     free_sized_takes_the_right_sizes = "free_sized",
     what_caches_hold_counts_as_free = "cached_is_free",
+}
+
+#[test]
+fn exhausted_memory_is_enomem_and_the_program_goes_on() {
+    if common::left_to_the_long_form() {
+        return;
+    }
+    holds("interface/exhausted.c", &[], &[]);
+}
+
+#[test]
+fn calloc_is_zero_on_memory_used_before() {
+    if common::left_to_the_long_form() {
+        return;
+    }
+    holds("interface/calloc_zero.c", &[], &[]);
 }
 
 #[test]
@@ -247,6 +261,9 @@ fn mmap_max_bounds_the_mapped_chunks() {
 
 #[test]
 fn mmap_max_is_a_preference_and_no_ban() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     let program = "interface/beyond_mmap_max.c";
     holds_on_cairn(program, &[], &[]);
     for most in ["0", "1", "2", "5"] {

@@ -30,6 +30,9 @@ fn holds(name: &str, args: &[&str]) {
 
 #[test]
 fn children_of_a_threaded_program_allocate_at_once() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("fork_while_threads_allocate", &[]);
 }
 
@@ -67,6 +70,9 @@ fn memory_is_served_before_main_and_after_exit_began() {
 
 #[test]
 fn destructors_of_a_thread_may_allocate() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("thread_exit_destructors", &[]);
 }
 
@@ -87,7 +93,10 @@ fn thread_exit_works_when_others_took_the_first_keys() {
         "many_threads",
         "fork_while_threads_allocate",
     ];
-    for name in names {
+    for name in names
+        .into_iter()
+        .take(if common::is_long() { 3 } else { 1 })
+    {
         let program = program(name);
         for (first, second) in [(&cairn, &keys_first), (&keys_first, &cairn)] {
             let both = format!("{}:{}", first.display(), second.display());
@@ -139,11 +148,17 @@ fn memory_is_served_when_the_break_cannot_grow() {
 
 #[test]
 fn a_limit_on_the_address_space_gives_null_and_recovery() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("exhaustion", &["as"]);
 }
 
 #[test]
 fn a_limit_on_data_gives_null_and_recovery() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("exhaustion", &["data"]);
 }
 
