@@ -11,7 +11,8 @@ use crate::settings;
 
 /// Idle bytes that are always kept for reuse; an eighth of what is live comes on top.
 const KEEP: usize = 1 << 20;
-/// Idle bytes, or half of what was live at the peak of late, above which nothing is waited for.
+/// Idle bytes, or three quarters of what was live at the peak of late, above which nothing is waited
+/// for: large blocks that come and go leave about as much between them.
 const KEEP_LARGE: usize = 64 << 20;
 /// The least that is worth a look, bytes.
 const WORTH: usize = 256 << 10;
@@ -90,7 +91,7 @@ impl Decay {
         Some(Order {
             ended,
             keep: KEEP + live / 8,
-            most: KEEP_LARGE.max(self.peak / 2),
+            most: KEEP_LARGE.max(self.peak / 4 * 3),
         })
     }
 }
@@ -151,11 +152,11 @@ mod tests {
         let order = decay
             .step(20 * MIB, 400 * MIB, || 1 << 40)
             .expect("an order");
-        assert_eq!((order.keep, order.most), (51 * MIB, 200 * MIB));
+        assert_eq!((order.keep, order.most), (51 * MIB, 300 * MIB));
         let order = decay.step(20 * MIB, 0, || 1 << 40).expect("an order");
         assert_eq!(
             (order.keep, order.most),
-            (MIB, 200 * MIB),
+            (MIB, 300 * MIB),
             "the peak is remembered"
         );
         for epoch in 1..9 {
