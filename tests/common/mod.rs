@@ -14,7 +14,7 @@ pub mod pages;
 
 use std::collections::HashMap;
 use std::env;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write as _};
@@ -219,9 +219,11 @@ fn compile(variable: &str, default: &str, source: &str, flags: &[&str]) -> PathB
             .arg("-I")
             .arg(root().join("c-tests"))
             .args(["-x", if default == "cc" { "c" } else { "c++" }])
+            .args(before_2_33(default == "cc"))
             .arg(root().join("c-tests").join(source))
             .args(["-x", "none"])
             .args(flags)
+            .args(before_2_34(flags))
             .arg("-o")
             .arg(&fresh)
             .output()
@@ -235,6 +237,28 @@ fn compile(variable: &str, default: &str, source: &str, flags: &[&str]) -> PathB
         program
     })
     .clone()
+}
+
+/// What comes behind `2.` in the version of glibc; on another libc as if it were new.
+fn glibc_minor() -> u32 {
+    // SAFETY: it returns a static text.
+    let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) }.to_string_lossy();
+    let minor = version.split('.').nth(1).and_then(|n| n.parse().ok());
+    minor.unwrap_or(u32::MAX)
+}
+
+/// What the compiler is told first where glibc has no `mallinfo2` yet.
+fn before_2_33(is_c: bool) -> Vec<OsString> {
+    if !is_c || glibc_minor() >= 33 {
+        return Vec::new();
+    }
+    let header = root().join("c-tests/older_glibc.h");
+    vec!["-D_GNU_SOURCE=".into(), "-include".into(), header.into()]
+}
+
+/// What it is told last where `dlsym` is in a library of its own.
+fn before_2_34(flags: &[&str]) -> Option<&'static str> {
+    (glibc_minor() < 34 && !flags.contains(&"-nostdlib")).then_some("-ldl")
 }
 
 /// Runs a program on Cairn. Ends it, and fails, after [`PATIENCE`].
