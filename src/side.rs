@@ -76,9 +76,10 @@ pub(crate) fn zeroed(size: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Zeroed memory that never comes back, and so is not rounded to what a stack holds.
+/// Zeroed pages of nobody else's that never come back to a stack, so that what they hold can go by
+/// advice.
 pub(crate) fn forever(size: usize) -> Option<usize> {
-    with(|s| s.crumbs(round_up(size, 1 << SMALL), 1 << SMALL))
+    with(|s| s.pages(round_up(size, os::page())))
 }
 
 /// Takes memory back.

@@ -42,9 +42,10 @@ pub mod arena {
     pub mod records {
         shipped!("arena_records.rs");
 
-        /// Memory for a record, as the system gives it: zeros.
-        pub fn blank() -> usize {
-            crate::stand_in::leak(Record {
+        /// Memory for so many bytes of records, as the system gives it: zeros.
+        pub fn blank(bytes: usize) -> usize {
+            assert_eq!(bytes, size_of::<[Record; crate::layout::table::GROUP]>());
+            let blank = |_| Record {
                 heap: ptr::null_mut(),
                 base: 0,
                 next: ptr::null_mut(),
@@ -57,7 +58,9 @@ pub mod arena {
                 listed: false,
                 states: 0,
                 map: Granules::new(),
-            })
+            };
+            let group: [Record; crate::layout::table::GROUP] = core::array::from_fn(blank);
+            crate::stand_in::leak(group)
         }
     }
 }
@@ -80,7 +83,8 @@ pub mod region {
         fn zero() -> Self {
             Self {
                 word: from_fn(|_| AtomicUsize::new(0)),
-                record: from_fn(|_| AtomicUsize::new(0)),
+                records: from_fn(|_| AtomicUsize::new(0)),
+                states: from_fn(|_| AtomicUsize::new(0)),
             }
         }
     }

@@ -24,6 +24,7 @@ pub(crate) mod surplus;
 pub(crate) mod top;
 mod tree;
 mod trim;
+mod vacant;
 
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
@@ -214,10 +215,18 @@ fn is_waiting(p: usize) -> bool {
         && unsafe { (*records::of(p)).map.has(granules::number(p)) }
 }
 
-/// The arena that owns a region.
+/// The arena that owns the region `p` lies in, or null. Only a holder of that arena's lock can rely
+/// on it.
+pub(crate) fn arena_of(p: usize) -> *const Arena {
+    // SAFETY: heaps live as long as the process (I11).
+    unsafe { records::heap_of(p).as_ref() }.map_or(ptr::null(), |heap| heap.arena)
+}
+
+/// The arena that owns a region in which something is in use.
 ///
 /// # Safety
-/// `record` is one of the region table's, not null.
+/// `record` is one of the region table's, not null, and something is in use there, or in a cache:
+/// the region does not leave its heap.
 pub(crate) unsafe fn owner(record: *mut Record) -> &'static Arena {
     // SAFETY: records and heaps live as long as the process (I11), and so do arenas.
     unsafe { &*(*(*record).heap).arena }

@@ -7,14 +7,15 @@ use crate::granules::Granules;
 use crate::region;
 use core::ptr;
 
-/// What an arena knows of one of its regions.
+/// What an arena knows of one of its regions. Zeros are what it knows of a region that was just
+/// entered, but for heap and base: the records of nobody's regions go back by advice.
 ///
-/// Guarded by that arena's lock, but for what never changes.
-#[repr(C)]
+/// Guarded by that arena's lock, but for what does not change while the region is its heap's.
+#[repr(C, align(64))]
 pub(crate) struct Record {
-    /// The heap the region belongs to; never changes.
+    /// The heap the region belongs to; does not change while it does.
     pub heap: *mut Heap,
-    /// First byte of the region; never changes.
+    /// First byte of the region; likewise.
     pub base: usize,
     /// In the list of its role: regions with chunks waiting, or slots by their bound.
     pub next: *mut Record,
@@ -33,7 +34,7 @@ pub(crate) struct Record {
     pub listed: bool,
     /// Which of its pages are wholly free.
     pub pages: Pages,
-    /// Its state page, once it was a slot; 0 before.
+    /// Its state page, once it was a slot here; 0 before.
     pub states: usize,
     /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:
     /// the granule is part of no object, in use or in a cache (I9).
@@ -43,7 +44,18 @@ pub(crate) struct Record {
 /// The record of the region `p` lies in; null if it is nobody's.
 #[inline]
 pub(crate) fn of(p: usize) -> *mut Record {
-    ptr::with_exposed_provenance_mut(region::record(p))
+    ptr::with_exposed_provenance_mut(region::record(p, size_of::<Record>()))
+}
+
+/// The heap of the region `p` lies in, or null: nobody vetted the pointer, and the region may leave
+/// its heap meanwhile.
+pub(crate) fn heap_of(p: usize) -> *mut Heap {
+    let r = of(p);
+    if r.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: a record, once there, can be read (I11).
+    unsafe { (&raw const (*r).heap).read_volatile() }
 }
 
 /// Enters the regions of `[from, to)` as chunks of `heap`; all of them, or on failure none.
@@ -61,6 +73,11 @@ pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
     };
     // SAFETY: the caller's.
     unsafe { region::enter(from, to, size_of::<Record>(), fill) }
+}
+
+/// Gives back what is known of the regions of `[from, to)` that are nobody's.
+pub(crate) fn forget(from: usize, to: usize) {
+    region::forget(from, to, size_of::<Record>());
 }
 
 /// A doubly linked list. A record is on one list at most; `Record::listed` says whether.

@@ -17,7 +17,7 @@ use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION};
 use crate::granules::Span;
 use crate::pages::PageSet;
 use crate::region::{self, CHUNKS};
-use crate::{fatal, os, side};
+use crate::{fatal, os};
 use core::ptr;
 
 const _: () = assert!(LONG >= RUNS, "a bound tells of every class whether it fits");
@@ -207,7 +207,7 @@ impl State {
             if (*r).states == 0 {
                 // A word that is another role's cannot be a slot's; no layout of memory known
                 // has states there.
-                let states = side::zeroed(STATES)
+                let states = region::states((*r).base)
                     .filter(|&states| region::is_slot(region::slot_word((*r).base, states)));
                 let Some(states) = states else {
                     self.used(c.payload(), c.payload() + bins::LINKS);

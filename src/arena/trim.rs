@@ -45,9 +45,18 @@ impl Locked<'_> {
             self.trim_top(settings::top_pad());
         }
         let idle = self.extents.idle_bytes();
-        let Some(order) = self.decay.step(idle, live, os::now) else {
-            return;
-        };
+        let asked = self.due(me, idle, live);
+        let left = self.heaps.take_left();
+        match asked {
+            Some((limit, asked)) => _ = self.give_some(limit, asked),
+            None => drop(self),
+        }
+        records::forget(left.0, left.1);
+    }
+
+    /// What is to go, and the right to ask the kernel for it, if anything is.
+    fn due<'a>(&mut self, me: &'a Arena, idle: usize, live: usize) -> Option<(Limit, Guard<'a>)> {
+        let order = self.decay.step(idle, live, os::now)?;
         let limit = Limit {
             age: if settings::purge_delay() == 0 { 0 } else { 2 },
             keep: order.keep,
@@ -58,21 +67,20 @@ impl Locked<'_> {
         if order.ended {
             self.extents.advance();
         } else if self.top.owed() == 0 && !self.is_due(limit) {
-            return;
+            return None;
         }
         // Who waits for the kernel already does what there is to do.
-        let Some(asked) = me.purging.try_acquire() else {
-            return;
-        };
+        let asked = me.purging.try_acquire()?;
         if me.refusal.load(Relaxed) {
-            return;
+            return None;
         }
         if order.ended || self.top.owed() != 0 {
             self.shorten(limit.top);
         }
-        if self.top.owed() != 0 || self.is_due(limit) {
-            self.give_some(limit, asked);
+        if !self.heaps.any_left() {
+            self.vacate();
         }
+        (self.top.owed() != 0 || self.is_due(limit)).then_some((limit, asked))
     }
 
     /// Gives a batch back, and the arena. Bytes that went.
@@ -156,12 +164,20 @@ impl Arena {
             }
             left = left.saturating_sub(gone / os::page());
         }
-        let mut state = self.lock();
-        let _asked = self.purging.acquire();
+        let (mut state, mut asked) = (self.lock(), self.purging.acquire());
         while state.shorten(pad) {
             any = true;
         }
-        any
+        state.heaps.vacant.look_anew();
+        loop {
+            let left = state.heaps.take_left();
+            drop((asked, state));
+            records::forget(left.0, left.1);
+            (state, asked) = (self.lock(), self.purging.acquire());
+            if state.vacate().is_none() {
+                return any;
+            }
+        }
     }
 }
 
