@@ -25,10 +25,16 @@ use core::sync::atomic::{
 #[repr(C)]
 pub(crate) struct Leaf {
     word: [AtomicUsize; LEAF],
-    /// Where the records of a group's regions lie side by side; 0 before any was needed.
-    records: [AtomicUsize; LEAF / GROUP],
-    /// Where the states of slots in so many regions lie side by side; likewise.
-    states: [AtomicUsize; LEAF / STATED],
+    group: [Group; LEAF / GROUP],
+}
+
+/// Where what is known of a group of regions lies side by side; 0 before any of it was needed.
+#[repr(C)]
+pub(crate) struct Group {
+    /// Their records.
+    records: AtomicUsize,
+    /// The states of slots in a part of them.
+    states: [AtomicUsize; GROUP / STATED],
 }
 
 /// The root, and the words of a leaf that nobody entered anything into. An entry is the distance
@@ -116,9 +122,10 @@ pub(crate) fn record(p: usize, bytes: usize) -> usize {
         return 0;
     }
     // SAFETY: as in `word`.
-    match unsafe { (*leaf).records.get_unchecked(entry(p) / GROUP).load(Acquire) } {
+    let group = unsafe { (*leaf).group.get_unchecked(entry(p) / GROUP) };
+    match group.records.load(Acquire) {
         0 => 0,
-        group => group + entry(p) % GROUP * bytes,
+        records => records + entry(p) % GROUP * bytes,
     }
 }
 
@@ -131,7 +138,8 @@ pub(crate) fn states(p: usize) -> Option<usize> {
     }
     let _held = LOCK.acquire();
     // SAFETY: as in `word`.
-    let place = unsafe { (*leaf).states.get_unchecked(entry(p) / STATED) };
+    let group = unsafe { (*leaf).group.get_unchecked(entry(p) / GROUP) };
+    let place = group.states.get(entry(p) % GROUP / STATED)?;
     let mut block = place.load(Relaxed);
     if block == 0 {
         block = side::forever(STATED * GRANULES)?;
@@ -140,7 +148,7 @@ pub(crate) fn states(p: usize) -> Option<usize> {
     Some(block + entry(p) % STATED * GRANULES)
 }
 
-/// Makes the leaf for `p` exist.
+/// Makes the leaf for `p` exist. The lock is held.
 ///
 /// Here and in [`enter`] a look is an exchange, which changes nothing: a page of zeros that is
 /// read and then written faults twice, and each start of a process would pay for that.
@@ -154,8 +162,7 @@ fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
     } else {
         STATICS.leaf.at()
     };
-    // If another arena was first its leaf serves, and ours, never touched, costs no memory.
-    let _ = root.compare_exchange(0, new.wrapping_sub(origin()), Release, Acquire);
+    root.store(new.wrapping_sub(origin()), Release);
     Some(leaf(p))
 }
 
@@ -177,22 +184,23 @@ pub(crate) unsafe fn enter(
         let i = entry(at);
         let found = leaf_or_new(at).and_then(|leaf| {
             // SAFETY: leaves are never given back, and the index is cut to the length.
-            let place = unsafe { (*leaf).records.get_unchecked(i / GROUP) };
-            let group = match place.compare_exchange(0, 0, Acquire, Acquire) {
+            let place = unsafe { &(*leaf).group.get_unchecked(i / GROUP).records };
+            let records = match place.compare_exchange(0, 0, Acquire, Acquire) {
                 Ok(_) => side::forever(GROUP * bytes)?,
                 Err(existing) => existing,
             };
-            Some((leaf, group))
+            Some((leaf, records))
         });
-        let Some((leaf, group)) = found else {
+        let Some((leaf, records)) = found else {
             // SAFETY: entered a moment ago by the loop.
             unsafe { leave(from, at) };
             return false;
         };
-        fill(group + i % GROUP * bytes, at);
+        fill(records + i % GROUP * bytes, at);
         // SAFETY: as above.
         unsafe {
-            (*leaf).records.get_unchecked(i / GROUP).store(group, Release);
+            let group = (*leaf).group.get_unchecked(i / GROUP);
+            group.records.store(records, Release);
             (*leaf).word.get_unchecked(i).store(CHUNKS, Release);
         }
         at += REGION;
@@ -237,11 +245,10 @@ fn forget_groups(from: usize, to: usize, bytes: usize) {
         if !leaf.is_null() && is_free(leaf, i, i + GROUP) {
             // SAFETY: as in `word`; the blocks are nobody's but these regions'.
             unsafe {
-                let records = (*leaf).records.get_unchecked(i / GROUP).load(Relaxed);
-                gone.add(records, GROUP * bytes);
-                for i in i / STATED..(i + GROUP) / STATED {
-                    let states = (*leaf).states.get_unchecked(i).load(Relaxed);
-                    gone.add(states, STATED * GRANULES);
+                let group = (*leaf).group.get_unchecked(i / GROUP);
+                gone.add(group.records.load(Relaxed), GROUP * bytes);
+                for states in &group.states {
+                    gone.add(states.load(Relaxed), STATED * GRANULES);
                 }
             }
         }

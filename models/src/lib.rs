@@ -83,8 +83,10 @@ pub mod region {
         fn zero() -> Self {
             Self {
                 word: from_fn(|_| AtomicUsize::new(0)),
-                records: from_fn(|_| AtomicUsize::new(0)),
-                states: from_fn(|_| AtomicUsize::new(0)),
+                group: from_fn(|_| Group {
+                    records: AtomicUsize::new(0),
+                    states: from_fn(|_| AtomicUsize::new(0)),
+                }),
             }
         }
     }

@@ -46,8 +46,8 @@ impl Heaps {
         self.peak
     }
     /// The regions that left since the last time: who gave the arena back forgets them.
-    pub(super) const fn take_left(&mut self) -> (usize, usize) {
-        mem::replace(&mut self.left, (0, 0))
+    pub(super) fn take_left(&mut self) -> (usize, usize) {
+        mem::take(&mut self.left)
     }
     /// Whether any did.
     pub(super) const fn any_left(&self) -> bool {
