@@ -28,6 +28,13 @@ pub(crate) struct Leaf {
     group: [Group; LEAF / GROUP],
 }
 
+/// Bytes of a record, and of all that the arena keeps of a group: its records come first.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    pub record: usize,
+    pub group: usize,
+}
+
 /// Where what is known of a group of regions lies side by side; 0 before any of it was needed.
 #[repr(C)]
 pub(crate) struct Group {
@@ -113,10 +120,10 @@ fn word_under(root: usize, p: usize) -> usize {
     unsafe { (*words.add(entry(p))).load(Acquire) }
 }
 
-/// The address of the record of the region `p` lies in, of so many bytes each; 0 if it never was
+/// The address of the record of the region `p` lies in; 0 if it never was
 /// anybody's. Where the region is nobody's any more, the record may be zeros.
 #[inline]
-pub(crate) fn record(p: usize, bytes: usize) -> usize {
+pub(crate) fn record(p: usize, sizes: Sizes) -> usize {
     let leaf = leaf(p);
     if leaf.is_null() {
         return 0;
@@ -125,7 +132,7 @@ pub(crate) fn record(p: usize, bytes: usize) -> usize {
     let group = unsafe { (*leaf).group.get_unchecked(entry(p) / GROUP) };
     match group.records.load(Acquire) {
         0 => 0,
-        records => records + entry(p) % GROUP * bytes,
+        records => records + entry(p) % GROUP * sizes.record,
     }
 }
 
@@ -167,15 +174,15 @@ fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
 }
 
 /// Enters the regions of `[from, to)` as chunks; all of them, or on failure none. `fill` is told
-/// each record's address and its region's base before anybody can look the record up there: zeros
-/// of `bytes`, or what [`leave`] left.
+/// each record's address and its region's base before anybody can look the record up there: zeros,
+/// or what [`leave`] left.
 ///
 /// # Safety
 /// The range is whole regions of memory that a heap owns; its arena is locked.
 pub(crate) unsafe fn enter(
     from: usize,
     to: usize,
-    bytes: usize,
+    sizes: Sizes,
     fill: impl Fn(usize, usize),
 ) -> bool {
     let _held = LOCK.acquire();
@@ -186,7 +193,7 @@ pub(crate) unsafe fn enter(
             // SAFETY: leaves are never given back, and the index is cut to the length.
             let place = unsafe { &(*leaf).group.get_unchecked(i / GROUP).records };
             let records = match place.compare_exchange(0, 0, Acquire, Acquire) {
-                Ok(_) => side::forever(GROUP * bytes)?,
+                Ok(_) => side::forever(sizes.group)?,
                 Err(existing) => existing,
             };
             Some((leaf, records))
@@ -196,7 +203,7 @@ pub(crate) unsafe fn enter(
             unsafe { leave(from, at) };
             return false;
         };
-        fill(records + i % GROUP * bytes, at);
+        fill(records + i % GROUP * sizes.record, at);
         // SAFETY: as above.
         unsafe {
             let group = (*leaf).group.get_unchecked(i / GROUP);
@@ -221,23 +228,22 @@ pub(crate) unsafe fn leave(from: usize, to: usize) {
     }
 }
 
-/// Gives back the memory of records, states and words in `[from, to)`, records of `bytes` each,
-/// as far as whole groups of regions are nobody's. Needs no arena's lock: none of them is entered
+/// Gives back the memory of records, states and words in `[from, to)` as far as whole groups of regions are nobody's. Needs no arena's lock: none of them is entered
 /// meanwhile, and whoever looks one up all the same, by a pointer that is stale, reads what it was
 /// or zeros.
-pub(crate) fn forget(from: usize, to: usize, bytes: usize) {
+pub(crate) fn forget(from: usize, to: usize, sizes: Sizes) {
     let mut at = from & !(GROUP * REGION - 1);
     while at < to {
         let end = to.min((at | (STEP - 1)) + 1);
         let _held = LOCK.acquire();
-        forget_groups(at, end, bytes);
+        forget_groups(at, end, sizes);
         forget_words(at, end);
         at = end;
     }
 }
 
 /// As [`forget`], of records and states. The lock is held.
-fn forget_groups(from: usize, to: usize, bytes: usize) {
+fn forget_groups(from: usize, to: usize, sizes: Sizes) {
     let mut gone = Stretch(0, 0);
     let mut at = from;
     while at < to {
@@ -246,7 +252,7 @@ fn forget_groups(from: usize, to: usize, bytes: usize) {
             // SAFETY: as in `word`; the blocks are nobody's but these regions'.
             unsafe {
                 let group = (*leaf).group.get_unchecked(i / GROUP);
-                gone.add(group.records.load(Relaxed), GROUP * bytes);
+                gone.add(group.records.load(Relaxed), sizes.group);
                 for states in &group.states {
                     gone.add(states.load(Relaxed), STATED * GRANULES);
                 }

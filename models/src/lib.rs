@@ -42,9 +42,15 @@ pub mod arena {
     pub mod records {
         shipped!("arena_records.rs");
 
+        #[repr(C)]
+        struct Blank {
+            records: [Record; GROUP],
+            maps: [Granules; GROUP],
+        }
+
         /// Memory for so many bytes of records, as the system gives it: zeros.
         pub fn blank(bytes: usize) -> usize {
-            assert_eq!(bytes, size_of::<[Record; crate::layout::table::GROUP]>());
+            assert!(bytes <= size_of::<Blank>() && core::mem::offset_of!(Blank, maps) < bytes);
             let blank = |_| Record {
                 heap: ptr::null_mut(),
                 base: 0,
@@ -57,10 +63,12 @@ pub mod arena {
                 search: 0,
                 listed: false,
                 states: 0,
-                map: Granules::new(),
+                map: ptr::null_mut(),
             };
-            let group: [Record; crate::layout::table::GROUP] = core::array::from_fn(blank);
-            crate::stand_in::leak(group)
+            crate::stand_in::leak(Blank {
+                records: core::array::from_fn(blank),
+                maps: core::array::from_fn(|_| Granules::new()),
+            })
         }
     }
 }

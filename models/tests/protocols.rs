@@ -289,7 +289,7 @@ fn look_up(p: usize) -> bool {
     assert!(!record.is_null(), "a word without a record");
     // SAFETY: not null; loom fails the model if the record may be seen unmade.
     unsafe {
-        assert!(!(*record).map.has(p));
+        assert!(!(*(*record).map).has(p));
         assert_eq!(
             (*record).base,
             p & !(REGION - 1),

@@ -193,7 +193,7 @@ impl State {
             }
             // SAFETY: as above, and the region is this arena's.
             unsafe {
-                if !(*r).map.put(granules::number(p)) {
+                if !(*(*r).map).put(granules::number(p)) {
                     fatal::die("double free or corruption (fasttop)", p);
                 }
                 self.waiting.add(r, size);
@@ -271,7 +271,7 @@ impl State {
         let r = records::of(p);
         // SAFETY: as in `vet_waiting`.
         unsafe {
-            (*r).map.take(granules::number(p));
+            (*(*r).map).take(granules::number(p));
             self.waiting.remove(r, size);
         }
     }
@@ -297,7 +297,7 @@ impl State {
 
     fn sweep(&mut self, r: *mut Record) {
         // SAFETY: `r` is a record of this arena (I10).
-        let (map, base) = unsafe { (&(*r).map, (*r).base) };
+        let (map, base) = unsafe { (&*(*r).map, (*r).base) };
         let mut i = 0;
         while let Some((word, bits)) = map.first_word(i) {
             self.sweep_at(base + (word * 64 + bits.trailing_zeros() as usize) * ALIGN);
@@ -356,7 +356,7 @@ impl State {
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.
             unsafe {
-                n += (*r).map.count();
+                n += (*(*r).map).count();
                 r = (*r).next;
             }
         }

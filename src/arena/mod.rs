@@ -14,6 +14,7 @@ pub(crate) mod extents;
 pub(crate) mod fastbins;
 pub(crate) mod grow;
 pub(crate) mod heap;
+mod known;
 pub(crate) mod records;
 pub(crate) mod runs;
 pub(crate) mod slots;
@@ -211,8 +212,8 @@ pub(crate) fn may_extend(c: Chunk, size: usize) -> bool {
 /// Whether a chunk that starts at `p` waits in a fastbin. Only a holder of the lock can rely on it.
 fn is_waiting(p: usize) -> bool {
     region::word(p) == region::CHUNKS
-        // SAFETY: the word is not 0, so the record is there (I8).
-        && unsafe { (*records::of(p)).map.has(granules::number(p)) }
+        // SAFETY: a map, once there, can be read (I11).
+        && unsafe { records::map_of(p).as_ref() }.is_some_and(|map| map.has(granules::number(p)))
 }
 
 /// The arena that owns the region `p` lies in, or null. Only a holder of that arena's lock can rely

@@ -167,7 +167,7 @@ impl State {
     pub(super) fn occupy(&mut self, r: *mut Record, span: Span) {
         // SAFETY: a slot of this locked arena (I10).
         let any = unsafe {
-            (*r).map.take_span(span);
+            (*(*r).map).take_span(span);
             (*r).free -= span.len as u32;
             !(*r).pages.free().is_empty()
         };
@@ -217,7 +217,7 @@ impl State {
                 };
                 (*r).states = states;
             }
-            (*r).map.put_span(WHOLE);
+            (*(*r).map).put_span(WHOLE);
             (*r).free = WHOLE.len as u32;
             (*r).bound = 0;
             (*r).search = 0;
@@ -284,7 +284,7 @@ impl State {
             // SAFETY: as above.
             unsafe {
                 (*r).free = 0;
-                (*r).map.clear();
+                (*(*r).map).clear();
                 // For the slot that may come here, and for an object that two threads freed at
                 // once: what another cache still has of it is no freed object any more.
                 ptr::with_exposed_provenance_mut::<u8>((*r).states).write_bytes(0, STATES);

@@ -4,12 +4,11 @@
 //! A call gives back at most so much (`batch`), and asks the kernel without the
 //! arena's lock: no call grows with the heap, and nobody waits but who is handed those very pages.
 
-use super::batch::{APART, Batch, Of, PAGES, RANGES, Range, WHOLE};
+use super::batch::{APART, Batch, Of, WHOLE};
 use super::records::{self, Record};
 use super::{Arena, Locked, State};
-use crate::config::{GRANULES, HUGE_PAGE, REGION};
+use crate::config::{HUGE_PAGE, REGION};
 use crate::pages::PageSet;
-use crate::region;
 use crate::sync::Guard;
 use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
@@ -88,14 +87,13 @@ impl Locked<'_> {
         let me = self.arena();
         // SAFETY: `purging` is held, which guards it.
         let batch = unsafe { &mut *me.batch.get() };
-        (batch.len, batch.left) = (0, PAGES);
+        batch.clear();
         let gone = self.gather(limit, batch);
         drop(self);
-        if batch.len == 0 {
+        if batch.is_empty() {
             return 0;
         }
-        batch.give_back();
-        if batch.refused == 0 {
+        if batch.give_back() {
             return gone;
         }
         me.refusal.store(true, Relaxed);
@@ -118,10 +116,8 @@ impl Arena {
         let batch = unsafe { &*self.batch.get() };
         let mut stays = 0;
         for range in batch.refused() {
-            if range.of != Of::States {
-                stays += range.to - range.from;
-                range.each(|r, pages| state.extents.keep(r, pages));
-            }
+            stays += range.to - range.from;
+            range.each(|r, pages| state.extents.keep(r, pages));
         }
         state.decay.refuse();
         self.refusal.store(false, Relaxed);
@@ -258,15 +254,14 @@ impl State {
         // SAFETY: as above.
         let plain = unsafe { (*first).pages.is_plain() };
         self.extents.set_plain(first, false);
-        batch.add(Range {
-            from,
-            to: from + HUGE_PAGE,
-            of: if plain { Of::Whole } else { Of::Heap },
-        });
+        let of = if plain { Of::Whole } else { Of::Heap };
+        batch.add(from, from + HUGE_PAGE, of);
         for part in parts() {
             // SAFETY: as above.
             unsafe { Self::take_states(part, batch) };
         }
+        // SAFETY: as above.
+        unsafe { self.take_maps(from, PARTS, batch) };
         batch.left = batch.left.saturating_sub(WHOLE);
         true
     }
@@ -315,46 +310,16 @@ impl State {
         batch.left = batch.left.saturating_sub(pages.len());
         let mut left = pages;
         while let Some(((from, to), rest)) = left.first_run() {
-            batch.add(Range {
-                from: base + from,
-                to: base + to,
-                of,
-            });
+            batch.add(base + from, base + to, of);
             of = Of::Heap;
             left = rest;
         }
         // SAFETY: the caller's.
-        unsafe { Self::take_states(r, batch) };
+        unsafe {
+            Self::take_states(r, batch);
+            self.take_maps_around(r, batch);
+        }
         true
-    }
-
-    /// The states of a slot that once was in a region go with the memory, if all of that goes in
-    /// this batch.
-    ///
-    /// # Safety
-    /// A record of this locked arena.
-    unsafe fn take_states(r: *mut Record, batch: &mut Batch) {
-        // SAFETY: the caller's. No slot is there, and none comes before its pages are done with.
-        unsafe {
-            if (*r).pages.gone().is_full() && Self::has_states(r) && batch.len < RANGES {
-                batch.add(Range {
-                    from: (*r).states,
-                    to: (*r).states + GRANULES,
-                    of: Of::States,
-                });
-            }
-        }
-    }
-
-    /// Whether a region once was a slot and is none now, and its states can go.
-    ///
-    /// # Safety
-    /// A record of this locked arena.
-    unsafe fn has_states(r: *mut Record) -> bool {
-        // SAFETY: the caller's.
-        unsafe {
-            (*r).states != 0 && region::word((*r).base) == region::CHUNKS && os::page() <= GRANULES
-        }
     }
 
     /// Whether what ends here is part of what top keeps.
