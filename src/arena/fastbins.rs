@@ -15,7 +15,8 @@ use super::{Entry, State, owner};
 use crate::chunk::{Chunk, Kind};
 use crate::class::{self, CLASSES};
 use crate::config::{ALIGN, MAX_CHUNK, REGION};
-use crate::{fatal, granules, settings, side};
+use crate::granules::{self, Span};
+use crate::{fatal, settings, side};
 use core::ptr;
 
 /// Bytes waiting in a region from which it is worth a sweep on its own.
@@ -193,7 +194,10 @@ impl State {
             }
             // SAFETY: as above, and the region is this arena's.
             unsafe {
-                if !(*(*r).map).put(granules::number(p)) {
+                let (start, len) = (granules::number(p), 1);
+                if (*r).pending == 0 {
+                    (*(*r).map).begin_with(Span { start, len });
+                } else if !(*(*r).map).put(start) {
                     fatal::die("double free or corruption (fasttop)", p);
                 }
                 self.waiting.add(r, size);

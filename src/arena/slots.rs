@@ -217,7 +217,7 @@ impl State {
                 };
                 (*r).states = states;
             }
-            (*(*r).map).put_span(WHOLE);
+            (*(*r).map).begin_with(WHOLE);
             (*r).free = WHOLE.len as u32;
             (*r).bound = 0;
             (*r).search = 0;
