@@ -180,7 +180,7 @@ impl Range {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cache::thread;
     use crate::os::scripted;
@@ -250,7 +250,7 @@ mod tests {
     }
 
     /// Whether it is so in a process of its own.
-    fn holds(what: fn() -> bool) -> bool {
+    pub(in crate::arena) fn holds(what: fn() -> bool) -> bool {
         // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
         let pid = unsafe { libc::fork() };
         if pid == 0 {

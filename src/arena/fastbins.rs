@@ -300,6 +300,7 @@ impl State {
     }
 
     fn sweep(&mut self, r: *mut Record) {
+        self.counters().sweeps.add(1);
         // SAFETY: `r` is a record of this arena (I10).
         let (map, base) = unsafe { (&*(*r).map, (*r).base) };
         let mut i = 0;

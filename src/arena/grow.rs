@@ -91,6 +91,13 @@ impl State {
         done
     }
 
+    /// The system gave so many bytes.
+    fn has_grown(&mut self, bytes: usize) {
+        self.heaps.bytes += bytes;
+        self.counters().growths.add(1);
+        self.counters().grown.add(bytes);
+    }
+
     /// Begins the first heap before it is needed. A refusal is no failure yet.
     pub(crate) fn open_first(&mut self) {
         if self.top.heap().is_null() {
@@ -192,7 +199,7 @@ impl State {
             return false;
         }
         heap.set_end(new_end);
-        self.heaps.bytes += step;
+        self.has_grown(step);
         true
     }
 
@@ -233,6 +240,7 @@ impl State {
         }
         heap.set_end(from);
         self.heaps.leave(from, end);
+        self.counters().shrunk.add(len);
         true
     }
 
@@ -326,7 +334,7 @@ impl State {
             (*heap).set_end(end);
             (*heap).older = self.top.heap();
             self.close_top();
-            self.heaps.bytes += end - base;
+            self.has_grown(end - base);
         }
         self.begin_top(heap);
         true
@@ -359,7 +367,7 @@ impl State {
             return false;
         }
         self.close_top();
-        self.heaps.bytes += end - base;
+        self.has_grown(end - base);
         self.begin_top(heap);
         true
     }

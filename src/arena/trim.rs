@@ -93,6 +93,8 @@ impl Locked<'_> {
         if batch.is_empty() {
             return 0;
         }
+        me.counters.purges.add(1);
+        me.counters.purged.add(gone);
         if batch.give_back() {
             return gone;
         }
@@ -119,6 +121,7 @@ impl Arena {
             stays += range.to - range.from;
             range.each(|r, pages| state.extents.keep(r, pages));
         }
+        self.counters.refused.add(stays);
         state.decay.refuse();
         self.refusal.store(false, Relaxed);
         stays
@@ -199,6 +202,7 @@ impl State {
             if !self.is_due(limit) || !batch.has_room() {
                 break;
             }
+            self.counters().looks.add(1);
             let r = self.extents.oldest();
             // SAFETY: the queue's records are this arena's.
             let goes =
@@ -219,6 +223,7 @@ impl State {
             && batch.has_room()
             && end > least
         {
+            self.counters().looks.add(1);
             let base = (end - 1) & !(REGION - 1);
             let r = records::of(base);
             // SAFETY: a region of this locked arena's newest heap.

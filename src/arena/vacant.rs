@@ -84,6 +84,7 @@ impl State {
                     self.heaps.vacant.look_anew();
                     return None;
                 };
+                self.counters().looks.add(1);
                 if Self::holds_nothing(heap) {
                     (*newer).older = heap.older;
                     self.end_heap(heap);
@@ -133,6 +134,7 @@ impl State {
         // SAFETY: nothing is there, and no record is on a list.
         unsafe { region::leave(base, end) };
         self.heaps.leave(base, end);
+        self.counters().shrunk.add(end - base);
         heap.set_end(base);
         // SAFETY: it is on no list, and this arena's.
         unsafe { self.heaps.vacant.put(heap) };
