@@ -180,7 +180,7 @@ impl Range {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::cache::thread;
     use crate::os::scripted;
@@ -249,24 +249,12 @@ pub(super) mod tests {
         states != 0 && maps != 0
     }
 
-    /// Whether it is so in a process of its own.
-    pub(in crate::arena) fn holds(what: fn() -> bool) -> bool {
-        // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            // SAFETY: leaves without the harness's farewell.
-            unsafe { libc::_exit(i32::from(!what())) };
-        }
-        let mut status = 0;
-        // SAFETY: waits for the child just made.
-        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        waited == pid && status == 0
-    }
-
     /// A region that is done with may become a slot at once, and write its states.
     #[test]
     fn states_go_before_their_region_is_done_with() {
-        assert!(holds(side_memory_comes_first));
-        assert!(holds(regions_go_whole_with_what_is_known_of_them));
+        assert!(scripted::holds_in_child(side_memory_comes_first));
+        assert!(scripted::holds_in_child(
+            regions_go_whole_with_what_is_known_of_them
+        ));
     }
 }

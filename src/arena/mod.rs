@@ -8,6 +8,7 @@ mod batch;
 pub(crate) mod bins;
 pub(crate) mod check;
 mod check_pages;
+mod counted;
 mod decay;
 mod entry;
 pub(crate) mod extents;
@@ -29,7 +30,7 @@ mod vacant;
 
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
-use crate::layout::counters::{self, Counters};
+use crate::layout::counters;
 use crate::sync::{Guard, Lock};
 use crate::{granules, region};
 use bins::Bins;
@@ -38,6 +39,7 @@ use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use counted::Counted;
 pub(crate) use entry::Entry;
 use records::Record;
 
@@ -64,7 +66,7 @@ pub(crate) struct Arena {
     /// Bytes of its heaps beyond those, likewise.
     pub idle: AtomicUsize,
     /// What slow paths have done; for readers outside, too.
-    pub counters: Counters,
+    pub counters: Counted,
     /// Objects of each run class that are out: in use, or in a cache. Late by what caches have cut
     /// and not told yet; read by caches that wonder how large a part of them they hold.
     pub out: [AtomicUsize; RUNS + 1],
@@ -118,7 +120,7 @@ impl Arena {
             asked: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
-            counters: Counters::new(),
+            counters: Counted::new(),
             out: [const { AtomicUsize::new(0) }; RUNS + 1],
             state: UnsafeCell::new(State {
                 me: ptr::null(),
@@ -185,14 +187,6 @@ impl Arena {
     }
 }
 
-impl State {
-    /// What its slow paths have done.
-    pub(crate) fn counters(&self) -> &'static Counters {
-        // SAFETY: `me` is set by every lock, and arenas live forever.
-        unsafe { &(*self.me).counters }
-    }
-}
-
 impl Locked<'_> {
     /// The arena that is locked.
     pub(crate) fn arena(&self) -> &'static Arena {
@@ -253,11 +247,8 @@ mod tests {
     #![allow(clippy::expect_used, reason = "a test reports by panicking")]
 
     use super::*;
-    use crate::cache::thread;
-    use crate::os::scripted;
-    use crate::{routes, side};
+    use crate::side;
     use std::slice;
-    use std::vec::Vec;
 
     /// The main arena is never made: its static bytes are one.
     #[test]
@@ -269,50 +260,5 @@ mod tests {
             slice::from_raw_parts(ptr::with_exposed_provenance::<u8>(at), size_of::<Arena>())
         };
         assert!(bytes.iter().all(|byte| *byte == 0));
-    }
-
-    /// The counters of this thread's arena, as a reader outside finds them.
-    fn counted() -> [usize; 8] {
-        let arena = ptr::from_ref(thread::arena());
-        // SAFETY: so many words stand there; each may change, and is one read.
-        unsafe { arena.byte_add(counters::OFFSET).cast::<[usize; 8]>().read() }
-    }
-
-    fn everything_is_counted() -> bool {
-        const BYTES: usize = 8 << 20;
-        let all: Vec<_> = (0..BYTES / 1000).map(|_| routes::allocate(1000)).collect();
-        let [
-            growths,
-            grown,
-            shrunk,
-            sweeps,
-            looks,
-            purges,
-            purged,
-            refused,
-        ] = counted();
-        let grew = growths != 0 && grown >= BYTES && growths <= grown / crate::config::REGION;
-        for p in all {
-            routes::release(p);
-        }
-        thread::flush();
-        scripted::refuse_all(true);
-        thread::arena().trim(0);
-        scripted::refuse_all(false);
-        let is_refused = counted()[7] > refused;
-        thread::arena().trim(0);
-        let now = counted();
-        grew && is_refused
-            && now[2] > shrunk
-            && now[3] > sweeps
-            && now[4] > looks
-            && now[5] > purges
-            && now[6] >= purged + BYTES / 2
-    }
-
-    /// Each counter counts what its name says, where a reader outside looks for it.
-    #[test]
-    fn what_slow_paths_do_is_counted() {
-        assert!(batch::tests::holds(everything_is_counted));
     }
 }

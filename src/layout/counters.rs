@@ -1,67 +1,63 @@
 //! What an arena's slow paths have done so far, where a reader outside finds it: [`OFFSET`] bytes
-//! into each arena, the main one of `descriptor::Descriptor::main` and those that its `others` name.
+//! into each arena, the main one of [`super::descriptor::Descriptor::main`] and those that its
+//! `others` name.
 //!
 //! A cliff shows here before it shows in time: much looked at for little that went, or memory that
 //! goes and comes again. The counts only grow, and each stands for itself.
 
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
 /// Bytes from the beginning of an arena to its counters.
 pub const OFFSET: usize = 80;
+/// Bytes of the counters.
+pub const BYTES: usize = size_of::<Counters>();
 
-/// A count. One thread at a time adds to it, who holds the lock that guards it.
-#[repr(transparent)]
-pub struct Count(AtomicUsize);
-
-impl Count {
-    const fn new() -> Self {
-        Self(AtomicUsize::new(0))
-    }
-    /// Adds; the lock that guards it is held.
-    #[inline]
-    pub fn add(&self, n: usize) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
-    }
-    /// How many so far.
-    pub fn get(&self) -> usize {
-        self.0.load(Relaxed)
-    }
-}
-
-/// All of them.
+/// All of them, as they lie there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Counters {
-    /// Times that heaps became longer, or began. Guarded by the arena's lock.
-    pub growths: Count,
-    /// Bytes by which they did. Likewise.
-    pub grown: Count,
-    /// Bytes by which heaps became shorter. Likewise.
-    pub shrunk: Count,
-    /// Regions whose waiting chunks were merged. Likewise.
-    pub sweeps: Count,
-    /// Regions and heaps that were looked at for what could go. Likewise.
-    pub looks: Count,
-    /// Times that the kernel was asked to take pages. Guarded by what is held while it is asked.
-    pub purges: Count,
-    /// Bytes of pages that it was asked for. Likewise.
-    pub purged: Count,
-    /// Bytes that it would not take. Likewise.
-    pub refused: Count,
+    /// Times that heaps became longer, or began.
+    pub growths: usize,
+    /// Bytes by which they did.
+    pub grown: usize,
+    /// Bytes by which heaps became shorter, or ended.
+    pub shrunk: usize,
+    /// Regions whose waiting chunks were merged.
+    pub sweeps: usize,
+    /// Regions and heaps that were looked at for what could go.
+    pub looks: usize,
+    /// Times that the kernel was asked to take pages.
+    pub purges: usize,
+    /// Bytes of pages that it was asked for.
+    pub purged: usize,
+    /// Bytes that it would not take.
+    pub refused: usize,
 }
 
 impl Counters {
-    /// Nothing so far.
-    #[allow(clippy::new_without_default, reason = "a constant")]
-    pub const fn new() -> Self {
+    /// Reads them.
+    pub fn read(bytes: &[u8; BYTES]) -> Self {
+        let mut words = [0; BYTES / size_of::<usize>()];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = usize::from_le_bytes(*bytes);
+        }
+        let [
+            growths,
+            grown,
+            shrunk,
+            sweeps,
+            looks,
+            purges,
+            purged,
+            refused,
+        ] = words;
         Self {
-            growths: Count::new(),
-            grown: Count::new(),
-            shrunk: Count::new(),
-            sweeps: Count::new(),
-            looks: Count::new(),
-            purges: Count::new(),
-            purged: Count::new(),
-            refused: Count::new(),
+            growths,
+            grown,
+            shrunk,
+            sweeps,
+            looks,
+            purges,
+            purged,
+            refused,
         }
     }
 }
