@@ -140,3 +140,57 @@ impl State {
         unsafe { self.heaps.vacant.put(heap) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cache::thread;
+    use crate::os::scripted;
+    use crate::{check_heap, routes};
+    use std::vec::Vec;
+
+    /// Heaps of this thread's arena.
+    fn heaps() -> usize {
+        let state = thread::arena().lock();
+        let (mut n, mut heap) = (0, state.top.heap());
+        // SAFETY: heaps live as long as the process (I11).
+        while let Some(older) = unsafe { heap.as_ref() } {
+            (n, heap) = (n + 1, older.older);
+        }
+        n
+    }
+
+    /// Fills several heaps, frees all of it and trims; the heaps there were, and are left. None if
+    /// anything is wrong.
+    fn fill_and_free() -> Option<(usize, usize)> {
+        let all: Vec<_> = (0..2500).map(|_| routes::alloc::zeroed(100_000)).collect();
+        // SAFETY: each has so many bytes, given out as zeros.
+        let are_zero = all.iter().all(|p| unsafe {
+            let (first, last) = (p.read(), p.add(99_999).read());
+            p.add(50_000).write(1);
+            p.write(1);
+            first == 0 && last == 0
+        });
+        let is_whole = check_heap().is_ok();
+        let most = heaps();
+        for p in all {
+            routes::release(p);
+        }
+        thread::flush();
+        thread::arena().trim(0);
+        (are_zero && is_whole && check_heap().is_ok()).then(|| (most, heaps()))
+    }
+
+    fn heaps_come_back() -> bool {
+        let first = fill_and_free();
+        let mapped = scripted::mapped();
+        first.is_some_and(|(most, left)| most > 3 && left < most)
+            && fill_and_free() == first
+            && scripted::mapped() == mapped
+    }
+
+    /// An older heap that holds nothing is none any more, and the next one begins in its place.
+    #[test]
+    fn heaps_that_hold_nothing_are_begun_anew() {
+        assert!(scripted::holds_in_child(heaps_come_back));
+    }
+}
