@@ -40,6 +40,8 @@ const SOURCES: [(&str, &[(&str, &str)]); 8] = [
         "layout/table.rs",
         &[
             ("{ 1 << 6 } else { 1 << 16 }", "{ 1 << 6 } else { 1 << 1 }"),
+            ("{ 1 << 2 } else { 1 << 6 }", "{ 1 << 2 } else { 1 << 1 }"),
+            ("{ 1 << 1 } else { 1 << 4 }", "{ 1 << 1 } else { 1 << 1 }"),
             ("(1 << 15) + 1", "2"),
             ("(1 << 16) - 1", "2"),
         ],
@@ -80,7 +82,7 @@ fn main() {
         // A reference to such a static is one to what stands behind it.
         for name in ["PARK", "LOCK", "arenas::LOCK", "mapped::LOCK", "side::LOCK"]
             .into_iter()
-            .chain(["quarantine::LOCK", "start::LOCK"])
+            .chain(["quarantine::LOCK", "start::LOCK", "region::LOCK"])
         {
             text = text.replace(&format!("&{name}"), &format!("&*{name}"));
         }

@@ -8,7 +8,7 @@
 //!
 //! | room | what it knows |
 //! | --- | --- |
-//! | `layout` | what a reader outside shares: sizes, the header's word, classes, the table's arithmetic |
+//! | `layout` | what a reader outside shares: sizes, the header's word, classes, the table's arithmetic, counters |
 //! | `config`, `fatal`, `knobs` | constants, last words, the environment |
 //! | `os`, `statics` | the system's primitives; the static bytes, and who has which |
 //! | `sync` | locks and the thread-local word |

@@ -76,9 +76,10 @@ pub(crate) fn zeroed(size: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Zeroed memory that never comes back, and so is not rounded to what a stack holds.
+/// Zeroed pages of nobody else's that never come back to a stack, so that what they hold can go by
+/// advice.
 pub(crate) fn forever(size: usize) -> Option<usize> {
-    with(|s| s.crumbs(round_up(size, 1 << SMALL), 1 << SMALL))
+    with(|s| s.pages(round_up(size, os::page())))
 }
 
 /// Takes memory back.
@@ -274,15 +275,6 @@ mod tests {
     #[test]
     fn a_reservation_that_is_refused_both_ways_is_not_made_again() {
         // In a process of its own, since other tests map, too.
-        // SAFETY: the child takes no lock and leaves without the harness's farewell.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            // SAFETY: as above.
-            unsafe { libc::_exit(i32::from(!is_kept())) };
-        }
-        let mut status = 0;
-        // SAFETY: waits for the child just made.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0, "status {status:#x}");
+        assert!(scripted::holds_in_child(is_kept));
     }
 }

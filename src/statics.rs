@@ -24,7 +24,7 @@ pub(crate) const ARENA_ROOM: usize = 12 << 10;
 pub(crate) const MARKED: usize = 2 << 20;
 /// Bytes of side memory's first span. A process with few threads needs no other; a round number
 /// below what is left of a huge page.
-pub(crate) const SPAN: usize = 128 << 10;
+pub(crate) const SPAN: usize = 384 << 10;
 
 /// Bytes for one owner, on cache lines of their own.
 #[repr(C, align(64))]

@@ -1,7 +1,8 @@
 //! The one place that says what a caller's pointer is. It reads the region table first, and the
 //! memory at the pointer only when that says that it is a heap's.
 
-use crate::arena::records::{self, Record};
+use crate::arena::heap::Heap;
+use crate::arena::records;
 use crate::chunk::{Chunk, Kind};
 use crate::object::{self, FREED};
 use crate::region;
@@ -60,9 +61,12 @@ pub(crate) fn look_in(word: usize, p: usize) -> Found {
             class => Found::Object(usize::from(class)),
         };
     }
-    let r: *mut Record = records::of(p);
-    // SAFETY: the word is not 0, so there is a record (I8).
-    if unsafe { p < (*(*r).heap).first() } {
+    // Nobody's meanwhile, if another thread gave the region back since the word was read.
+    // SAFETY: heaps live as long as the process (I11).
+    let Some(heap) = (unsafe { records::heap_of(p).as_ref() }) else {
+        return Found::Bad(Why::Inside);
+    };
+    if p < heap.first() {
         return Found::Bad(Why::Inside);
     }
     // SAFETY: a heap's region (I8).
@@ -76,7 +80,7 @@ pub(crate) fn look_in(word: usize, p: usize) -> Found {
     }
     // Nothing was ever written that could tell a damaged header from the inside of a chunk,
     // unless the chunk in front leads here.
-    Found::Bad(if starts_here(r, p) {
+    Found::Bad(if starts_here(heap, p) {
         Why::Damaged
     } else {
         Why::Inside
@@ -85,9 +89,7 @@ pub(crate) fn look_in(word: usize, p: usize) -> Found {
 
 /// Whether a walk of the heap's chunks from its first byte comes to `p`. Slow, and read without
 /// the lock: only for the choice of the last words of a process.
-fn starts_here(r: *mut Record, p: usize) -> bool {
-    // SAFETY: as in `look`; heaps live forever, and the walk stays inside this one's memory.
-    let heap = unsafe { &*(*r).heap };
+fn starts_here(heap: &Heap, p: usize) -> bool {
     let mut at = heap.first();
     while at < p {
         // SAFETY: between the heap's first byte and `p`, all of it committed.

@@ -193,6 +193,19 @@ fn heaps_that_grow_and_are_emptied_again_and_again_take_no_more_addresses() {
 }
 
 #[test]
+fn what_threads_had_that_wait_is_the_systems_again() {
+    holds("idle_arenas", &[]);
+}
+
+#[test]
+fn what_is_known_of_addresses_goes_with_them() {
+    for what in ["break", "small", "heaps"] {
+        holds("addresses_seen", &[what]);
+        holds("addresses_seen", &[what, "later"]);
+    }
+}
+
+#[test]
 fn allocations_go_on_in_mappings_when_a_limit_refuses_the_break() {
     holds("data_limit", &[]);
 }

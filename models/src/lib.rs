@@ -42,9 +42,16 @@ pub mod arena {
     pub mod records {
         shipped!("arena_records.rs");
 
-        /// Memory for a record, as the system gives it: zeros.
-        pub fn blank() -> usize {
-            crate::stand_in::leak(Record {
+        #[repr(C)]
+        struct Blank {
+            records: [Record; GROUP],
+            maps: [Granules; GROUP],
+        }
+
+        /// Memory for so many bytes of records, as the system gives it: zeros.
+        pub fn blank(bytes: usize) -> usize {
+            assert!(bytes <= size_of::<Blank>() && core::mem::offset_of!(Blank, maps) < bytes);
+            let blank = |_| Record {
                 heap: ptr::null_mut(),
                 base: 0,
                 next: ptr::null_mut(),
@@ -56,7 +63,11 @@ pub mod arena {
                 search: 0,
                 listed: false,
                 states: 0,
-                map: Granules::new(),
+                map: ptr::null_mut(),
+            };
+            crate::stand_in::leak(Blank {
+                records: core::array::from_fn(blank),
+                maps: core::array::from_fn(|_| Granules::new()),
             })
         }
     }
@@ -80,7 +91,10 @@ pub mod region {
         fn zero() -> Self {
             Self {
                 word: from_fn(|_| AtomicUsize::new(0)),
-                record: from_fn(|_| AtomicUsize::new(0)),
+                group: from_fn(|_| Group {
+                    records: AtomicUsize::new(0),
+                    states: from_fn(|_| AtomicUsize::new(0)),
+                }),
             }
         }
     }

@@ -226,6 +226,14 @@ pub mod os {
         static ALONE: Cell<bool> = const { Cell::new(false) };
     }
 
+    pub fn page() -> usize {
+        4096
+    }
+    /// # Safety
+    /// None here: nothing goes.
+    pub unsafe fn purge(_: usize, _: usize) -> bool {
+        false
+    }
     /// From now on nobody may sleep on a word, as in a sandbox without `futex`, or all may.
     pub fn refuse_sleep(on: bool) {
         REFUSING.set(on);
@@ -338,6 +346,9 @@ pub mod config {
     /// One word of a record's map.
     pub const GRANULES: usize = 64;
     pub const MAX_ARENAS: usize = 3;
+    pub const fn round_up(n: usize, unit: usize) -> usize {
+        (n + unit - 1) & !(unit - 1)
+    }
 }
 
 pub mod settings {
@@ -514,7 +525,7 @@ pub mod statics {
 
 pub mod side {
     pub use super::SIDE as LOCK;
-    use crate::arena::records::{self, Record};
+    use crate::arena::records;
     use crate::cache::Cache;
     use crate::region::{LEAF_SIZE, blank_leaf};
 
@@ -533,8 +544,7 @@ pub mod side {
     /// None here.
     pub unsafe fn lend(_: usize, _: usize) {}
     pub fn forever(size: usize) -> Option<usize> {
-        assert_eq!(size, size_of::<Record>());
-        Some(records::blank())
+        Some(records::blank(size))
     }
     /// # Safety
     /// As the original's.

@@ -288,7 +288,14 @@ fn look_up(p: usize) -> bool {
     let record = records::of(p);
     assert!(!record.is_null(), "a word without a record");
     // SAFETY: not null; loom fails the model if the record may be seen unmade.
-    assert!(!unsafe { (*record).map.has(p) });
+    unsafe {
+        assert!(!(*(*record).map).has(p));
+        assert_eq!(
+            (*record).base,
+            p & !(REGION - 1),
+            "another's record, or a lost one"
+        );
+    }
     true
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Range {
     pub from: usize,
     pub to: usize,
     pub of: Of,
+    /// The kernel would not take it.
+    pub refused: bool,
 }
 
 /// What a range is.
@@ -30,46 +32,33 @@ pub(super) enum Of {
     Apart,
     /// A huge page that was taken apart once, and may be one again.
     Whole,
-    /// States of what is free.
-    States,
+    /// Side memory that tells of what is free: states, and maps.
+    Side,
 }
 
-/// What one call gives back.
-pub(super) struct Batch {
-    pub len: usize,
-    /// Pages that it may still take.
-    pub left: usize,
-    /// Ranges that the kernel would not take.
-    pub refused: usize,
+/// Ranges of one kind.
+struct List {
+    len: usize,
     ranges: [Range; RANGES],
 }
 
-impl Batch {
-    pub(super) const fn new() -> Self {
-        let none = Range {
-            from: 0,
-            to: 0,
-            of: Of::Heap,
-        };
+impl List {
+    const fn new() -> Self {
         Self {
             len: 0,
-            left: 0,
-            refused: 0,
-            ranges: [none; RANGES],
+            ranges: [Range::new(0, 0, Of::Heap); RANGES],
         }
     }
 
-    /// Whether it takes what one more region can come to.
-    pub(super) const fn has_room(&self) -> bool {
-        self.left != 0 && self.len + REGION / 4096 / 2 + 2 <= RANGES
+    fn all(&self) -> &[Range] {
+        self.ranges.get(..self.len).unwrap_or_default()
     }
 
-    pub(super) fn add(&mut self, new: Range) {
+    fn add(&mut self, new: Range) {
         // Regions that were freed one after the other mostly lie side by side.
         if let Some(last) = self.len.checked_sub(1).and_then(|i| self.ranges.get_mut(i))
             && last.to == new.from
-            && (last.of == Of::States) == (new.of == Of::States)
-            && matches!(new.of, Of::Heap | Of::States)
+            && matches!(new.of, Of::Heap | Of::Side)
         {
             last.to = new.to;
             return;
@@ -80,43 +69,87 @@ impl Batch {
         }
     }
 
-    /// What the kernel would not take.
-    pub(super) fn refused(&self) -> &[Range] {
-        self.ranges.get(..self.refused).unwrap_or_default()
+    /// Asks the kernel. Whether it took all of them.
+    fn give_back(&mut self) -> bool {
+        let mut all = true;
+        for range in self.ranges.iter_mut().take(self.len) {
+            range.refused = !range.give_back();
+            all &= !range.refused;
+        }
+        all
+    }
+}
+
+/// What one call gives back.
+pub(super) struct Batch {
+    /// Pages that it may still take.
+    pub left: usize,
+    heap: List,
+    side: List,
+}
+
+impl Batch {
+    pub(super) const fn new() -> Self {
+        Self {
+            left: 0,
+            heap: List::new(),
+            side: List::new(),
+        }
     }
 
-    /// Asks the kernel. Ranges that it would not take are moved to the front.
+    /// Begins anew.
+    pub(super) const fn clear(&mut self) {
+        (self.heap.len, self.side.len, self.left) = (0, 0, PAGES);
+    }
+
+    /// Whether there is anything to ask for.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.heap.len + self.side.len == 0
+    }
+
+    /// How many more ranges it takes.
+    pub(super) const fn room(&self) -> usize {
+        RANGES - (self.heap.len + self.side.len)
+    }
+
+    /// Whether it takes what one more region can come to: its pages, its states, and maps.
+    pub(super) const fn has_room(&self) -> bool {
+        self.left != 0 && self.room() >= REGION / 4096 / 2 + 4
+    }
+
+    pub(super) fn add(&mut self, from: usize, to: usize, of: Of) {
+        let new = Range::new(from, to, of);
+        match of {
+            Of::Side => self.side.add(new),
+            _ => self.heap.add(new),
+        }
+    }
+
+    /// The heap's ranges that the kernel would not take. What it keeps of side memory is zeros.
+    pub(super) fn refused(&self) -> impl Iterator<Item = &Range> {
+        self.heap.all().iter().filter(|range| range.refused)
+    }
+
+    /// Asks the kernel. Whether it took all that is the heap's.
     ///
-    /// States come first: a region whose pages are done with may become a slot at once, and write
-    /// them.
-    pub(super) fn give_back(&mut self) {
-        self.refused = 0;
-        for states in [true, false] {
-            for i in self.refused..self.len {
-                let Some(&range) = self.ranges.get(i) else {
-                    break;
-                };
-                if (range.of == Of::States) == states && !range.give_back() {
-                    self.swap(i, self.refused);
-                    self.refused += 1;
-                }
-            }
-        }
-    }
-
-    /// Without a way to panic.
-    fn swap(&mut self, i: usize, j: usize) {
-        if let [Some(&a), Some(&b)] = [i, j].map(|at| self.ranges.get(at)) {
-            for (at, range) in [(i, b), (j, a)] {
-                if let Some(place) = self.ranges.get_mut(at) {
-                    *place = range;
-                }
-            }
-        }
+    /// Side memory comes first: a region whose pages are done with may become a slot at once, and
+    /// write its states.
+    pub(super) fn give_back(&mut self) -> bool {
+        self.side.give_back();
+        self.heap.give_back()
     }
 }
 
 impl Range {
+    const fn new(from: usize, to: usize, of: Of) -> Self {
+        Self {
+            from,
+            to,
+            of,
+            refused: false,
+        }
+    }
+
     /// Asks the kernel. Whether it took the memory.
     fn give_back(&self) -> bool {
         if matches!(self.of, Of::Apart | Of::Whole) {
@@ -125,9 +158,9 @@ impl Range {
             unsafe { os::advise_huge(around, HUGE_PAGE, self.of == Of::Whole) };
         }
         // SAFETY: pages that are wholly free, and that nobody is handed before they are marked as
-        // done; or states of a region all of whose pages are such.
+        // done (I13); or side memory that tells of regions all of whose pages are such.
         let gone = unsafe { os::purge(self.from, self.to - self.from) };
-        if self.of != Of::States {
+        if self.of != Of::Side {
             self.each(|r, pages| {
                 // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
                 unsafe { (*r).pages.finish(pages) };
@@ -150,13 +183,12 @@ impl Range {
 mod tests {
     use super::*;
     use crate::cache::thread;
-    use crate::config::GRANULES;
     use crate::os::scripted;
     use crate::routes;
     use std::vec::Vec;
 
-    /// What the kernel would not take stands in a batch in the order in which it was asked.
-    fn states_come_first() -> bool {
+    /// Where the kernel takes as many ranges as are side memory, those are all of them.
+    fn side_memory_comes_first() -> bool {
         let all: Vec<_> = (0..60_000).map(|_| routes::allocate(64)).collect();
         for p in all {
             routes::release(p);
@@ -166,23 +198,30 @@ mod tests {
         scripted::refuse_all(true);
         arena.trim(0);
         // SAFETY: this process has one thread.
-        let batch = unsafe { &*arena.batch.get() };
-        let states: Vec<_> = batch.refused().iter().map(|r| r.of == Of::States).collect();
-        states.contains(&true) && states.contains(&false) && states.is_sorted_by(|a, b| a >= b)
+        let batch = unsafe { &mut *arena.batch.get() };
+        let (side, heap) = (batch.side.len, batch.heap.len);
+        scripted::refuse_all(false);
+        scripted::refuse_from(side as u64);
+        side != 0 && heap != 0 && !batch.give_back() && batch.refused().count() == heap
     }
 
     /// Where most of a slot went before, the rest of it goes with its states as the whole region:
-    /// none of its pages is handed out meanwhile.
-    fn regions_go_whole_with_their_states() -> bool {
+    /// none of its pages is handed out meanwhile. The same is true of maps, and of all regions that
+    /// they tell of.
+    fn regions_go_whole_with_what_is_known_of_them() -> bool {
         let all: Vec<_> = (0..60_000).map(|_| routes::allocate(64)).collect();
-        let stays = |i: usize| i.is_multiple_of(1000);
-        for (_, p) in all.iter().enumerate().filter(|(i, _)| !stays(*i)) {
+        // A few objects of one slot in eight.
+        let stays =
+            |i: usize, p: *mut u8| (p.addr() / REGION).is_multiple_of(8) && i.is_multiple_of(100);
+        let (last, first): (Vec<_>, Vec<_>) =
+            all.iter().enumerate().partition(|(i, p)| stays(*i, **p));
+        for (_, p) in first {
             routes::release(*p);
         }
         thread::flush();
         let arena = thread::arena();
         arena.trim(0);
-        for p in all.iter().step_by(1000) {
+        for (_, p) in last {
             routes::release(*p);
         }
         thread::flush();
@@ -190,38 +229,32 @@ mod tests {
         arena.trim(0);
         // SAFETY: this process has one thread.
         let batch = unsafe { &*arena.batch.get() };
-        let (mut states, mut whole) = (0, 0);
-        for range in batch.refused() {
-            if range.of == Of::States {
-                states += (range.to - range.from) / GRANULES;
-            } else {
-                // SAFETY: regions of a heap have records.
-                let is_whole =
-                    |r: *mut Record, pages: PageSet| pages.is_full() && unsafe { (*r).states } != 0;
-                range.each(|r, pages| whole += usize::from(is_whole(r, pages)));
+        let is_in = |list: &List, at: usize| {
+            let mut ranges = list.all().iter();
+            ranges.any(|range| range.from <= at && at < range.to)
+        };
+        let (mut states, mut maps) = (0, 0);
+        for at in all.iter().map(|p| p.addr() & !(REGION - 1)) {
+            let r = records::of(at);
+            // SAFETY: regions of a heap have records.
+            let known = unsafe { [(*r).states, (*r).map.addr()] };
+            let [with_states, with_maps] = known.map(|known| is_in(&batch.side, known));
+            states += usize::from(with_states);
+            maps += usize::from(with_maps);
+            let mut pages = (at..at + REGION).step_by(os::page());
+            if (with_states || with_maps) && !pages.all(|page| is_in(&batch.heap, page)) {
+                return false;
             }
         }
-        states != 0 && whole >= states
-    }
-
-    /// Whether it is so in a process of its own.
-    fn holds(what: fn() -> bool) -> bool {
-        // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            // SAFETY: leaves without the harness's farewell.
-            unsafe { libc::_exit(i32::from(!what())) };
-        }
-        let mut status = 0;
-        // SAFETY: waits for the child just made.
-        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        waited == pid && status == 0
+        states != 0 && maps != 0
     }
 
     /// A region that is done with may become a slot at once, and write its states.
     #[test]
     fn states_go_before_their_region_is_done_with() {
-        assert!(holds(states_come_first));
-        assert!(holds(regions_go_whole_with_their_states));
+        assert!(scripted::holds_in_child(side_memory_comes_first));
+        assert!(scripted::holds_in_child(
+            regions_go_whole_with_what_is_known_of_them
+        ));
     }
 }

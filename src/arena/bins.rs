@@ -126,11 +126,10 @@ impl State {
         if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
             return false;
         }
-        let r = records::of(p);
-        // SAFETY: the word is not 0, so the record is there (I8).
-        core::ptr::eq(unsafe { (*(*r).heap).arena }, self.me)
-            // SAFETY: as above; a payload at the very base of a heap has no header.
-            && p >= unsafe { (*(*r).heap).first() }
+        core::ptr::eq(super::arena_of(p), self.me)
+            // SAFETY: the region is this locked arena's, whose heaps live forever (I10, I11). A
+            // payload at the very base of a heap has no header.
+            && p >= unsafe { (*records::heap_of(p)).first() }
     }
 
     /// A neighbour named by a link, checked.

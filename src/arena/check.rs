@@ -290,7 +290,7 @@ impl State {
         let word = region::word(p);
         let r: *mut Record = records::of(p);
         // SAFETY: the region is this heap's, so its record is there (I8).
-        let r = unsafe { &*r };
+        let (r, map) = unsafe { (&*r, &*(*r).map) };
         report.slots += 1;
         if word != region::slot_word(r.base, r.states) || p != r.base {
             return Err(no(9, p));
@@ -298,7 +298,7 @@ impl State {
         let (mut at, mut longest, mut objects, mut strips) = (0, 0, 0, 0);
         while at < slots::WHOLE.len {
             let object = p + at * ALIGN;
-            let free = r.map.from(at, GRANULES);
+            let free = map.from(at, GRANULES);
             if free != 0 {
                 longest = longest.max(free);
                 at += free;
@@ -320,7 +320,7 @@ impl State {
                 let granule = object + inside * ALIGN;
                 // SAFETY: as above.
                 let state = unsafe { object::state_at(word, granule).get() };
-                if state != 0 || r.map.has(at + inside) {
+                if state != 0 || map.has(at + inside) {
                     return Err(no(9, granule));
                 }
             }
@@ -328,7 +328,7 @@ impl State {
             at += class;
         }
         sums.vacant += r.free as usize * ALIGN;
-        let full = r.map.full_pages(slots::WHOLE);
+        let full = map.full_pages(slots::WHOLE);
         if full != r.pages.free() {
             return Err(no(13, p));
         }
@@ -336,8 +336,8 @@ impl State {
         let bound = usize::from(r.bound);
         let listed = r.listed == (r.free != 0);
         if at != slots::WHOLE.len
-            || objects + strips + r.map.count() != slots::WHOLE.len
-            || r.map.count() != r.free as usize
+            || objects + strips + map.count() != slots::WHOLE.len
+            || map.count() != r.free as usize
             || (longest.min(slots::LONG) > bound && objects + strips != 0)
             || !listed
         {

@@ -25,10 +25,21 @@ use crate::pages::PageSet;
 
 use core::cell::Cell;
 use core::ptr;
+#[cfg(feature = "stats")]
+use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::{
     AtomicU16,
     Ordering::{Acquire, Relaxed, Release},
 };
+
+#[cfg(feature = "stats")]
+static AGAIN: AtomicUsize = AtomicUsize::new(0);
+
+/// Pages that had gone and were used again, since the start, of all arenas.
+#[cfg(feature = "stats")]
+pub(crate) fn again() -> usize {
+    AGAIN.load(Relaxed)
+}
 
 /// What a region's record has of its pages. Only this file changes it; nobody holds an exclusive
 /// reference to it, since `busy` is another thread's too.
@@ -154,6 +165,14 @@ impl Extents {
     /// The same of one region.
     #[must_use]
     pub(crate) fn occupy_in(&mut self, r: *mut Record, pages: PageSet) -> bool {
+        #[cfg(feature = "stats")]
+        // SAFETY: a record of this locked arena (I8, I10).
+        AGAIN.fetch_add(unsafe { &(*r).pages }.gone().and(pages).len(), Relaxed);
+        self.forget_in(r, pages)
+    }
+
+    /// Nothing is known of these pages from now on. Whether any is busy.
+    fn forget_in(&mut self, r: *mut Record, pages: PageSet) -> bool {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &(*r).pages };
         if p.free().and(pages).is_empty() {
@@ -209,7 +228,7 @@ impl Extents {
     /// The regions of `[from, to)` leave the heap, or become what no bits tell of.
     pub(crate) fn forget(&mut self, from: usize, to: usize) {
         each(from, to, |r, pages| {
-            let _ = self.occupy_in(r, pages);
+            self.forget_in(r, pages);
         });
     }
 

@@ -7,15 +7,15 @@
 //!
 //! Consolidation walks a region's map in address order: neighbours that wait become one chunk
 //! without either being linked and unlinked on the way, and cold headers are met in the order
-//! that the prefetcher likes. Chasing neighbours chunk by chunk in the order of the frees costs
-//! ten times as much (`docs/design.md`).
+//! that the prefetcher likes. The order of the frees costs ten times as much (`docs/design.md`).
 
 use super::records::{self, List, Record};
 use super::{Entry, State, owner};
 use crate::chunk::{Chunk, Kind};
 use crate::class::{self, CLASSES};
 use crate::config::{ALIGN, MAX_CHUNK, REGION};
-use crate::{fatal, granules, settings, side};
+use crate::granules::{self, Span};
+use crate::{fatal, settings, side};
 use core::ptr;
 
 /// Bytes waiting in a region from which it is worth a sweep on its own.
@@ -193,7 +193,10 @@ impl State {
             }
             // SAFETY: as above, and the region is this arena's.
             unsafe {
-                if !(*r).map.put(granules::number(p)) {
+                let (start, len) = (granules::number(p), 1);
+                if (*r).pending == 0 {
+                    (*(*r).map).begin_with(Span { start, len });
+                } else if !(*(*r).map).put(start) {
                     fatal::die("double free or corruption (fasttop)", p);
                 }
                 self.waiting.add(r, size);
@@ -271,7 +274,7 @@ impl State {
         let r = records::of(p);
         // SAFETY: as in `vet_waiting`.
         unsafe {
-            (*r).map.take(granules::number(p));
+            (*(*r).map).take(granules::number(p));
             self.waiting.remove(r, size);
         }
     }
@@ -296,8 +299,9 @@ impl State {
     }
 
     fn sweep(&mut self, r: *mut Record) {
+        self.counters().sweeps.add(1);
         // SAFETY: `r` is a record of this arena (I10).
-        let (map, base) = unsafe { (&(*r).map, (*r).base) };
+        let (map, base) = unsafe { (&*(*r).map, (*r).base) };
         let mut i = 0;
         while let Some((word, bits)) = map.first_word(i) {
             self.sweep_at(base + (word * 64 + bits.trailing_zeros() as usize) * ALIGN);
@@ -356,7 +360,7 @@ impl State {
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.
             unsafe {
-                n += (*r).map.count();
+                n += (*(*r).map).count();
                 r = (*r).next;
             }
         }

@@ -4,9 +4,10 @@
 use super::State;
 use super::heap::{Heap, Reservation};
 use super::records;
+use super::vacant::Vacant;
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::{os, region, settings, side};
-use core::ptr;
+use core::{mem, ptr};
 
 /// What an arena has of the system.
 pub(crate) struct Heaps {
@@ -18,6 +19,10 @@ pub(crate) struct Heaps {
     peak: usize,
     /// Somebody else moves the break too: the main arena uses reservations from now on.
     break_lost: bool,
+    /// Regions that left a heap, and of which nothing was forgotten yet.
+    left: (usize, usize),
+    /// Reservations whose heaps held nothing any more.
+    pub(super) vacant: Vacant,
 }
 
 impl Heaps {
@@ -28,6 +33,8 @@ impl Heaps {
             bytes: 0,
             peak: 0,
             break_lost: false,
+            left: (0, 0),
+            vacant: Vacant::new(),
         }
     }
     /// Bytes got from the system.
@@ -37,6 +44,20 @@ impl Heaps {
     /// The most they ever were.
     pub(crate) const fn peak(&self) -> usize {
         self.peak
+    }
+    /// The regions that left since the last time: who gave the arena back forgets them.
+    pub(super) fn take_left(&mut self) -> (usize, usize) {
+        mem::take(&mut self.left)
+    }
+    /// Whether any did.
+    pub(super) const fn any_left(&self) -> bool {
+        self.left.0 != self.left.1
+    }
+    /// The regions of `[from, to)` leave. Of what left before and is not beside them nothing is
+    /// forgotten.
+    pub(super) const fn leave(&mut self, from: usize, to: usize) {
+        self.bytes -= to - from;
+        self.left = (from, if self.left.0 == to { self.left.1 } else { to });
     }
 }
 
@@ -68,6 +89,13 @@ impl State {
         debug_assert!(!done || self.top.has_room(size));
         self.heaps.peak = self.heaps.peak.max(self.heaps.bytes);
         done
+    }
+
+    /// The system gave so many bytes.
+    fn has_grown(&mut self, bytes: usize) {
+        self.heaps.bytes += bytes;
+        self.counters().growths.add(1);
+        self.counters().grown.add(bytes);
     }
 
     /// Begins the first heap before it is needed. A refusal is no failure yet.
@@ -171,7 +199,7 @@ impl State {
             return false;
         }
         heap.set_end(new_end);
-        self.heaps.bytes += step;
+        self.has_grown(step);
         true
     }
 
@@ -182,19 +210,24 @@ impl State {
         let heap = unsafe { &mut *self.top.heap() };
         let end = heap.end();
         let len = end - from;
-        let used = round_up(self.top.fresh(), REGION).min(end).max(from);
+        let used = round_up(self.top.fresh(), os::page()).min(end).max(from);
+        let marked = round_up(used, REGION);
         if heap.is_break() {
             if os::sbrk(0) != Some(end) {
                 return false;
             }
+            // Before they leave: then anybody may forget them.
+            self.extents.forget(from, marked);
             // SAFETY: only top lies there, so nothing is on a list.
             unsafe { region::leave(from, end) };
             if os::sbrk(-(len as isize)).is_none() {
                 // SAFETY: they were this heap's a moment ago, and their records are there.
                 unsafe { records::enter(from, end, heap) };
+                self.extents.vacate(from, used);
                 return false;
             }
         } else {
+            self.extents.forget(from, marked);
             // A reservation: the addresses stay, and are as if they had never been used.
             // SAFETY: as above.
             unsafe { region::leave(from, end) };
@@ -205,9 +238,9 @@ impl State {
                 unsafe { os::purge(from, end - from) };
             }
         }
-        self.extents.forget(from, used);
         heap.set_end(from);
-        self.heaps.bytes -= len;
+        self.heaps.leave(from, end);
+        self.counters().shrunk.add(len);
         true
     }
 
@@ -249,6 +282,13 @@ impl State {
         if need > HEAP_RESERVE {
             return false; // the caller maps such a chunk directly
         }
+        if let Some(heap) = self.heaps.vacant.take(need) {
+            if self.begin_again(heap, need, pad) {
+                return true;
+            }
+            // SAFETY: just taken off the list.
+            unsafe { self.heaps.vacant.put(heap) };
+        }
         if let Some(spare) = self.heaps.spare {
             if spare.len >= need && self.begin(spare, need, pad) {
                 self.heaps.spare = None;
@@ -282,6 +322,24 @@ impl State {
         r.commit(first) && self.open(r.base, r.base + first, r.base + r.len)
     }
 
+    /// Begins a heap in the place of one that holds nothing.
+    fn begin_again(&mut self, heap: *mut Heap, need: usize, pad: usize) -> bool {
+        // SAFETY: a heap of this locked arena (I10), which has no memory.
+        unsafe {
+            let (base, open) = ((*heap).base, (*heap).open());
+            let end = base + (need + round_up(pad, REGION)).min((*heap).limit - base);
+            if (end > open && !os::commit(open, end - open)) || !records::enter(base, end, heap) {
+                return false;
+            }
+            (*heap).set_end(end);
+            (*heap).older = self.top.heap();
+            self.close_top();
+            self.has_grown(end - base);
+        }
+        self.begin_top(heap);
+        true
+    }
+
     /// Gives back the reservation that the kernel refused to take, if there is one; whether it is
     /// gone now.
     pub(super) fn drop_spare(&mut self) -> bool {
@@ -309,7 +367,7 @@ impl State {
             return false;
         }
         self.close_top();
-        self.heaps.bytes += end - base;
+        self.has_grown(end - base);
         self.begin_top(heap);
         true
     }

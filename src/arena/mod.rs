@@ -8,12 +8,14 @@ mod batch;
 pub(crate) mod bins;
 pub(crate) mod check;
 mod check_pages;
+mod counted;
 mod decay;
 mod entry;
 pub(crate) mod extents;
 pub(crate) mod fastbins;
 pub(crate) mod grow;
 pub(crate) mod heap;
+mod known;
 pub(crate) mod records;
 pub(crate) mod runs;
 pub(crate) mod slots;
@@ -24,16 +26,20 @@ pub(crate) mod surplus;
 pub(crate) mod top;
 mod tree;
 mod trim;
+mod vacant;
 
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
+use crate::layout::counters;
 use crate::sync::{Guard, Lock};
 use crate::{granules, region};
 use bins::Bins;
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use counted::Counted;
 pub(crate) use entry::Entry;
 use records::Record;
 
@@ -59,6 +65,8 @@ pub(crate) struct Arena {
     pub live: AtomicUsize,
     /// Bytes of its heaps beyond those, likewise.
     pub idle: AtomicUsize,
+    /// What slow paths have done; for readers outside, too.
+    pub counters: Counted,
     /// Objects of each run class that are out: in use, or in a cache. Late by what caches have cut
     /// and not told yet; read by caches that wonder how large a part of them they hold.
     pub out: [AtomicUsize; RUNS + 1],
@@ -66,6 +74,8 @@ pub(crate) struct Arena {
     /// What is given back just now. Guarded by `purging`.
     batch: UnsafeCell<batch::Batch>,
 }
+
+const _: () = assert!(offset_of!(Arena, counters) == counters::OFFSET);
 
 // SAFETY: `state` is reached only through `lock`, and `batch` with `purging` held.
 unsafe impl Sync for Arena {}
@@ -110,6 +120,7 @@ impl Arena {
             asked: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
+            counters: Counted::new(),
             out: [const { AtomicUsize::new(0) }; RUNS + 1],
             state: UnsafeCell::new(State {
                 me: ptr::null(),
@@ -210,14 +221,22 @@ pub(crate) fn may_extend(c: Chunk, size: usize) -> bool {
 /// Whether a chunk that starts at `p` waits in a fastbin. Only a holder of the lock can rely on it.
 fn is_waiting(p: usize) -> bool {
     region::word(p) == region::CHUNKS
-        // SAFETY: the word is not 0, so the record is there (I8).
-        && unsafe { (*records::of(p)).map.has(granules::number(p)) }
+        // SAFETY: a map, once there, can be read (I11).
+        && unsafe { records::map_of(p).as_ref() }.is_some_and(|map| map.has(granules::number(p)))
 }
 
-/// The arena that owns a region.
+/// The arena that owns the region `p` lies in, or null. Only a holder of that arena's lock can rely
+/// on it.
+pub(crate) fn arena_of(p: usize) -> *const Arena {
+    // SAFETY: heaps live as long as the process (I11).
+    unsafe { records::heap_of(p).as_ref() }.map_or(ptr::null(), |heap| heap.arena)
+}
+
+/// The arena that owns a region in which something is in use.
 ///
 /// # Safety
-/// `record` is one of the region table's, not null.
+/// `record` is one of the region table's, not null, and something is in use there, or in a cache:
+/// the region does not leave its heap.
 pub(crate) unsafe fn owner(record: *mut Record) -> &'static Arena {
     // SAFETY: records and heaps live as long as the process (I11), and so do arenas.
     unsafe { &*(*(*record).heap).arena }

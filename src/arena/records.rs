@@ -4,17 +4,19 @@
 use super::extents::Pages;
 use super::heap::Heap;
 use crate::granules::Granules;
-use crate::region;
+use crate::layout::table::{GROUP, entry};
+use crate::region::{self, Sizes};
 use core::ptr;
 
-/// What an arena knows of one of its regions.
+/// What an arena knows of one of its regions. Zeros are what it knows of a region that was just
+/// entered, but for heap and base: the records of nobody's regions go back by advice.
 ///
-/// Guarded by that arena's lock, but for what never changes.
-#[repr(C)]
+/// Guarded by that arena's lock, but for what does not change while the region is its heap's.
+#[repr(C, align(64))]
 pub(crate) struct Record {
-    /// The heap the region belongs to; never changes.
+    /// The heap the region belongs to; does not change while it does.
     pub heap: *mut Heap,
-    /// First byte of the region; never changes.
+    /// First byte of the region; likewise.
     pub base: usize,
     /// In the list of its role: regions with chunks waiting, or slots by their bound.
     pub next: *mut Record,
@@ -33,17 +35,55 @@ pub(crate) struct Record {
     pub listed: bool,
     /// Which of its pages are wholly free.
     pub pages: Pages,
-    /// Its state page, once it was a slot; 0 before.
+    /// Its state page, once it was a slot here; 0 before.
     pub states: usize,
     /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:
-    /// the granule is part of no object, in use or in a cache (I9).
-    pub map: Granules,
+    /// the granule is part of no object, in use or in a cache (I9). It lies behind the records of
+    /// the group, with those of its neighbours: where all of a page of them are empty it goes.
+    pub map: *mut Granules,
+}
+
+/// Bytes of a map.
+pub(super) const MAP: usize = size_of::<Granules>();
+
+/// Of a group: its records, then their maps.
+const SIZES: Sizes = Sizes {
+    record: size_of::<Record>(),
+    group: GROUP * (size_of::<Record>() + MAP),
+};
+
+/// The map that belongs to the record at `record`, of the region at `base`.
+fn map_beside(record: usize, base: usize) -> *mut Granules {
+    let i = entry(base) % GROUP;
+    let maps = record - i * SIZES.record + GROUP * SIZES.record;
+    ptr::with_exposed_provenance_mut(maps + i * MAP)
 }
 
 /// The record of the region `p` lies in; null if it is nobody's.
 #[inline]
 pub(crate) fn of(p: usize) -> *mut Record {
-    ptr::with_exposed_provenance_mut(region::record(p))
+    ptr::with_exposed_provenance_mut(region::record(p, SIZES))
+}
+
+/// The heap of the region `p` lies in, or null: nobody vetted the pointer, and the region may leave
+/// its heap meanwhile.
+pub(crate) fn heap_of(p: usize) -> *mut Heap {
+    let r = of(p);
+    if r.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: a record, once there, can be read (I11).
+    unsafe { (&raw const (*r).heap).read_volatile() }
+}
+
+/// The map of the region `p` lies in, or null: likewise.
+pub(super) fn map_of(p: usize) -> *mut Granules {
+    let r = of(p);
+    if r.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: as in `heap_of`.
+    unsafe { (&raw const (*r).map).read_volatile() }
 }
 
 /// Enters the regions of `[from, to)` as chunks of `heap`; all of them, or on failure none.
@@ -57,10 +97,16 @@ pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
         unsafe {
             (*new).heap = heap;
             (*new).base = base;
+            (*new).map = map_beside(record, base);
         }
     };
     // SAFETY: the caller's.
-    unsafe { region::enter(from, to, size_of::<Record>(), fill) }
+    unsafe { region::enter(from, to, SIZES, fill) }
+}
+
+/// Gives back what is known of the regions of `[from, to)` that are nobody's.
+pub(crate) fn forget(from: usize, to: usize) {
+    region::forget(from, to, SIZES);
 }
 
 /// A doubly linked list. A record is on one list at most; `Record::listed` says whether.

@@ -100,7 +100,7 @@ impl State {
         for (mut at, end) in [(half, GRANULES), (0, half)] {
             // Longer than what is asked for is as good as that.
             // SAFETY: the caller's.
-            while let Some(span) = unsafe { (*r).map.span(at, (out.len() - n) * class) }
+            while let Some(span) = unsafe { (*(*r).map).span(at, (out.len() - n) * class) }
                 && span.start < end
             {
                 let mut count = 0;
@@ -230,11 +230,11 @@ impl State {
         // SAFETY: `p` was vetted: its region is a slot of this locked arena, with states (I8 to I10).
         let (free, bound, pages) = unsafe {
             let state = ObjectState((*r).states + span.start);
-            if state.get() != class as u8 | FREED || !(*r).map.put_span(span) {
+            if state.get() != class as u8 | FREED || !(*(*r).map).put_span(span) {
                 fatal::die("free(): double free detected in tcache 2", p);
             }
             (*r).free += class as u32;
-            ((*r).free as usize, (*r).bound, (*r).map.full_pages(span))
+            ((*r).free as usize, (*r).bound, (*(*r).map).full_pages(span))
         };
         self.slots.give(class);
         if !pages.is_empty() {
@@ -253,8 +253,8 @@ impl State {
     pub(super) fn raise(&mut self, r: *mut Record, span: Span) {
         // SAFETY: a slot of this locked arena (I10).
         let (before, long, bound) = unsafe {
-            let behind = (*r).map.from(span.start + span.len, LONG);
-            let before = (*r).map.below(span.start, LONG);
+            let behind = (*(*r).map).from(span.start + span.len, LONG);
+            let before = (*(*r).map).below(span.start, LONG);
             (before, span.len + behind + before, usize::from((*r).bound))
         };
         if long > bound {

@@ -17,7 +17,7 @@ use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION};
 use crate::granules::Span;
 use crate::pages::PageSet;
 use crate::region::{self, CHUNKS};
-use crate::{fatal, os, side};
+use crate::{fatal, os};
 use core::ptr;
 
 const _: () = assert!(LONG >= RUNS, "a bound tells of every class whether it fits");
@@ -167,7 +167,7 @@ impl State {
     pub(super) fn occupy(&mut self, r: *mut Record, span: Span) {
         // SAFETY: a slot of this locked arena (I10).
         let any = unsafe {
-            (*r).map.take_span(span);
+            (*(*r).map).take_span(span);
             (*r).free -= span.len as u32;
             !(*r).pages.free().is_empty()
         };
@@ -207,7 +207,7 @@ impl State {
             if (*r).states == 0 {
                 // A word that is another role's cannot be a slot's; no layout of memory known
                 // has states there.
-                let states = side::zeroed(STATES)
+                let states = region::states((*r).base)
                     .filter(|&states| region::is_slot(region::slot_word((*r).base, states)));
                 let Some(states) = states else {
                     self.used(c.payload(), c.payload() + bins::LINKS);
@@ -217,7 +217,7 @@ impl State {
                 };
                 (*r).states = states;
             }
-            (*r).map.put_span(WHOLE);
+            (*(*r).map).begin_with(WHOLE);
             (*r).free = WHOLE.len as u32;
             (*r).bound = 0;
             (*r).search = 0;
@@ -284,7 +284,7 @@ impl State {
             // SAFETY: as above.
             unsafe {
                 (*r).free = 0;
-                (*r).map.clear();
+                (*(*r).map).clear();
                 // For the slot that may come here, and for an object that two threads freed at
                 // once: what another cache still has of it is no freed object any more.
                 ptr::with_exposed_provenance_mut::<u8>((*r).states).write_bytes(0, STATES);

@@ -117,7 +117,7 @@ impl State {
         let mut longest = 0;
         for (mut at, end) in [(half, GRANULES), (0, half)] {
             // SAFETY: the caller's.
-            while let Some(span) = unsafe { (*r).map.span(at, MOST) }
+            while let Some(span) = unsafe { (*(*r).map).span(at, MOST) }
                 && span.start < end
             {
                 if span.len < LONG {
@@ -162,9 +162,9 @@ impl State {
         let r = records::of(strip.end.get() - ALIGN);
         // SAFETY: a strip's slot stays one as long as the strip has granules.
         let (free, pages) = unsafe {
-            (*r).map.put_span(span);
+            (*(*r).map).put_span(span);
             (*r).free += span.len as u32;
-            ((*r).free as usize, (*r).map.full_pages(span))
+            ((*r).free as usize, (*(*r).map).full_pages(span))
         };
         self.slots.give(span.len);
         self.extents.vacate_in(r, pages);

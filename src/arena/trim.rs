@@ -4,12 +4,11 @@
 //! A call gives back at most so much (`batch`), and asks the kernel without the
 //! arena's lock: no call grows with the heap, and nobody waits but who is handed those very pages.
 
-use super::batch::{APART, Batch, Of, PAGES, RANGES, Range, WHOLE};
+use super::batch::{APART, Batch, Of, WHOLE};
 use super::records::{self, Record};
 use super::{Arena, Locked, State};
-use crate::config::{GRANULES, HUGE_PAGE, REGION};
+use crate::config::{HUGE_PAGE, REGION};
 use crate::pages::PageSet;
-use crate::region;
 use crate::sync::Guard;
 use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
@@ -45,9 +44,18 @@ impl Locked<'_> {
             self.trim_top(settings::top_pad());
         }
         let idle = self.extents.idle_bytes();
-        let Some(order) = self.decay.step(idle, live, os::now) else {
-            return;
-        };
+        let asked = self.due(me, idle, live);
+        let left = self.heaps.take_left();
+        match asked {
+            Some((limit, asked)) => _ = self.give_some(limit, asked),
+            None => drop(self),
+        }
+        records::forget(left.0, left.1);
+    }
+
+    /// What is to go, and the right to ask the kernel for it, if anything is.
+    fn due<'a>(&mut self, me: &'a Arena, idle: usize, live: usize) -> Option<(Limit, Guard<'a>)> {
+        let order = self.decay.step(idle, live, os::now)?;
         let limit = Limit {
             age: if settings::purge_delay() == 0 { 0 } else { 2 },
             keep: order.keep,
@@ -58,21 +66,20 @@ impl Locked<'_> {
         if order.ended {
             self.extents.advance();
         } else if self.top.owed() == 0 && !self.is_due(limit) {
-            return;
+            return None;
         }
         // Who waits for the kernel already does what there is to do.
-        let Some(asked) = me.purging.try_acquire() else {
-            return;
-        };
+        let asked = me.purging.try_acquire()?;
         if me.refusal.load(Relaxed) {
-            return;
+            return None;
         }
         if order.ended || self.top.owed() != 0 {
             self.shorten(limit.top);
         }
-        if self.top.owed() != 0 || self.is_due(limit) {
-            self.give_some(limit, asked);
+        if !self.heaps.any_left() {
+            self.vacate();
         }
+        (self.top.owed() != 0 || self.is_due(limit)).then_some((limit, asked))
     }
 
     /// Gives a batch back, and the arena. Bytes that went.
@@ -80,14 +87,15 @@ impl Locked<'_> {
         let me = self.arena();
         // SAFETY: `purging` is held, which guards it.
         let batch = unsafe { &mut *me.batch.get() };
-        (batch.len, batch.left) = (0, PAGES);
+        batch.clear();
         let gone = self.gather(limit, batch);
         drop(self);
-        if batch.len == 0 {
+        if batch.is_empty() {
             return 0;
         }
-        batch.give_back();
-        if batch.refused == 0 {
+        me.counters.purges.add(1);
+        me.counters.purged.add(gone);
+        if batch.give_back() {
             return gone;
         }
         me.refusal.store(true, Relaxed);
@@ -110,11 +118,10 @@ impl Arena {
         let batch = unsafe { &*self.batch.get() };
         let mut stays = 0;
         for range in batch.refused() {
-            if range.of != Of::States {
-                stays += range.to - range.from;
-                range.each(|r, pages| state.extents.keep(r, pages));
-            }
+            stays += range.to - range.from;
+            range.each(|r, pages| state.extents.keep(r, pages));
         }
+        self.counters.refused.add(stays);
         state.decay.refuse();
         self.refusal.store(false, Relaxed);
         stays
@@ -156,12 +163,20 @@ impl Arena {
             }
             left = left.saturating_sub(gone / os::page());
         }
-        let mut state = self.lock();
-        let _asked = self.purging.acquire();
+        let (mut state, mut asked) = (self.lock(), self.purging.acquire());
         while state.shorten(pad) {
             any = true;
         }
-        any
+        state.heaps.vacant.look_anew();
+        loop {
+            let left = state.heaps.take_left();
+            drop((asked, state));
+            records::forget(left.0, left.1);
+            (state, asked) = (self.lock(), self.purging.acquire());
+            if state.vacate().is_none() {
+                return any;
+            }
+        }
     }
 }
 
@@ -187,6 +202,7 @@ impl State {
             if !self.is_due(limit) || !batch.has_room() {
                 break;
             }
+            self.counters().looks.add(1);
             let r = self.extents.oldest();
             // SAFETY: the queue's records are this arena's.
             let goes =
@@ -207,6 +223,7 @@ impl State {
             && batch.has_room()
             && end > least
         {
+            self.counters().looks.add(1);
             let base = (end - 1) & !(REGION - 1);
             let r = records::of(base);
             // SAFETY: a region of this locked arena's newest heap.
@@ -242,15 +259,14 @@ impl State {
         // SAFETY: as above.
         let plain = unsafe { (*first).pages.is_plain() };
         self.extents.set_plain(first, false);
-        batch.add(Range {
-            from,
-            to: from + HUGE_PAGE,
-            of: if plain { Of::Whole } else { Of::Heap },
-        });
+        let of = if plain { Of::Whole } else { Of::Heap };
+        batch.add(from, from + HUGE_PAGE, of);
         for part in parts() {
             // SAFETY: as above.
             unsafe { Self::take_states(part, batch) };
         }
+        // SAFETY: as above.
+        unsafe { self.take_maps(from, PARTS, batch) };
         batch.left = batch.left.saturating_sub(WHOLE);
         true
     }
@@ -299,46 +315,16 @@ impl State {
         batch.left = batch.left.saturating_sub(pages.len());
         let mut left = pages;
         while let Some(((from, to), rest)) = left.first_run() {
-            batch.add(Range {
-                from: base + from,
-                to: base + to,
-                of,
-            });
+            batch.add(base + from, base + to, of);
             of = Of::Heap;
             left = rest;
         }
         // SAFETY: the caller's.
-        unsafe { Self::take_states(r, batch) };
+        unsafe {
+            Self::take_states(r, batch);
+            self.take_maps_around(r, batch);
+        }
         true
-    }
-
-    /// The states of a slot that once was in a region go with the memory, if all of that goes in
-    /// this batch.
-    ///
-    /// # Safety
-    /// A record of this locked arena.
-    unsafe fn take_states(r: *mut Record, batch: &mut Batch) {
-        // SAFETY: the caller's. No slot is there, and none comes before its pages are done with.
-        unsafe {
-            if (*r).pages.gone().is_full() && Self::has_states(r) && batch.len < RANGES {
-                batch.add(Range {
-                    from: (*r).states,
-                    to: (*r).states + GRANULES,
-                    of: Of::States,
-                });
-            }
-        }
-    }
-
-    /// Whether a region once was a slot and is none now, and its states can go.
-    ///
-    /// # Safety
-    /// A record of this locked arena.
-    unsafe fn has_states(r: *mut Record) -> bool {
-        // SAFETY: the caller's.
-        unsafe {
-            (*r).states != 0 && region::word((*r).base) == region::CHUNKS && os::page() <= GRANULES
-        }
     }
 
     /// Whether what ends here is part of what top keeps.

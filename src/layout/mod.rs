@@ -6,6 +6,7 @@
 //! [`descriptor`] says which that is.
 
 pub mod class;
+pub mod counters;
 pub mod descriptor;
 pub mod head;
 pub mod sizes;

@@ -1,8 +1,7 @@
 //! The region table's arithmetic: which words an address leads to, and what a word says.
 //!
-//! Address space is cut into regions of 64 KiB. A two-level table holds two words a region, apart
-//! from the heap: the *word*, all that the fast paths need, and the address of the *record*, what
-//! the arena keeps about the region. A root entry covers 4 GiB.
+//! Address space is cut into regions of 64 KiB. A two-level table holds a *word* a region, apart
+//! from the heap: all that the fast paths need. A root entry covers 4 GiB.
 //!
 //! ```text
 //! word   0                 nobody's: a mapped chunk, or not Cairn's
@@ -10,6 +9,9 @@
 //!        bias              a slot of runs. Its state page less the first granule's number: a
 //!                          pointer's granule added to it is the address of its state
 //! ```
+//!
+//! Behind the words of a leaf stand, for each group of regions, where their *records* lie side by
+//! side, what the arena keeps about them, and where the states of slots there would lie.
 
 use super::sizes::{ALIGN, REGION_SHIFT};
 
@@ -28,11 +30,17 @@ pub const ROOTS: usize = if cfg!(miri) {
     (1 << 16) - 1
 };
 
+/// Regions whose records lie side by side. As whole pages they can go back, and what is kept of
+/// addresses that are nobody's is a word for each group.
+pub const GROUP: usize = if cfg!(miri) { 1 << 2 } else { 1 << 6 };
+/// Regions whose states lie side by side.
+pub const STATED: usize = if cfg!(miri) { 1 << 1 } else { 1 << 4 };
+
 /// Bytes of the root, and of the words of none behind it: what an entry of 0 leads to, since an
 /// entry is the distance of a leaf from those.
 pub const TABLE_BYTES: usize = (ROOTS + LEAF) * size_of::<usize>();
-/// Bytes of a leaf: the words of its regions, then the addresses of their records.
-pub const LEAF_BYTES: usize = 2 * LEAF * size_of::<usize>();
+/// Bytes of a leaf: the words of its regions, then where their records lie, and their states.
+pub const LEAF_BYTES: usize = (LEAF + LEAF / GROUP + LEAF / STATED) * size_of::<usize>();
 
 /// Word of a region with chunks.
 pub const CHUNKS: usize = 1;

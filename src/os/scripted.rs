@@ -90,3 +90,17 @@ pub(crate) fn refuses() -> bool {
     }
     now
 }
+
+/// Whether something is so in a process of its own, where no other test's threads are.
+pub(crate) fn holds_in_child(what: fn() -> bool) -> bool {
+    // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: leaves without the harness's farewell.
+        unsafe { libc::_exit(i32::from(!what())) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child just made.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    waited == pid && status == 0
+}

@@ -13,7 +13,7 @@ use super::start;
 use crate::os::streams;
 use crate::sync::Lock;
 use crate::watch::{looks, quarantine};
-use crate::{arenas, cache, mapped, side};
+use crate::{arenas, cache, mapped, region, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many forks of one thread are under way, one interrupting the other. Guarded by the first
@@ -23,11 +23,13 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
 /// All locks but the first, in their order: arena table, arenas by index, what each holds while it
-/// asks the kernel for pages, mapped chunks, side memory, check mode's quarantine, the list of caches.
+/// asks the kernel for pages, mapped chunks, the region table, side memory, check mode's quarantine,
+/// the list of caches.
 /// The first is the start's.
 fn others() -> impl Iterator<Item = &'static Lock> {
-    let after: [&'static Lock; 4] = [
+    let after: [&'static Lock; 5] = [
         &mapped::LOCK,
+        &region::LOCK,
         &side::LOCK,
         &quarantine::LOCK,
         &cache::all::LOCK,

@@ -162,21 +162,42 @@ pub(crate) fn print_stats() {
     writer.finish(&mapped_stats());
 }
 
-/// The line of `CAIRN_VERBOSE`; in the statistics build one more.
+/// The line of `CAIRN_VERBOSE`; in the statistics build some more.
 pub(crate) fn print_verbose() {
     #[cfg(feature = "stats")]
     {
-        let taken = crate::sync::locks_taken();
-        text::locks_taken(&mut |text| fatal::write_all(2, text), taken);
+        let mut sink = |text: &[u8]| fatal::write_all(2, text);
+        text::figure(&mut sink, "locks taken", crate::sync::locks_taken());
+        text::figure(
+            &mut sink,
+            "locks waited for",
+            crate::sync::locks_waited_for(),
+        );
+        text::figure(
+            &mut sink,
+            "pages touched again",
+            crate::arena::extents::again(),
+        );
     }
     let mut peaks = Peaks {
         arena_bytes: 0,
         mapped_bytes: mapped::totals().max_bytes,
         arenas: 0,
+        growths: 0,
+        sweeps: 0,
+        looks: 0,
+        purges: 0,
+        purged_bytes: 0,
     };
     for arena in arenas::all() {
         peaks.arena_bytes += arena.lock().heaps.peak();
         peaks.arenas += 1;
+        let counters = &arena.counters;
+        peaks.growths += counters.growths.get();
+        peaks.sweeps += counters.sweeps.get();
+        peaks.looks += counters.looks.get();
+        peaks.purges += counters.purges.get();
+        peaks.purged_bytes += counters.purged.get();
     }
     // SAFETY: no precondition.
     let pid = unsafe { libc::syscall(libc::SYS_getpid) };

@@ -42,6 +42,15 @@ pub(crate) fn taken() -> usize {
     TAKEN.load(Relaxed)
 }
 
+#[cfg(feature = "stats")]
+static WAITED_FOR: AtomicUsize = AtomicUsize::new(0);
+
+/// How often any lock was another thread's when it was asked for, since the start, by all threads.
+#[cfg(feature = "stats")]
+pub(crate) fn waited_for() -> usize {
+    WAITED_FOR.load(Relaxed)
+}
+
 /// A lock without data; what it guards says so where it is declared.
 pub(crate) struct Lock {
     /// Who holds it, and whether somebody sleeps. `T` is a thread pointer.
@@ -160,6 +169,8 @@ impl Lock {
 
     /// Spins, then sleeps, until the lock is this thread's.
     fn wait_for_others(&self) {
+        #[cfg(feature = "stats")]
+        WAITED_FOR.fetch_add(1, Relaxed);
         let in_vain = IN_VAIN.load(Relaxed);
         let most = LOOKS >> in_vain;
         // `WAITERS` once it was about to sleep.

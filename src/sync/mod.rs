@@ -3,6 +3,6 @@
 mod lock;
 pub(crate) mod tls;
 
-#[cfg(feature = "stats")]
-pub(crate) use lock::taken as locks_taken;
 pub(crate) use lock::{Guard, Lock};
+#[cfg(feature = "stats")]
+pub(crate) use lock::{taken as locks_taken, waited_for as locks_waited_for};

@@ -9,7 +9,7 @@ use super::checked::asked;
 use super::quarantine::{self, Held};
 use super::{WALK, canary, guarded, newest};
 use crate::arena::check::{Role, View};
-use crate::arena::{Arena, Locked, owner, records};
+use crate::arena::{Arena, Locked, arena_of, records};
 use crate::chunk::{Chunk, Kind};
 use crate::{class, fatal, region, settings};
 use core::ptr;
@@ -81,8 +81,11 @@ fn at_live<'a>(p: usize, last: &mut Option<(&'a Arena, Locked<'a>)>) {
         *last = None;
         return guarded::look_at(p);
     }
-    // SAFETY: a record, once there, stays (I8, I11).
-    let arena = unsafe { owner(records::of(p)) };
+    // SAFETY: arenas live as long as the process (I11).
+    let Some(arena) = (unsafe { arena_of(p).as_ref() }) else {
+        *last = None;
+        return;
+    };
     if last
         .as_ref()
         .is_none_or(|(locked, _)| !ptr::eq(*locked, arena))
@@ -91,12 +94,12 @@ fn at_live<'a>(p: usize, last: &mut Option<(&'a Arena, Locked<'a>)>) {
         *last = Some((arena, arena.lock()));
     }
     // Again under the lock: memory goes back under it, and comes to other arenas' heaps.
-    let r = records::of(p);
-    // SAFETY: as above; with the word there and the arena locked the region is committed.
+    // SAFETY: heaps live forever (I11); with the word there and the arena locked the region is
+    // committed.
     unsafe {
         if region::word(p) != region::CHUNKS
-            || !ptr::eq(owner(r), arena)
-            || p < (*(*r).heap).first()
+            || !ptr::eq(arena_of(p), arena)
+            || p < (*records::heap_of(p)).first()
         {
             return;
         }

@@ -10,7 +10,7 @@ use crate::fatal::LineBuffer;
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// Bytes of the longest line, with every number at its longest.
-const LINE: usize = 192;
+const LINE: usize = 320;
 
 /// Free chunks of one bin.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -63,7 +63,7 @@ pub(crate) struct MappedStats {
     pub max_bytes: usize,
 }
 
-/// Peak figures of a process, for the line at its exit.
+/// Peak figures of a process, and what slow paths did, for the line at its exit.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Peaks {
     /// Most bytes had from the system by arenas.
@@ -72,6 +72,16 @@ pub(crate) struct Peaks {
     pub mapped_bytes: usize,
     /// Arenas in use.
     pub arenas: usize,
+    /// Times that heaps became longer.
+    pub growths: usize,
+    /// Regions whose waiting chunks were merged.
+    pub sweeps: usize,
+    /// Regions and heaps looked at for what could go.
+    pub looks: usize,
+    /// Times that the kernel was asked to take pages.
+    pub purges: usize,
+    /// Bytes of those.
+    pub purged_bytes: usize,
 }
 
 /// The piece of a line: text or a number.
@@ -299,17 +309,27 @@ pub(crate) fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
                 " arenas and "
             }),
             Number(peaks.mapped_bytes.div_ceil(1024)),
-            Text(" KiB in mapped chunks"),
+            Text(" KiB in mapped chunks; "),
+            Number(peaks.growths),
+            Text(" growths, "),
+            Number(peaks.sweeps),
+            Text(" sweeps, "),
+            Number(peaks.looks),
+            Text(" looks, "),
+            Number(peaks.purges),
+            Text(" purges of "),
+            Number(peaks.purged_bytes.div_ceil(1024)),
+            Text(" KiB"),
         ],
     );
 }
 
-/// The statistics build's line at the end of a process: how often any lock was taken.
+/// The statistics build's lines at the end of a process: a figure each.
 #[cfg(feature = "stats")]
-pub(crate) fn locks_taken(sink: Sink<'_>, count: usize) {
+pub(crate) fn figure(sink: Sink<'_>, name: &'static str, count: usize) {
     write_line(
         sink,
-        &[Text("cairn"), Text(": locks taken: "), Number(count)],
+        &[Text("cairn: "), Text(name), Text(": "), Number(count)],
     );
 }
 
