@@ -58,6 +58,14 @@ static inline void drop(struct kept *k)
     k->p = NULL;
 }
 
+/* Keeps two chunks of the heap apart: of a size that no cache has ready in batches, which would lie
+ * side by side. */
+static inline void separate(void)
+{
+    keep(33000, 1);
+    live += 33000;
+}
+
 /* What fill() wrote must be there. */
 static inline void expect(const void *p, size_t size, uint64_t value)
 {

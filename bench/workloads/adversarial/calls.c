@@ -33,10 +33,10 @@ static void check_all(size_t factor)
 /* The table's: the registry of mapped chunks, at a distance that is bad for a hash. */
 static void registry_prepare(size_t factor)
 {
-    size_t size = 7582 * 4096UL - 32;
+    size_t size = 10946 * 4096UL - 32;
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
-    all = apart(factor * 250 * sizeof *all);
-    count = factor * 250;
+    all = apart(factor * 160 * sizeof *all);
+    count = factor * 160;
     for (size_t i = 0; i < count; i++) {
         all[i] = (struct kept){must(malloc(size)), size};
         all[i].p[0] = (unsigned char)i;
@@ -177,11 +177,12 @@ static void misfits_prepare(size_t factor)
     count = n;
     for (size_t i = 0; i < n; i++) {
         all[i] = keep(1100 + i % 60 * 64, i);
-        must(malloc(600));
-        live += 600 + all[i].size;
+        live += all[i].size;
     }
+    /* Those of one size lie side by side. */
     for (size_t i = 0; i < n; i++)
-        drop_one(i);
+        if (i / 60 % 2 == 0)
+            drop_one(i);
     malloc_trim(0);
 }
 

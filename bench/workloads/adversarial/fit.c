@@ -31,13 +31,6 @@ static void check_all(size_t factor)
             expect(all[i].p, all[i].size, i);
 }
 
-/* Keeps two chunks of the heap apart. Their address space is not counted. */
-static void separate(void)
-{
-    must(malloc(600));
-    live += 600;
-}
-
 /* The table's: free chunks behind smaller ones of their bin. */
 static void hidden_fit_prepare(size_t factor)
 {
@@ -47,7 +40,12 @@ static void hidden_fit_prepare(size_t factor)
         keep_from(i, i + 1, i < n ? 44500 : 41000);
         separate();
     }
-    for (size_t i = 0; i < n + 16; i++)
+    /* Whether a bin gives the oldest first or the newest, a small one is there. */
+    for (size_t i = n; i < n + 8; i++)
+        drop_one(i);
+    for (size_t i = 0; i < n; i++)
+        drop_one(i);
+    for (size_t i = n + 8; i < n + 16; i++)
         drop_one(i);
 }
 
@@ -62,7 +60,7 @@ static size_t hidden_fit_operate(size_t factor)
  * lie all that lie right. */
 static void hidden_aligned_prepare(size_t factor)
 {
-    size_t n = factor * 150;
+    size_t n = factor * 60;
     room_for(n + 64);
     for (size_t i = 0; i < n + 64; i++) {
         void *p = i < n ? memalign(2048, 36864) : malloc(36864 + 2040);
@@ -77,12 +75,12 @@ static void hidden_aligned_prepare(size_t factor)
 
 static size_t hidden_aligned_operate(size_t factor)
 {
-    for (size_t i = 0; i < factor * 150; i++) {
+    for (size_t i = 0; i < factor * 60; i++) {
         all[i] = (struct kept){must(memalign(2048, 36864)), 36864};
         fill(all[i].p, 36864, i);
         live += 36864;
     }
-    return factor * 150;
+    return factor * 60;
 }
 #define hidden_aligned_check check_all
 
