@@ -67,7 +67,7 @@ enum Command {
         #[command(flatten)]
         chosen: Chosen,
         /// The smallest size, in those that the tests have.
-        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
         from: u64,
     },
     /// Make the tables and plots of docs/ from results.

@@ -147,7 +147,7 @@ impl Range {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::cache::thread;
     use crate::config::GRANULES;
@@ -205,7 +205,7 @@ pub(super) mod tests {
     }
 
     /// Whether it is so in a process of its own.
-    pub(in super::super) fn holds(what: fn() -> bool) -> bool {
+    fn holds(what: fn() -> bool) -> bool {
         // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
