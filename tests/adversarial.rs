@@ -23,7 +23,7 @@ const GROWTH: f64 = 1.25;
 /// How what is as on glibc may exceed that.
 const OF_GLIBC: f64 = 1.1;
 /// No epoch ends: what goes back would hang on how fast the machine is.
-const NO_EPOCHS: (&str, &str) = ("CAIRN_PURGE_DELAY", "3600000");
+const NO_EPOCHS: (&str, &str) = ("CAIRN_PURGE_DELAY", "4294967295");
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +89,10 @@ const KNOWN: &[(&str, Kind, f64)] = &[
     // What waits in the quarantine is a part of what is live.
     ("checked_frees", Faults, 0.3),
     ("checked_frees", Memory, 1.8),
+    // A call for each hole, and the more of them the slower the machine is.
+    ("longest_call", Calls, 1.1),
+    // What two empty slots were serves a request; at once the heap has room.
+    ("much_dissolves", Instructions, 22_000.0),
     // A step for each free granule of a slot.
     ("holes", Instructions, 10_500.0),
     // A step for each 64 KiB of a chunk that is cut or released: of one of 32 MB.

@@ -133,6 +133,9 @@ static size_t much_waits_operate(size_t factor)
 static void much_dissolves_prepare(size_t factor)
 {
     keep_all(factor * 16000, 256);
+    /* The end of the heap is taken. */
+    for (int i = 0; i < 4; i++)
+        must(malloc(120000));
     /* An eighth of all slots may be empty. */
     for (size_t i = 0; i < count / 9; i++)
         drop_one(i);
@@ -141,11 +144,11 @@ static void much_dissolves_prepare(size_t factor)
 static size_t much_dissolves_operate(size_t factor)
 {
     (void)factor;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 60; i++) {
         must(malloc(120000));
         mark(LAP);
     }
-    return 4;
+    return 60;
 }
 #define much_dissolves_check check_all
 
