@@ -2,6 +2,7 @@
 //!
 //! `docs/benchmarks.md` says what is measured and how; `--help` says what can be asked for.
 
+mod adversarial;
 mod build;
 mod goals;
 mod instructions;
@@ -58,6 +59,16 @@ enum Command {
         /// Operations of each regime, in millions; 32, and 4 of large ones, if not given.
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..10_000))]
         millions: Option<u64>,
+    },
+    /// How the cost of an operation grows with the size of cases that look for a cliff.
+    Adversarial {
+        /// Cases; all if none are named.
+        cases: Vec<String>,
+        #[command(flatten)]
+        chosen: Chosen,
+        /// The smallest size, in those that the tests have.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+        from: u64,
     },
     /// Make the tables and plots of docs/ from results.
     Report {
@@ -156,6 +167,17 @@ fn execute(command: Command) -> Result<()> {
                 return Ok(());
             }
             bail!("resident memory drifts: {}", drifting.join(", "))
+        }
+        Command::Adversarial {
+            cases,
+            chosen,
+            from,
+        } => {
+            let libraries = ready(&chosen)?;
+            let measured =
+                |shown: &mut dyn FnMut(&str)| adversarial::all(&libraries, &cases, from, shown);
+            println!("{}", with_spinner(measured)?);
+            Ok(())
         }
         Command::Report { file } => report::write(&Results::read(&results_file(file)?)?),
         Command::Check { file } => check(&Results::read(&results_file(file)?)?),

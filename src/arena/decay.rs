@@ -27,7 +27,7 @@ pub(super) struct Decay {
     work: usize,
     /// Most that was live of late, bytes; it halves with each epoch.
     peak: usize,
-    /// The kernel took nothing back: it is not asked again in this epoch.
+    /// The kernel took nothing back, or nothing was found that may go: not again in this epoch.
     refused: bool,
 }
 
@@ -59,7 +59,7 @@ impl Decay {
         self.work = self.work.wrapping_add(bytes);
     }
 
-    /// The kernel would not have what it was offered.
+    /// The kernel would not have what it was offered, or a look for that was in vain.
     pub(super) const fn refuse(&mut self) {
         self.refused = true;
     }

@@ -341,7 +341,7 @@ impl State {
 
     /// Consolidates everything that waits or rests.
     pub(crate) fn sweep_all(&mut self) {
-        self.merge_resting();
+        self.merge_all_resting();
         loop {
             let r = self.waiting.regions.first();
             if r.is_null() {

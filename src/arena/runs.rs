@@ -192,8 +192,15 @@ impl State {
         n
     }
 
-    /// Gives all objects that rest back to their slots.
+    /// Gives objects that rest back to their slots, as many as one request may wait for.
     pub(super) fn merge_resting(&mut self) {
+        if self.resting.bytes != 0 {
+            self.merge_some(2 * MERGES);
+        }
+    }
+
+    /// Gives all objects that rest back to their slots.
+    pub(super) fn merge_all_resting(&mut self) {
         if self.resting.bytes != 0 {
             self.merge_some(usize::MAX);
         }

@@ -123,7 +123,7 @@ impl State {
                 if self.resting.bytes() == 0 {
                     return None;
                 }
-                self.merge_resting();
+                self.merge_all_resting();
                 return self.slot_for(granules);
             };
             r = new;

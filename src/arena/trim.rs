@@ -198,11 +198,15 @@ impl State {
     fn gather(&mut self, limit: Limit, batch: &mut Batch) -> usize {
         let before = self.extents.idle_bytes();
         self.take_end(limit, batch);
-        for _ in 0..LOOKS {
+        for looks in 0..LOOKS {
             if !self.is_due(limit) || !batch.has_room() {
                 break;
             }
             self.counters().looks.add(1);
+            // All that was looked at is top's and stays: it would be the same the next time.
+            if looks == LOOKS - 1 && batch.is_empty() {
+                self.decay.refuse();
+            }
             let r = self.extents.oldest();
             // SAFETY: the queue's records are this arena's.
             let goes =
@@ -336,3 +340,6 @@ impl State {
             && to <= top.saturating_add(limit.top)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,9 @@ impl Spill {
         };
         // Mostly they are all.
         let mut at = give(entries);
+        if at == entries.len() {
+            return &mut [];
+        }
         let (mut homes, mut kept) = (Homes::NONE, 0);
         let (mut batch, mut n) = ([Entry::NONE; BATCH], 0);
         while let Some(&entry) = entries.get(at) {

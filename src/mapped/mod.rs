@@ -13,7 +13,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, round_up};
 use crate::{fatal, os, settings};
 use core::ptr;
-use registry::{Mapping, any_stuck, forgo, with};
+use registry::{LOOKS, Mapping, any_stuck, forgo, with};
 
 pub(crate) mod registry;
 
@@ -66,17 +66,21 @@ pub(crate) fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> 
         if bound == Bound::Kept && r.totals.chunks >= settings::mmap_max() {
             return Err(());
         }
-        match suits.then(|| r.unstick(Some(len))).flatten() {
+        match suits.then(|| r.unstick(Some(len), LOOKS)).flatten() {
             None if !r.keep() => Err(()),
             old => Ok(old),
         }
     });
     let fresh = || Some(Mapping::empty(os::map(len, committed)?, len));
     let m = old.ok()?.or_else(fresh);
-    if m.is_none() {
-        forgo();
+    if m.is_some() {
+        return m;
     }
-    m
+    forgo();
+    // Where the kernel makes none, one of this length is worth a longer search. It keeps its place.
+    suits
+        .then(|| with(|r| r.unstick(Some(len), usize::MAX)))
+        .flatten()
 }
 
 /// Unmaps what lies outside `[base, end)`; what the kernel refuses simply stays part of it.
@@ -156,19 +160,19 @@ pub(crate) fn give_back(m: Mapping, clear: impl FnOnce()) {
     // SAFETY: nobody else can find it.
     if unsafe { os::unmap(m.base, m.len) } {
         forgo();
-        unstick();
+        unstick(LOOKS);
     } else {
         clear();
         with(|r| r.insert(Mapping { stuck: true, ..m }));
     }
 }
 
-/// Offers a stuck mapping to the kernel again; whether it was taken.
-fn unstick() -> bool {
+/// Offers a stuck mapping to the kernel again, if so many looks find one; whether it was taken.
+fn unstick(looks: usize) -> bool {
     if !any_stuck() {
         return false;
     }
-    let Some(m) = with(|r| r.unstick(None)) else {
+    let Some(m) = with(|r| r.unstick(None, looks)) else {
         return false;
     };
     // SAFETY: empty, and nobody else can find it.
@@ -184,7 +188,7 @@ fn unstick() -> bool {
 /// Offers the stuck mappings to the kernel until it refuses one; whether any was taken.
 pub(crate) fn trim() -> bool {
     let mut any = false;
-    while unstick() {
+    while unstick(usize::MAX) {
         any = true;
     }
     any

@@ -1,0 +1,52 @@
+//! When memory is looked at that may go.
+
+use super::*;
+use crate::cache::thread;
+use crate::knobs::Knobs;
+use crate::routes;
+use std::vec::Vec;
+
+/// Whether the next look comes only with the next epoch, where all that is idle is top's.
+fn a_vain_look_is_the_last_one() -> bool {
+    settings::apply(&Knobs {
+        purge_delay: 1 << 40,
+        ..Knobs::DEFAULT
+    });
+    let all: Vec<_> = (0..300).map(|_| routes::allocate(100_000)).collect();
+    all.into_iter().for_each(routes::release);
+    thread::flush();
+    let arena = thread::arena();
+    let mut state = arena.lock();
+    let _asked = arena.purging.acquire();
+    let (mut batch, idle) = (Batch::new(), state.extents.idle_bytes());
+    batch.clear();
+    let limit = Limit {
+        age: 0,
+        keep: 0,
+        most: 0,
+        top: usize::MAX / 2,
+    };
+    let looks = |state: &mut State| state.decay.step(idle, 0, os::now).is_some();
+    let before = looks(&mut state);
+    let gone = state.gather(limit, &mut batch);
+    idle > LOOKS * REGION && before && gone == 0 && !looks(&mut state)
+}
+
+#[test]
+fn what_top_keeps_is_looked_at_once_an_epoch() {
+    assert!(holds(a_vain_look_is_the_last_one));
+}
+
+/// Whether it is so in a process of its own, whose knobs are not the other tests'.
+fn holds(what: fn() -> bool) -> bool {
+    // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: leaves without the harness's farewell.
+        unsafe { libc::_exit(i32::from(!what())) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child just made.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    waited == pid && status == 0
+}
