@@ -329,7 +329,13 @@ pub(crate) fn verbose(sink: Sink<'_>, pid: usize, peaks: &Peaks) {
 pub(crate) fn figure(sink: Sink<'_>, name: &'static str, count: usize) {
     write_line(
         sink,
-        &[Text("cairn: "), Text(name), Text(": "), Number(count)],
+        &[
+            Text("cairn"),
+            Text(": "),
+            Text(name),
+            Text(": "),
+            Number(count),
+        ],
     );
 }
 
