@@ -5,8 +5,6 @@
 mod build;
 mod goals;
 mod instructions;
-mod launch;
-mod launcher;
 mod libraries;
 mod manifest;
 mod paths;
@@ -19,8 +17,6 @@ mod soak;
 mod table;
 mod warm;
 
-use std::env;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,7 +24,9 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
-use libraries::Library;
+use launch::launcher;
+use launch::libraries::{Library, missing_packages};
+use launch::table::{number, table as lines_of};
 use results::{Results, Table};
 
 /// Whole programs on Cairn and on other allocators: time, memory, page faults, instructions.
@@ -107,15 +105,10 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = env::args_os().collect();
-    // A launcher stays small: nothing else is set up in it.
-    let done = match arguments.get(1) {
-        Some(first) if first == launcher::COMMAND => {
-            launcher::main(arguments.get(2..).unwrap_or_default())
-        }
-        _ => execute(Arguments::parse().command),
-    };
-    match done {
+    if let Some(done) = launcher::if_asked() {
+        return done;
+    }
+    match execute(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -197,7 +190,7 @@ fn list() -> Result<()> {
     for library in libraries::find(None, &[])? {
         println!("{:<24} {}", library.name, library.version);
     }
-    let missing = libraries::missing_packages();
+    let missing = missing_packages();
     if !missing.is_empty() {
         println!("\nmissing: apt-get install {}", missing.join(" "));
     }
@@ -259,14 +252,14 @@ fn measure(wanted: &Run, everything: bool) -> Result<()> {
 fn rows(counted: &Table, libraries: &[Library], title: &str) -> String {
     let header = std::iter::once(title.to_owned())
         .chain(libraries.iter().map(|library| library.name.clone()));
-    let mut lines = table::table(header.collect());
+    let mut lines = lines_of(header.collect());
     let mut names: Vec<&String> = counted.keys().collect();
     names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
     for name in names {
         let row = counted.get(name);
         let cells = libraries
             .iter()
-            .map(|library| table::number(row.and_then(|row| row.get(&library.name)).copied(), 1));
+            .map(|library| number(row.and_then(|row| row.get(&library.name)).copied(), 1));
         lines.add_row(
             std::iter::once(name.clone())
                 .chain(cells)
