@@ -43,7 +43,11 @@ pub(crate) fn find(named: Option<&[String]>, more: &[String]) -> Result<Vec<Libr
             .chain(others.cloned())
             .collect()
     });
-    libraries::find(named.as_deref(), more, &Builds)
+    let found = libraries::find(named.as_deref(), more, &Builds)?;
+    for (name, hint) in found.missing {
+        eprintln!("{name} is left out: {hint}");
+    }
+    Ok(found.libraries)
 }
 
 /// The version in the forwarder's own lock file.

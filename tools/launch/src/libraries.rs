@@ -76,6 +76,15 @@ pub trait Places {
     fn peer(&self, name: &str, from: &str) -> Result<(PathBuf, String), String>;
 }
 
+/// What is here of what was asked for.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Those that can be compared.
+    pub libraries: Vec<Library>,
+    /// The others that are known, and what to do to get each.
+    pub missing: Vec<(String, String)>,
+}
+
 /// A library's line in the results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Described {
@@ -116,11 +125,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// When one that was named is not here, or Cairn does not build.
-pub fn find(
-    named: Option<&[String]>,
-    more: &[String],
-    places: &impl Places,
-) -> Result<Vec<Library>> {
+pub fn find(named: Option<&[String]>, more: &[String], places: &impl Places) -> Result<Found> {
     let mut given: Vec<Library> = Vec::new();
     for text in more {
         let library = by_path(text)?;
@@ -134,6 +139,7 @@ pub fn find(
         None => names().collect(),
     };
     let mut found: Vec<Library> = Vec::new();
+    let mut missing = Vec::new();
     for name in wanted {
         if found.iter().any(|other| other.name == name) {
             bail!("--libraries names {name} twice");
@@ -151,11 +157,14 @@ pub fn find(
         match locate(name, *origin, places)? {
             Ok(library) => found.push(library),
             Err(hint) if named.is_some() => bail!("{name} is not here: {hint}"),
-            Err(hint) => eprintln!("{name} is left out: {hint}"),
+            Err(hint) => missing.push(((*name).to_owned(), hint)),
         }
     }
     found.append(&mut given);
-    Ok(found)
+    Ok(Found {
+        libraries: found,
+        missing,
+    })
 }
 
 /// `NAME=PATH`.

@@ -154,7 +154,7 @@ mod tests {
         assert_eq!((end, runs.costs["a"].len()), (Enough::Narrow, FEWEST));
 
         let mut runs = Runs::default();
-        let wild = |which: usize, round: usize| Ok(cost(((which + round) % 2 + 1) as f64));
+        let wild = |which: usize, round: usize| Ok(cost((1 + which * (round % 9)) as f64));
         let end = compare(&mut runs, &names, Limits::default(), wild);
         assert_eq!((end, runs.costs["a"].len()), (Enough::Rounds, MOST));
 

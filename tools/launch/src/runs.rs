@@ -38,7 +38,7 @@ pub struct Named {
 }
 
 /// The five figures that are compared, in the order in which they are shown.
-pub const FIGURES: [Named; statistics::FIGURES] = [
+pub static FIGURES: [Named; statistics::FIGURES] = [
     Named {
         name: "CPU",
         words: "CPU time",
@@ -113,6 +113,15 @@ impl Runs {
     pub fn interval(&self, library: &str, to: &str, figure: Figure) -> Option<Spread> {
         let ratios = self.ratios(library, to, figure);
         statistics::interval(&ratios, statistics::ERROR_EACH)
+    }
+
+    /// The figures that are called different: those whose interval does not hold 1.
+    pub fn different(&self, library: &str, to: &str) -> Vec<&'static Named> {
+        let differs = |named: &&Named| {
+            self.interval(library, to, named.figure)
+                .is_some_and(|interval| interval.differs())
+        };
+        FIGURES.iter().filter(differs).collect()
     }
 
     /// One ratio a round. Nothing of nothing is as much.

@@ -1,13 +1,26 @@
 //! Who serves `malloc` in a process, from what the loader itself says.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::launcher::Process;
 use crate::libraries::{Library, file_name};
+
+/// Another allocator serves, or none that can be seen.
+#[derive(Debug)]
+pub struct NotServed(String);
+
+impl fmt::Display for NotServed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotServed {}
 
 /// A directory for the loader's logs, one for each process. It goes with this.
 #[derive(Debug)]
@@ -48,7 +61,7 @@ impl Logs {
     /// Makes sure that `malloc` of the processes with the name of `main` is this library's.
     ///
     /// # Errors
-    /// When another allocator serves, or none can be seen.
+    /// [`NotServed`] when another allocator serves, or none can be seen.
     pub fn check(&self, main: &Process, all: &[Process], library: &Library) -> Result<()> {
         // A process that was forked and not executed has its parent's bindings and no log.
         let mut log: Vec<u8> = all
@@ -69,17 +82,17 @@ impl Logs {
             .filter(|server| *server != wanted)
             .collect();
         if servers.is_empty() {
-            bail!(
+            return Err(not_served(format!(
                 "malloc of {} is bound to nothing: a static program, or one that never calls it",
                 main.name
-            );
+            )));
         }
         if !others.is_empty() {
-            bail!(
+            return Err(not_served(format!(
                 "malloc of {} is served by {}, not by {wanted}",
                 main.name,
                 others.join(" and ")
-            );
+            )));
         }
         // An ordinary symbol can be found in a library that still could not start.
         check_loaded(main, library)
@@ -92,16 +105,21 @@ impl Drop for Logs {
     }
 }
 
+fn not_served(why: String) -> anyhow::Error {
+    NotServed(why).into()
+}
+
 /// Makes sure that a process has the library's file mapped. One whose end was not seen has no list,
 /// and what is named without a path, glibc, is there in any case.
 ///
 /// # Errors
-/// When it has not.
+/// [`NotServed`] when it has not.
 pub fn check_loaded(process: &Process, library: &Library) -> Result<()> {
     let file = file_name(&library.preload);
     let is = |path: &String| file_name(Path::new(path)) == file;
     if library.preload.is_absolute() && !process.files.is_empty() && !process.files.iter().any(is) {
-        bail!("{file} is not loaded in {}", process.name);
+        let why = format!("{file} is not loaded in {}", process.name);
+        return Err(not_served(why));
     }
     Ok(())
 }
