@@ -3,6 +3,7 @@
 //! `docs/benchmarks.md` says what is measured and how; `--help` says what can be asked for.
 
 mod build;
+mod calibrate;
 mod goals;
 mod instructions;
 mod libraries;
@@ -57,6 +58,8 @@ enum Command {
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..10_000))]
         millions: Option<u64>,
     },
+    /// Compare glibc with glibc; fails if a difference is found more often than promised.
+    Calibrate(Calibrate),
     /// Make the tables and plots of docs/ from results.
     Report {
         /// What `run` or `all` wrote; target/bench/results.json if not given.
@@ -79,6 +82,22 @@ struct Chosen {
     /// One more library.
     #[arg(long = "library", value_name = "NAME=PATH")]
     more: Vec<String>,
+}
+
+#[derive(Args)]
+struct Calibrate {
+    /// Workloads whose short forms run, in turn.
+    #[arg(default_values = ["tree-48", "live-small", "strings"])]
+    names: Vec<String>,
+    /// Comparisons.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    comparisons: u16,
+    /// Compare nothing: run the first workload this many times, and write what each run cost.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Runs that are recorded.
+    #[arg(long, default_value_t = 1000, requires = "record")]
+    runs: usize,
 }
 
 #[derive(Args)]
@@ -150,9 +169,25 @@ fn execute(command: Command) -> Result<()> {
             }
             bail!("resident memory drifts: {}", drifting.join(", "))
         }
+        Command::Calibrate(wanted) => calibrate(&wanted),
         Command::Report { file } => report::write(&Results::read(&results_file(file)?)?),
         Command::Check { file } => check(&Results::read(&results_file(file)?)?),
     }
+}
+
+fn calibrate(wanted: &Calibrate) -> Result<()> {
+    let workloads = manifest::select(manifest::read()?, &wanted.names)?;
+    let found = libraries::find(Some(&[]), &[])?;
+    let Some(glibc) = found.first() else {
+        bail!("no glibc");
+    };
+    if let (Some(file), Some(workload)) = (&wanted.record, workloads.first()) {
+        return with_spinner(|shown| calibrate::record(workload, glibc, wanted.runs, file, shown));
+    }
+    let comparisons = usize::from(wanted.comparisons);
+    let said = with_spinner(|shown| calibrate::run(&workloads, glibc, comparisons, shown))?;
+    println!("{said}");
+    Ok(())
 }
 
 fn results_file(given: Option<PathBuf>) -> Result<PathBuf> {

@@ -80,6 +80,10 @@ pub struct Runs {
     pub costs: BTreeMap<String, Vec<Cost>>,
     /// By library: why there are none.
     pub failures: BTreeMap<String, String>,
+    /// Intervals are of pairs of rounds, because the rounds ended when those were narrow:
+    /// [`crate::rounds::compare`].
+    #[serde(skip)]
+    pub in_pairs: bool,
 }
 
 impl Runs {
@@ -111,8 +115,20 @@ impl Runs {
 
     /// The same with a confidence interval, corrected for five figures.
     pub fn interval(&self, library: &str, to: &str, figure: Figure) -> Option<Spread> {
-        let ratios = self.ratios(library, to, figure);
+        let mut ratios = self.ratios(library, to, figure);
+        if self.in_pairs {
+            ratios = of_pairs(&ratios, |one, other| (one * other).sqrt());
+        }
         statistics::interval(&ratios, statistics::ERROR_EACH)
+    }
+
+    /// The upper end of that interval as a multiple of the lower one, for pairs of rounds, guessed
+    /// without a look at the ratios themselves. The quotient of a pair's ratios has the spread of
+    /// their product, and a mean is half of a sum.
+    pub fn guessed_width(&self, library: &str, to: &str, figure: Figure) -> Option<f64> {
+        let ratios = self.ratios(library, to, figure);
+        let quotients = of_pairs(&ratios, |one, other| (one / other).sqrt());
+        Some(statistics::interval(&quotients, statistics::ERROR_EACH)?.width())
     }
 
     /// The figures that are called different: those whose interval does not hold 1.
@@ -135,5 +151,71 @@ impl Runs {
                 (own, other) => own / other,
             })
             .collect()
+    }
+}
+
+/// What is made of each two that follow one another.
+fn of_pairs(values: &[f64], make: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    values
+        .chunks_exact(2)
+        .filter_map(|pair| match pair {
+            [one, other] => Some(make(*one, *other)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test reports by panicking")]
+mod tests {
+    use super::{Cost, Runs};
+
+    fn runs(cpu: &[f64]) -> Runs {
+        let costs = |cpu: &[f64]| -> Vec<Cost> {
+            let cost = |&cpu: &f64| Cost {
+                cpu,
+                ..Cost::default()
+            };
+            cpu.iter().map(cost).collect()
+        };
+        let mut runs = Runs::of("program");
+        let ones = vec![1.0; cpu.len()];
+        runs.costs.insert("a".to_owned(), costs(&ones));
+        runs.costs.insert("b".to_owned(), costs(cpu));
+        runs
+    }
+
+    #[test]
+    fn pairs_of_rounds_are_taken_by_their_geometric_mean() {
+        let mut runs = runs(&[1.0, 4.0].repeat(8));
+        let cpu = |runs: &Runs| runs.interval("b", "a", |cost| cost.cpu).expect("16 rounds");
+        assert!(cpu(&runs).width() > 3.9);
+        runs.in_pairs = true;
+        assert!((cpu(&runs).median - 2.0).abs() < 1e-9 && cpu(&runs).width() < 1.000_001);
+    }
+
+    #[test]
+    fn the_guess_of_a_width_does_not_know_which_is_dearer() {
+        let one = [1.0, 1.1, 1.0, 1.2, 1.0, 1.3, 1.0, 1.4].repeat(2);
+        // Each pair turned, and each ratio inverted: the other library's, in the other order.
+        let turned: Vec<f64> = one
+            .chunks_exact(2)
+            .flat_map(|pair| [1.0 / pair[1], 1.0 / pair[0]])
+            .collect();
+        let width = |cpu: &[f64]| {
+            let guess = runs(cpu).guessed_width("b", "a", |cost| cost.cpu);
+            guess.expect("16 rounds")
+        };
+        assert!((width(&one) - width(&turned)).abs() < 1e-9);
+        assert!(width(&one) > 1.05);
+    }
+
+    #[test]
+    fn nothing_of_nothing_is_as_much() {
+        let runs = runs(&[1.0; 8]);
+        let faults = runs
+            .interval("b", "a", |cost| cost.faults)
+            .expect("8 rounds");
+        assert!((faults.median - 1.0).abs() < 1e-9 && !faults.differs());
     }
 }

@@ -220,6 +220,12 @@ fn vet(
             bar.finish_and_clear();
             bail!("{name} is not compared: {error:#}");
         }
+        let first = contenders.first().map_or("", |it| it.name.as_str());
+        let error = if error.is::<Ended>() {
+            error.context(format!("it ends otherwise than on {first}"))
+        } else {
+            error
+        };
         runs.fail(name, &error);
     }
     Ok(())

@@ -1,0 +1,505 @@
+//! `cairn compare`: who serves, what is refused and with which words, what is reported.
+//!
+//! Nothing here depends on a time: rounds are few and counted.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
+
+#[path = "../../../tests/common/mod.rs"]
+mod common;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// `cairn compare` with these arguments.
+fn compare(arguments: &[&str]) -> Output {
+    let mut command = common::plain(env!("CARGO_BIN_EXE_cairn"));
+    common::watch(command.arg("compare").args(arguments))
+}
+
+/// On glibc and on Cairn.
+fn compare_cairn(arguments: &[&str]) -> Output {
+    let library = format!("cairn={}", text(&common::libcairn()));
+    let both = ["--libraries", "glibc,cairn", "--library", &library];
+    compare(&[&both[..], arguments].concat())
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Refused with status 2, with nothing on stdout, and with these words in the last line.
+#[track_caller]
+fn assert_refused(output: &Output, words: &[&str]) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let last = stderr.trim_end().lines().last().unwrap_or_default();
+    assert!(
+        output.status.code() == Some(2)
+            && output.stdout.is_empty()
+            && last.starts_with("cairn: ")
+            && words.iter().all(|word| last.contains(word)),
+        "expected {words:?}; {}",
+        common::describe(output)
+    );
+}
+
+/// Compared, with this status, and all of these words on stdout.
+#[track_caller]
+fn assert_says(output: &Output, status: i32, words: &[&str]) {
+    let said = stdout(output);
+    assert!(
+        output.status.code() == Some(status) && words.iter().all(|word| said.contains(word)),
+        "expected {status} and {words:?}; {}",
+        common::describe(output)
+    );
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path that is not UTF-8")
+}
+
+/// A file or directory of one test's own, not there yet.
+fn fresh(name: &str) -> PathBuf {
+    let path = common::scratch().join(format!("compare-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    let _ = fs::remove_file(&path);
+    path
+}
+
+fn cc(output: &Path, arguments: &[&str]) {
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let made = Command::new(compiler)
+        .args(arguments)
+        .arg("-o")
+        .arg(output)
+        .output()
+        .expect("no compiler");
+    assert!(made.status.success(), "{}", common::describe(&made));
+}
+
+/// The server of `server.c`, which is also its client.
+fn server() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let program = fresh("server");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server.c");
+        cc(&program, &["-fno-builtin", source]);
+        program
+    })
+}
+
+/// A copy of `sort` with these permissions.
+fn copy(name: &str, mode: u32) -> PathBuf {
+    let program = fresh(name);
+    let original = common::find("sort").expect("every system sorts");
+    fs::copy(original, &program).expect("a copy");
+    fs::set_permissions(&program, Permissions::from_mode(mode)).expect("permissions");
+    program
+}
+
+#[test]
+fn a_program_is_compared_on_every_library_and_the_table_says_what_each_costs() {
+    let output = compare_cairn(&["--rounds", "8", "--", "sort", "/etc/passwd"]);
+    assert_says(
+        &output,
+        0,
+        &[
+            "sort /etc/passwd: 8 rounds in ",
+            "CPU",
+            "wall",
+            "peak",
+            "final",
+            "faults",
+        ],
+    );
+    let said = stdout(&output);
+    let line = |start: &str| {
+        said.lines()
+            .filter(|line| line.trim().starts_with(start))
+            .count()
+    };
+    // A row for each, and for the one that is compared a verdict.
+    assert_eq!((line("glibc"), line("cairn")), (1, 2), "{said}");
+    assert!(
+        said.contains(" 8 rounds can show") || said.contains("cairn takes "),
+        "{said}"
+    );
+}
+
+#[test]
+fn seven_rounds_are_said_to_be_too_few() {
+    let output = compare_cairn(&["--rounds", "2", "--", "sort", "/etc/passwd"]);
+    assert_says(
+        &output,
+        0,
+        &["cairn: 2 rounds cannot show a difference; 8 are the fewest"],
+    );
+}
+
+#[test]
+fn a_library_that_does_not_load_is_refused() {
+    let elsewhere = fresh("elsewhere.so");
+    cc(
+        &elsewhere,
+        &["-shared", "-nostartfiles", "-x", "c", "/dev/null"],
+    );
+    let name = |path: &Path| format!("broken={}", text(path));
+    let given = name(&elsewhere);
+    let arguments = [
+        "--libraries",
+        "glibc,broken",
+        "--library",
+        &given,
+        "--",
+        "sort",
+        "/etc/passwd",
+    ];
+    // It loads and has no malloc.
+    let words = [
+        "broken is not compared",
+        "served by libc.so.6, not by compare-elsewhere.so",
+    ];
+    assert_refused(&compare(&arguments), &words);
+
+    let mut bytes = fs::read(&elsewhere).expect("the library");
+    let (riscv, at) = (243, 18);
+    bytes[at] = riscv;
+    fs::write(&elsewhere, bytes).expect("another library");
+    assert_refused(
+        &compare(&arguments),
+        &[
+            "broken is not compared",
+            "the loader leaves it out",
+            "served by libc.so.6",
+        ],
+    );
+}
+
+#[test]
+fn a_library_that_is_not_there_or_not_known_is_refused() {
+    let program = ["--", "sort", "/etc/passwd"];
+    let with = |arguments: &[&str]| compare(&[arguments, &program].concat());
+    assert_refused(
+        &with(&["--library", "x=/no/such.so"]),
+        &["--library x=/no/such.so", "No such file"],
+    );
+    assert_refused(&with(&["--library", "x"]), &["takes NAME=PATH"]);
+    assert_refused(
+        &with(&["--libraries", "glibc,fastmalloc"]),
+        &[
+            "no library is called fastmalloc",
+            "--library fastmalloc=PATH",
+        ],
+    );
+    assert_refused(
+        &with(&["--libraries", "glibc"]),
+        &["nothing to compare with glibc"],
+    );
+}
+
+#[test]
+fn cairns_library_is_found_beside_the_command() {
+    let dir = fresh("installed");
+    fs::create_dir_all(&dir).expect("a directory");
+    let command = dir.join("cairn");
+    fs::copy(env!("CARGO_BIN_EXE_cairn"), &command).expect("a copy");
+    let run = || {
+        let mut command = common::plain(&command);
+        command.args(["compare", "--libraries", "glibc,cairn", "--rounds", "1"]);
+        common::watch(command.args(["--", "sort", "/etc/passwd"]))
+    };
+    assert_refused(&run(), &["cairn is not here", "--library cairn=PATH"]);
+    fs::copy(common::libcairn(), dir.join("libcairn.so")).expect("a copy");
+    assert_says(&run(), 0, &["cairn: 1 round cannot show a difference"]);
+}
+
+#[test]
+fn a_program_into_which_nothing_can_be_preloaded_is_refused() {
+    let of = |program: &Path| compare_cairn(&["--", text(program)]);
+    let fixed = fresh("static");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server.c");
+    cc(&fixed, &["-static", source]);
+    assert_refused(&of(&fixed), &["is a static program", "link it dynamically"]);
+    assert_refused(
+        &of(&copy("set-uid", 0o4755)),
+        &["is set-uid", "a copy without"],
+    );
+    assert_refused(&of(&copy("set-gid", 0o2755)), &["is set-gid"]);
+    // A script is as its interpreter.
+    let script = fresh("script");
+    fs::write(&script, format!("#!{}\n", fixed.display())).expect("a script");
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("permissions");
+    assert_refused(&of(&script), &["is a static program"]);
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_refused_with_what_to_do() {
+    let of = |program: &[&str]| compare_cairn(&[&["--"], program].concat());
+    assert_refused(
+        &of(&["no-such-program"]),
+        &["no program no-such-program on PATH"],
+    );
+    assert_refused(
+        &of(&[text(&copy("plain", 0o644))]),
+        &["is not executable", "chmod +x"],
+    );
+    assert_refused(&of(&["/etc"]), &["/etc is not a program"]);
+    assert_refused(
+        &of(&["sh", "-c", "echo too bad >&2; exit 3"]),
+        &[
+            "the program fails on glibc",
+            "exit status 3: too bad",
+            "--status",
+        ],
+    );
+    assert_refused(
+        &compare_cairn(&["--timeout", "1s", "--", "sleep", "100"]),
+        &["not done after 1 seconds"],
+    );
+    let mut command = common::plain(env!("CARGO_BIN_EXE_cairn"));
+    command
+        .args(["compare", "--", "sort"])
+        .env("TMPDIR", "/no/such");
+    assert_refused(
+        &common::watch(&mut command),
+        &["TMPDIR names another place"],
+    );
+    assert_refused(
+        &compare_cairn(&["--json", "/no/such/file", "--", "sort"]),
+        &["cannot write /no/such/file"],
+    );
+}
+
+#[test]
+fn where_ptrace_is_not_permitted_it_is_said() {
+    let Some(strace) = common::find_working("strace", &["-o", "/dev/null", "true"]) else {
+        return;
+    };
+    let mut command = common::plain(strace);
+    command.args([
+        "-f",
+        "-o",
+        "/dev/null",
+        env!("CARGO_BIN_EXE_cairn"),
+        "compare",
+    ]);
+    command.args([
+        "--knob",
+        "GLIBC_TUNABLES=,glibc.malloc.tcache_count=0",
+        "--",
+        "sort",
+        "/etc/passwd",
+    ]);
+    assert_refused(
+        &common::watch(&mut command),
+        &["ptrace is not permitted here"],
+    );
+}
+
+#[test]
+fn a_status_that_is_the_programs_success_is_accepted() {
+    let arguments = ["--rounds", "1", "--status", "3", "--", "sh", "-c", "exit 3"];
+    assert_says(&compare_cairn(&arguments), 0, &["1 round in "]);
+}
+
+#[test]
+fn another_output_or_another_end_is_reported() {
+    let output = compare_cairn(&[
+        "--rounds",
+        "2",
+        "--",
+        "sh",
+        "-c",
+        "echo a; echo $LD_PRELOAD",
+    ]);
+    assert_says(
+        &output,
+        1,
+        &[
+            "The output on cairn differs from that on glibc: line 2 is “",
+            "and not “libc.so.6”",
+        ],
+    );
+    let output = compare_cairn(&["--rounds", "2", "--", "sh", "-c", "echo $LD_PRELOAD >&2"]);
+    assert_says(
+        &output,
+        1,
+        &["The error output on cairn differs from that on glibc: line 1"],
+    );
+
+    let output = compare_cairn(&["--rounds", "2", "--", "sh", "-c", "echo $$"]);
+    assert_says(
+        &output,
+        0,
+        &["The output is another in each run on glibc, so it is not compared"],
+    );
+
+    let script = "case $LD_PRELOAD in *cairn*) exit 4;; esac";
+    assert_refused(
+        &compare_cairn(&["--rounds", "2", "--", "sh", "-c", script]),
+        &[
+            "nothing is left to compare with glibc",
+            "cairn: it ends otherwise than on glibc: exit status 4",
+        ],
+    );
+}
+
+#[test]
+fn the_input_is_the_same_for_every_run() {
+    let input = fresh("input");
+    fs::write(&input, "word\n").expect("an input");
+    let script = "read word && test $word = word";
+    let arguments = [
+        "--rounds",
+        "2",
+        "--input",
+        text(&input),
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    assert_says(&compare_cairn(&arguments), 0, &["2 rounds in "]);
+    assert_refused(
+        &compare_cairn(&["--input", "/no/such", "--", "sort"]),
+        &["--input /no/such"],
+    );
+}
+
+#[test]
+fn settings_of_one_allocator_are_compared_in_the_same_way() {
+    let arguments = [
+        "--rounds",
+        "2",
+        "--libraries",
+        "glibc",
+        "--knob",
+        "MALLOC_ARENA_MAX=,1,2",
+        "--",
+        "sh",
+        "-c",
+        "echo ${MALLOC_ARENA_MAX-none}",
+    ];
+    let output = compare(&arguments);
+    // What each run had is its output.
+    assert_says(
+        &output,
+        1,
+        &[
+            "The output on MALLOC_ARENA_MAX=1 differs from that on MALLOC_ARENA_MAX unset: line 1 is \
+             “1” and not “none”",
+            "The output on MALLOC_ARENA_MAX=2 differs",
+        ],
+    );
+}
+
+#[test]
+fn json_has_every_run_and_plots_are_drawn() {
+    let (json, plots) = (fresh("result.json"), fresh("plots"));
+    let arguments = [
+        "--rounds",
+        "8",
+        "--json",
+        text(&json),
+        "--plots",
+        text(&plots),
+    ];
+    let output = compare_cairn(&[&arguments[..], &["--", "sort", "/etc/passwd"]].concat());
+    assert_says(&output, 0, &["8 rounds in "]);
+    let written = fs::read_to_string(&json).expect("the file");
+    let json: Value = serde_json::from_str(&written).expect("it is JSON");
+    for library in ["glibc", "cairn"] {
+        let costs = json["costs"][library].as_array().expect("its runs");
+        assert_eq!(costs.len(), 8);
+        assert!(
+            costs
+                .iter()
+                .all(|cost| cost["peak_kib"].as_f64() > Some(100.0))
+        );
+    }
+    let ratios = json["ratios"]["cairn"].as_object().expect("its ratios");
+    assert_eq!(ratios.len(), 5);
+    let peak = &ratios["peak"];
+    assert!(peak["low"].as_f64() <= peak["ratio"].as_f64() && peak["ratio"].is_f64());
+    assert_eq!(json["rounds"], 8);
+    assert_eq!(json["libraries"][1]["file"], "libcairn.so");
+    assert_eq!(json["verdicts"].as_array().map(Vec::len), Some(1));
+    for plot in ["figures.svg", "time-and-memory.svg"] {
+        let drawn = fs::read_to_string(plots.join(plot)).expect("a plot");
+        assert!(
+            drawn.starts_with("<svg") && drawn.contains("cairn"),
+            "{drawn}"
+        );
+    }
+}
+
+/// A server is measured under a load, in this form.
+fn serve(form: &str) {
+    let (socket, json) = (
+        fresh(&format!("socket{form}")),
+        fresh(&format!("{form}.json")),
+    );
+    let (program, socket) = (text(server()), text(&socket));
+    let output = compare_cairn(&[
+        "--rounds",
+        "2",
+        "--server",
+        &format!("{program} serve {socket} {form}"),
+        "--ready",
+        &format!("{program} ask {socket}"),
+        "--load",
+        &format!("{program} ask {socket} 20"),
+        "--json",
+        text(&json),
+    ]);
+    assert_says(&output, 0, &["2 rounds in ", "cairn: 2 rounds cannot show"]);
+    let written = fs::read_to_string(&json).expect("the file");
+    let json: Value = serde_json::from_str(&written).expect("it is JSON");
+    for library in ["glibc", "cairn"] {
+        for cost in json["costs"][library].as_array().expect("its runs") {
+            // The memory of the server, and not that of the load.
+            assert!(cost["peak_kib"].as_f64() > Some(16384.0), "{written}");
+            assert!(cost["cpu"].as_f64() > Some(0.0), "{written}");
+        }
+    }
+    let ask = common::watch(common::plain(server()).args(["ask", socket]));
+    assert!(!ask.status.success(), "the server is still there");
+}
+
+#[test]
+fn a_server_is_measured_under_its_load_and_ends() {
+    serve("");
+}
+
+#[test]
+fn a_server_that_goes_into_the_background_is_measured_and_ends() {
+    serve("daemon");
+}
+
+#[test]
+fn what_is_wrong_with_a_server_or_its_load_is_said() {
+    let with = |server: &str, ready: &str, load: &str| {
+        compare_cairn(&[
+            "--rounds", "1", "--server", server, "--ready", ready, "--load", load,
+        ])
+    };
+    let (program, socket) = (text(server()), fresh("wrong"));
+    let serve = format!("{program} serve {}", text(&socket));
+    let ask = format!("{program} ask {}", text(&socket));
+    assert_refused(&with(&serve, "true", "true"), &["another one runs already"]);
+    assert_refused(
+        &with("echo no port >&2; exit 7", &ask, "true"),
+        &["the server ended at once, exit status 7: no port"],
+    );
+    assert_refused(
+        &with(&serve, &ask, "echo no client >&2; exit 5"),
+        &["the load fails, exit status 5: no client"],
+    );
+}
