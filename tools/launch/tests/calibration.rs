@@ -50,21 +50,29 @@ fn run(line: &str) -> Cost {
     }
 }
 
-/// How many of 100 comparisons find a difference in any figure, where `change` makes the second
-/// program of the first. Each takes runs that followed one another, from a place that chance
-/// chooses, in the order in which rounds ask for them.
-fn found(seed: u64, change: fn(Cost) -> Cost) -> usize {
+/// Comparisons of each kind.
+const COMPARISONS: usize = 400;
+/// Runs that are taken as they followed one another: four rounds.
+const BLOCK: usize = 8;
+
+/// How many of [`COMPARISONS`] find a difference in any figure, where `change` makes the second
+/// program of the first. Chance chooses where each block of runs begins, and the rounds take them
+/// in their order, so that what disturbs two runs in a row disturbs them here, too.
+fn found(limits: Limits, change: fn(Cost) -> Cost) -> usize {
     let recorded = recorded();
     assert!(recorded.len() == 3 && recorded.iter().all(|runs| runs.len() >= 500));
-    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut chance = fastrand::Rng::with_seed(1);
     let mut found = 0;
-    for comparison in 0..100 {
+    for comparison in 0..COMPARISONS {
         let costs = &recorded[comparison % recorded.len()];
-        let mut next = chance.usize(..costs.len());
+        let (mut taken, mut start) = (0, 0);
         let mut runs = Runs::default();
-        compare(&mut runs, &NAMES, Limits::default(), |which, _| {
-            next = (next + 1) % costs.len();
-            let cost = costs[next];
+        compare(&mut runs, &NAMES, limits, |which, _| {
+            if taken % BLOCK == 0 {
+                start = chance.usize(..costs.len() - BLOCK);
+            }
+            let cost = costs[start + taken % BLOCK];
+            taken += 1;
             Ok(if which == 1 { change(cost) } else { cost })
         });
         found += usize::from(!runs.different(NAMES[1], NAMES[0]).is_empty());
@@ -72,27 +80,37 @@ fn found(seed: u64, change: fn(Cost) -> Cost) -> usize {
     found
 }
 
+/// The fewest rounds, more of them, and as many as it takes.
+const LIMITS: [Option<usize>; 3] = [Some(8), Some(20), None];
+
+fn limits(rounds: Option<usize>) -> Limits {
+    Limits { rounds, time: None }
+}
+
 #[test]
 fn glibc_is_called_different_from_glibc_in_at_most_5_of_100_comparisons() {
-    for seed in 1..=3 {
-        let wrong = found(seed, |cost| cost);
-        println!("seed {seed}: {wrong} of 100");
-        assert!(wrong <= 5, "seed {seed}: {wrong} of 100");
+    for rounds in LIMITS {
+        let wrong = found(limits(rounds), |cost| cost);
+        println!("{rounds:?} rounds: {wrong} of {COMPARISONS}");
+        assert!(
+            100 * wrong <= 5 * COMPARISONS,
+            "{rounds:?} rounds: {wrong} of {COMPARISONS}"
+        );
     }
 }
 
 #[test]
-fn a_tenth_more_time_or_memory_is_found() {
+fn half_as_much_time_or_memory_again_is_found() {
     let slower = |cost: Cost| Cost {
-        cpu: cost.cpu * 1.1,
+        cpu: cost.cpu * 1.5,
         ..cost
     };
     let fatter = |cost: Cost| Cost {
-        peak_kib: cost.peak_kib * 1.1,
+        peak_kib: cost.peak_kib * 1.5,
         ..cost
     };
     for change in [slower, fatter] {
-        let right = found(1, change);
-        assert!(right >= 95, "{right} of 100");
+        let right = found(limits(Some(20)), change);
+        assert!(100 * right >= 95 * COMPARISONS, "{right} of {COMPARISONS}");
     }
 }
