@@ -1,5 +1,6 @@
 //! What is run: a program through the launcher, or a server under a load.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +16,12 @@ use super::{Arguments, shown};
 /// A program or a server.
 pub(crate) enum Subject {
     /// With what its runs wrote.
-    Program { job: Job, seen: Seen },
+    Program {
+        job: Job,
+        /// Its name as it was typed.
+        name: OsString,
+        seen: Seen,
+    },
     /// Its load's output is the load's.
     Server(Server),
 }
@@ -57,6 +63,7 @@ impl Subject {
                 patience: arguments.timeout,
                 scratch: scratch.to_owned(),
             },
+            name: name.clone(),
             seen: Seen::default(),
         })
     }
@@ -64,7 +71,7 @@ impl Subject {
     /// The command line, as it stands above the table.
     pub(crate) fn title(&self) -> String {
         match self {
-            Self::Program { job, .. } => std::iter::once(job.program.as_os_str())
+            Self::Program { job, name, .. } => std::iter::once(name.as_os_str())
                 .chain(job.arguments.iter().map(AsRef::as_ref))
                 .map(|word| word.display().to_string())
                 .collect::<Vec<_>>()
@@ -97,7 +104,7 @@ impl Subject {
     /// When it fails.
     pub(crate) fn measure(&mut self, which: usize, library: &Library) -> Result<Cost> {
         match self {
-            Self::Program { job, seen } => {
+            Self::Program { job, seen, .. } => {
                 let output: PathBuf = job.scratch.join("output");
                 let (cost, words) = job::observe(job, library, Some(&output))?;
                 require_room(&job.scratch)?;
