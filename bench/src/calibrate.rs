@@ -26,6 +26,7 @@ pub(crate) fn run(
     workloads: &[Workload],
     glibc: &Library,
     comparisons: usize,
+    limits: Limits,
     mut shown: impl FnMut(&str),
 ) -> Result<String> {
     let mut wrong = [0_usize; FIGURES.len()];
@@ -36,7 +37,7 @@ pub(crate) fn run(
         };
         let job = run::job(workload, true)?;
         let mut runs = Runs::of(&workload.name);
-        compare(&mut runs, &[GLIBC, AGAIN], Limits::default(), |_, round| {
+        compare(&mut runs, &[GLIBC, AGAIN], limits, |_, round| {
             shown(&format!(
                 "{} of {comparisons}, {}, round {}: {any} found a difference",
                 at + 1,

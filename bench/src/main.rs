@@ -27,6 +27,7 @@ use indicatif::ProgressBar;
 
 use launch::launcher;
 use launch::libraries::{Library, missing_packages};
+use launch::rounds::Limits;
 use launch::table::{number, table as lines_of};
 use results::{Results, Table};
 
@@ -92,6 +93,9 @@ struct Calibrate {
     /// Comparisons.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     comparisons: u16,
+    /// Rounds of each; as many as it takes if not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(8..))]
+    rounds: Option<u16>,
     /// Compare nothing: run the first workload this many times, and write what each run cost.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -185,7 +189,11 @@ fn calibrate(wanted: &Calibrate) -> Result<()> {
         return with_spinner(|shown| calibrate::record(workload, glibc, wanted.runs, file, shown));
     }
     let comparisons = usize::from(wanted.comparisons);
-    let said = with_spinner(|shown| calibrate::run(&workloads, glibc, comparisons, shown))?;
+    let limits = Limits {
+        rounds: wanted.rounds.map(usize::from),
+        time: None,
+    };
+    let said = with_spinner(|shown| calibrate::run(&workloads, glibc, comparisons, limits, shown))?;
     println!("{said}");
     Ok(())
 }

@@ -39,13 +39,13 @@ pub enum Enough {
 }
 
 impl Enough {
-    /// For a reader, behind "because".
+    /// For a reader, behind the number of rounds.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Rounds => "that is their number",
-            Self::Narrow => "the intervals of CPU time and peak memory are within 5 %",
-            Self::Time => "the time is up",
-            Self::Failed => "nothing is left to compare",
+            Self::Rounds => "all that were to run",
+            Self::Narrow => "until CPU time and peak memory were within 5 %",
+            Self::Time => "until the time was up",
+            Self::Failed => "until nothing was left to compare",
         }
     }
 }

@@ -201,7 +201,10 @@ impl Comparison<'_> {
                 })
             })
             .collect();
-        let short: String = self.runs.name.chars().take(60).collect();
+        let mut short: String = self.runs.name.chars().take(60).collect();
+        if short.len() < self.runs.name.len() {
+            short.push('…');
+        }
         let title = format!("{short}, relative to {first}: shorter is better");
         let caption = format!("{short}: CPU time and peak memory relative to {first}");
         plot::bars(&directory.join("figures.svg"), &title, &others, &rows)
