@@ -9,6 +9,10 @@
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
+#[path = "compare/refusals.rs"]
+mod refusals;
+#[path = "compare/servers.rs"]
+mod servers;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -110,7 +114,7 @@ fn server() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let program = fresh("server");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server.c");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compare/server.c");
         cc(&program, &["-fno-builtin", source]);
         program
     })
@@ -171,70 +175,6 @@ fn two_rounds_are_said_to_be_too_few() {
 }
 
 #[test]
-fn a_library_that_does_not_load_is_refused() {
-    if !can_follow() {
-        return;
-    }
-    let elsewhere = fresh("elsewhere.so");
-    cc(
-        &elsewhere,
-        &["-shared", "-nostartfiles", "-x", "c", "/dev/null"],
-    );
-    let name = |path: &Path| format!("broken={}", text(path));
-    let given = name(&elsewhere);
-    let arguments = [
-        "--libraries",
-        "glibc,broken",
-        "--library",
-        &given,
-        "--",
-        "sort",
-        "/etc/passwd",
-    ];
-    // It loads and has no malloc.
-    let words = [
-        "broken is not compared",
-        "served by libc.so.6, not by compare-elsewhere.so",
-    ];
-    assert_refused(&compare(&arguments), &words);
-
-    let mut bytes = fs::read(&elsewhere).expect("the library");
-    let (riscv, at) = (243, 18);
-    bytes[at] = riscv;
-    fs::write(&elsewhere, bytes).expect("another library");
-    assert_refused(
-        &compare(&arguments),
-        &[
-            "broken is not compared",
-            "the loader leaves it out",
-            "served by libc.so.6",
-        ],
-    );
-}
-
-#[test]
-fn a_library_that_is_not_there_or_not_known_is_refused() {
-    let program = ["--", "sort", "/etc/passwd"];
-    let with = |arguments: &[&str]| compare(&[arguments, &program].concat());
-    assert_refused(
-        &with(&["--library", "x=/no/such.so"]),
-        &["--library x=/no/such.so", "No such file"],
-    );
-    assert_refused(&with(&["--library", "x"]), &["takes NAME=PATH"]);
-    assert_refused(
-        &with(&["--libraries", "glibc,fastmalloc"]),
-        &[
-            "no library is called fastmalloc",
-            "--library fastmalloc=PATH",
-        ],
-    );
-    assert_refused(
-        &with(&["--libraries", "glibc"]),
-        &["nothing to compare with glibc"],
-    );
-}
-
-#[test]
 fn cairns_library_is_found_beside_the_command() {
     if !can_follow() {
         return;
@@ -251,86 +191,6 @@ fn cairns_library_is_found_beside_the_command() {
     assert_refused(&run(), &["cairn is not here", "--library cairn=PATH"]);
     fs::copy(common::libcairn(), dir.join("libcairn.so")).expect("a copy");
     assert_says(&run(), 0, &["cairn: 1 round cannot show a difference"]);
-}
-
-#[test]
-fn a_program_into_which_nothing_can_be_preloaded_is_refused() {
-    let of = |program: &Path| compare_cairn(&["--", text(program)]);
-    let fixed = fresh("static");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server.c");
-    cc(&fixed, &["-static", source]);
-    assert_refused(&of(&fixed), &["is a static program", "link it dynamically"]);
-    assert_refused(
-        &of(&copy("set-uid", 0o4755)),
-        &["is set-uid", "a copy without"],
-    );
-    assert_refused(&of(&copy("set-gid", 0o2755)), &["is set-gid"]);
-    // A script is as its interpreter.
-    let script = fresh("script");
-    fs::write(&script, format!("#!{}\n", fixed.display())).expect("a script");
-    fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("permissions");
-    assert_refused(&of(&script), &["is a static program"]);
-}
-
-#[test]
-fn a_program_that_cannot_be_run_is_refused_with_what_to_do() {
-    if !can_follow() {
-        return;
-    }
-    let of = |program: &[&str]| compare_cairn(&[&["--"], program].concat());
-    assert_refused(
-        &of(&["no-such-program"]),
-        &["no program no-such-program on PATH"],
-    );
-    assert_refused(
-        &of(&[text(&copy("plain", 0o644))]),
-        &["is not executable", "chmod +x"],
-    );
-    assert_refused(&of(&["/etc"]), &["/etc is not a program"]);
-    assert_refused(
-        &of(&["sh", "-c", "echo too bad >&2; exit 3"]),
-        &[
-            "the program fails on glibc",
-            "exit status 3: too bad",
-            "--status",
-        ],
-    );
-    assert_refused(
-        &compare_cairn(&["--timeout", "1s", "--", "sleep", "100"]),
-        &["not done after 1 seconds"],
-    );
-    let mut command = common::plain(env!("CARGO_BIN_EXE_cairn"));
-    command
-        .args(["compare", "--", "sort"])
-        .env("TMPDIR", "/no/such");
-    assert_refused(
-        &common::watch(&mut command),
-        &["TMPDIR names another place"],
-    );
-    assert_refused(
-        &compare_cairn(&["--json", "/no/such/file", "--", "sort"]),
-        &["cannot write /no/such/file"],
-    );
-}
-
-#[test]
-fn where_ptrace_is_not_permitted_it_is_said() {
-    let Some(strace) = common::find_working("strace", &["-o", "/dev/null", "true"]) else {
-        return;
-    };
-    let mut command = common::plain(strace);
-    command.args([
-        "-f",
-        "-o",
-        "/dev/null",
-        env!("CARGO_BIN_EXE_cairn"),
-        "compare",
-    ]);
-    command.args(TUNED).args(["--", "sort", "/etc/passwd"]);
-    assert_refused(
-        &common::watch(&mut command),
-        &["ptrace is not permitted here"],
-    );
 }
 
 #[test]
@@ -483,68 +343,4 @@ fn json_has_every_run_and_plots_are_drawn() {
             "{drawn}"
         );
     }
-}
-
-/// A server is measured under a load, in this form.
-fn serve(form: &str) {
-    let (socket, json) = (
-        fresh(&format!("socket{form}")),
-        fresh(&format!("{form}.json")),
-    );
-    let (program, socket) = (text(server()), text(&socket));
-    let output = compare_cairn(&[
-        "--rounds",
-        "2",
-        "--server",
-        &format!("{program} serve {socket} {form}"),
-        "--ready",
-        &format!("{program} ask {socket}"),
-        "--load",
-        &format!("{program} ask {socket} 20"),
-        "--json",
-        text(&json),
-    ]);
-    assert_says(&output, 0, &["2 rounds in ", "cairn: 2 rounds cannot show"]);
-    let written = fs::read_to_string(&json).expect("the file");
-    let json: Value = serde_json::from_str(&written).expect("it is JSON");
-    for library in ["glibc", "cairn"] {
-        for cost in json["costs"][library].as_array().expect("its runs") {
-            // The memory of the server, and not that of the load.
-            assert!(cost["peak_kib"].as_f64() > Some(16384.0), "{written}");
-            assert!(cost["cpu"].as_f64() > Some(0.0), "{written}");
-        }
-    }
-    let ask = common::watch(common::plain(server()).args(["ask", socket]));
-    assert!(!ask.status.success(), "the server is still there");
-}
-
-#[test]
-fn a_server_is_measured_under_its_load_and_ends() {
-    serve("");
-}
-
-#[test]
-fn a_server_that_goes_into_the_background_is_measured_and_ends() {
-    serve("daemon");
-}
-
-#[test]
-fn what_is_wrong_with_a_server_or_its_load_is_said() {
-    let with = |server: &str, ready: &str, load: &str| {
-        compare_cairn(&[
-            "--rounds", "1", "--server", server, "--ready", ready, "--load", load,
-        ])
-    };
-    let (program, socket) = (text(server()), fresh("wrong"));
-    let serve = format!("{program} serve {}", text(&socket));
-    let ask = format!("{program} ask {}", text(&socket));
-    assert_refused(&with(&serve, "true", "true"), &["another one runs already"]);
-    assert_refused(
-        &with("echo no port >&2; exit 7", &ask, "true"),
-        &["the server ended at once, exit status 7: no port"],
-    );
-    assert_refused(
-        &with(&serve, &ask, "echo no client >&2; exit 5"),
-        &["the load fails, exit status 5: no client"],
-    );
 }

@@ -98,7 +98,11 @@ impl Server {
         let words = self.scratch.join(format!("server.{}", std::process::id()));
         let log =
             File::create(&words).with_context(|| format!("cannot write {}", words.display()))?;
-        let mut command = clean(shell(&self.server), &[], [&library.env, more, &[]]);
+        let mut command = clean(
+            shell(&in_its_place(&self.server)),
+            &[],
+            [&library.env, more, &[]],
+        );
         command
             .env("LD_PRELOAD", &library.preload)
             .stdout(log.try_clone().context("the server's output")?)
@@ -184,6 +188,18 @@ fn shell(line: &str) -> Command {
     command
 }
 
+/// The line, so that a simple command takes the place of the shell: the shell is no part of the
+/// server, and what ends with this process is then the server itself.
+fn in_its_place(line: &str) -> String {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    let is_program = crate::program::find(first.as_ref()).is_ok();
+    if is_program && !line.contains([';', '&', '|', '\n', '(', ')', '`']) {
+        format!("exec {line}")
+    } else {
+        line.to_owned()
+    }
+}
+
 fn with_words(status: ExitStatus, words: &str) -> String {
     let how = ending(status.into_raw());
     if words.is_empty() {
@@ -248,6 +264,24 @@ impl Drop for Running {
                 let _ = self.child.wait();
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_its_place;
+
+    #[test]
+    fn a_simple_command_takes_the_place_of_the_shell() {
+        assert_eq!(in_its_place("sleep 1"), "exec sleep 1");
+        for line in [
+            "sleep 1; sleep 2",
+            "sleep 1 & wait",
+            "A=1 sleep 1",
+            "exit 3",
+        ] {
+            assert_eq!(in_its_place(line), line);
         }
     }
 }

@@ -6,7 +6,7 @@ mod report;
 mod subject;
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -94,7 +94,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut subject = Subject::new(arguments, scratch.path())?;
     // What cannot be written should not be found out after two minutes.
     if let Some(file) = &arguments.json {
-        File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(file)
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     if let Some(directory) = &arguments.plots {
         fs::create_dir_all(directory)
