@@ -140,6 +140,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     bar.finish_and_clear();
     let took = start.elapsed();
     if let (Some(first), Enough::Failed) = (names.first(), enough) {
+        if let Some(why) = runs.failures.get(*first) {
+            bail!("the program failed on {first}, to which all is compared: {why}");
+        }
         let why: Vec<String> = runs
             .failures
             .iter()
