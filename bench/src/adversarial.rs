@@ -12,8 +12,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::libraries::Library;
 use crate::paths;
+use launch::libraries::Library;
 
 /// Programs below `bench/workloads/adversarial`.
 const PROGRAMS: [&str; 5] = ["back", "calls", "fit", "growth", "threads"];

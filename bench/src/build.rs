@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use launch::libraries::{self, file_name};
 
-use crate::libraries;
 use crate::paths;
 
 /// `libcairn.so` with these features, built if its sources changed.
@@ -77,10 +77,7 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
     }
     let dir = paths::work()?.join("programs");
     fs::create_dir_all(&dir).context("no directory for programs")?;
-    let place = source
-        .parent()
-        .map(libraries::file_name)
-        .unwrap_or_default();
+    let place = source.parent().map(file_name).unwrap_or_default();
     let stem = source
         .file_stem()
         .unwrap_or_default()
@@ -151,7 +148,7 @@ fn source(name: &str) -> Result<PathBuf> {
 pub(crate) fn prepare(script: &str, inputs: &Path) -> Result<()> {
     let path = source(script)?;
     let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let done = inputs.join(format!(".{}-done", libraries::file_name(&path)));
+    let done = inputs.join(format!(".{}-done", file_name(&path)));
     if fs::read(&done).is_ok_and(|before| before == text) {
         return Ok(());
     }

@@ -1,9 +1,11 @@
 //! What was aimed at, and whether it was reached.
 
-use crate::libraries::{CAIRN, GLIBC};
+use launch::libraries::{CAIRN, GLIBC};
+use launch::runs::{Cost, Figure};
+
 use crate::manifest::Group;
 use crate::probes;
-use crate::results::{Figure, Measured, Results};
+use crate::results::{Measured, Results};
 use crate::table;
 
 /// A goal beside what was measured.
@@ -24,11 +26,11 @@ const CROWD: &str = "crowd";
 /// Half of the last digit shown: 1.00 stands for no slower.
 const ROUNDING: f64 = 0.005;
 
-fn cpu(cost: &crate::results::Cost) -> f64 {
+fn cpu(cost: &Cost) -> f64 {
     cost.cpu
 }
 
-fn peak(cost: &crate::results::Cost) -> f64 {
+fn peak(cost: &Cost) -> f64 {
     cost.peak_kib
 }
 
@@ -59,7 +61,7 @@ fn every(
         if let Some((ratio, remark)) = figure(workload) {
             seen += 1;
             if ratio > limit + ROUNDING {
-                above.push((ratio, format!("{} {ratio:.2}{remark}", workload.name)));
+                above.push((ratio, format!("{} {ratio:.2}{remark}", workload.runs.name)));
             }
         }
     }
@@ -225,7 +227,7 @@ pub(crate) fn all(results: &Results) -> Vec<Goal> {
         results
             .workloads
             .iter()
-            .find(|workload| workload.name == CROWD)
+            .find(|workload| workload.runs.name == CROWD)
             .and_then(|workload| ratio(workload, figure))
     };
     goals.push(at_most(
@@ -290,9 +292,11 @@ pub(crate) fn verdict(goal: &Goal) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::{all, every};
-    use crate::libraries::{CAIRN, GLIBC};
+    use launch::libraries::{CAIRN, Described, GLIBC};
+    use launch::runs::{Cost, Runs};
+
     use crate::manifest::Group;
-    use crate::results::{Cost, Measured, Results};
+    use crate::results::{Measured, Results};
 
     fn workload(name: &str, seconds: &[(&str, f64)]) -> Measured {
         let cost = |cpu: f64| Cost {
@@ -303,18 +307,19 @@ mod tests {
             faults: 1.0,
         };
         Measured {
-            name: name.to_owned(),
             group: Group::Small,
-            costs: seconds
-                .iter()
-                .map(|&(library, cpu)| (library.to_owned(), vec![cost(cpu); 3]))
-                .collect(),
-            failures: std::collections::BTreeMap::new(),
+            runs: Runs {
+                costs: seconds
+                    .iter()
+                    .map(|&(library, cpu)| (library.to_owned(), vec![cost(cpu); 3]))
+                    .collect(),
+                ..Runs::of(name)
+            },
         }
     }
 
     fn results(workloads: Vec<Measured>) -> Results {
-        let described = |name: &str| crate::libraries::Described {
+        let described = |name: &str| Described {
             name: name.to_owned(),
             file: String::new(),
             version: String::new(),

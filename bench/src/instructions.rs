@@ -3,13 +3,14 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use launch::job::{self, Job};
+use launch::launcher::Mode;
+use launch::libraries::Library;
+use launch::program::on_path;
 
 use crate::build;
-use crate::launch::{self, Job};
-use crate::launcher::Mode;
-use crate::libraries::Library;
-use crate::paths;
 use crate::results::Table;
+use crate::run;
 
 /// Bytes of the objects.
 pub(crate) const SIZES: [u32; 6] = [16, 64, 128, 200, 512, 2000];
@@ -25,7 +26,7 @@ const STEPPED: [u64; 2] = [500, 1_500];
 /// # Errors
 /// When a program fails, or there is no valgrind.
 pub(crate) fn count(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Table> {
-    if paths::find("valgrind").is_none() {
+    if on_path("valgrind").is_none() {
         bail!("valgrind is not installed: it counts the instructions");
     }
     let program = build::program("pair")?;
@@ -33,18 +34,13 @@ pub(crate) fn count(libraries: &[Library], mut shown: impl FnMut(&str)) -> Resul
     for library in libraries {
         for size in SIZES {
             shown(&format!("{}, {size} bytes", library.name));
-            let job = |pairs: u64| Job {
-                program: program.clone(),
-                arguments: vec![pairs.to_string(), size.to_string()],
-                env: Vec::new(),
-                process: None,
-            };
-            let cost = match RUNS.map(|pairs| callgrind(&job(pairs), library)) {
+            let job = |pairs: u64| run::plain(&program, &[&pairs.to_string(), &size.to_string()]);
+            let cost = match RUNS.map(|pairs| callgrind(&job(pairs)?, library)) {
                 [Ok(short), Ok(long)] => per_pair(short, long, RUNS),
                 // snmalloc reserves more address space than valgrind has.
                 _ => {
                     let [short, long] =
-                        STEPPED.map(|pairs| launch::run(&job(pairs), library, Mode::Step));
+                        STEPPED.map(|pairs| job::run(&job(pairs)?, library, Mode::Step));
                     per_pair(short?.instructions, long?.instructions, STEPPED)
                 }
             };

@@ -4,10 +4,9 @@
 
 mod adversarial;
 mod build;
+mod calibrate;
 mod goals;
 mod instructions;
-mod launch;
-mod launcher;
 mod libraries;
 mod manifest;
 mod paths;
@@ -20,8 +19,6 @@ mod soak;
 mod table;
 mod warm;
 
-use std::env;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,7 +26,10 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
-use libraries::Library;
+use launch::launcher;
+use launch::libraries::{Library, missing_packages};
+use launch::rounds::Limits;
+use launch::table::{number, table as lines_of};
 use results::{Results, Table};
 
 /// Whole programs on Cairn and on other allocators: time, memory, page faults, instructions.
@@ -70,6 +70,8 @@ enum Command {
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
         from: u64,
     },
+    /// Compare glibc with glibc; fails if a difference is found more often than promised.
+    Calibrate(Calibrate),
     /// Make the tables and plots of docs/ from results.
     Report {
         /// What `run` or `all` wrote; target/bench/results.json if not given.
@@ -92,6 +94,25 @@ struct Chosen {
     /// One more library.
     #[arg(long = "library", value_name = "NAME=PATH")]
     more: Vec<String>,
+}
+
+#[derive(Args)]
+struct Calibrate {
+    /// Workloads whose short forms run, in turn.
+    #[arg(default_values = ["tree-48", "live-small", "strings"])]
+    names: Vec<String>,
+    /// Comparisons.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    comparisons: u16,
+    /// Rounds of each; as many as it takes if not given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(8..))]
+    rounds: Option<u16>,
+    /// Compare nothing: run the first workload this many times, and write what each run cost.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Runs that are recorded.
+    #[arg(long, default_value_t = 1000, requires = "record")]
+    runs: usize,
 }
 
 #[derive(Args)]
@@ -118,15 +139,10 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = env::args_os().collect();
-    // A launcher stays small: nothing else is set up in it.
-    let done = match arguments.get(1) {
-        Some(first) if first == launcher::COMMAND => {
-            launcher::main(arguments.get(2..).unwrap_or_default())
-        }
-        _ => execute(Arguments::parse().command),
-    };
-    match done {
+    if let Some(done) = launcher::if_asked() {
+        return done;
+    }
+    match execute(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -179,9 +195,29 @@ fn execute(command: Command) -> Result<()> {
             println!("{}", with_spinner(measured)?);
             Ok(())
         }
+        Command::Calibrate(wanted) => calibrate(&wanted),
         Command::Report { file } => report::write(&Results::read(&results_file(file)?)?),
         Command::Check { file } => check(&Results::read(&results_file(file)?)?),
     }
+}
+
+fn calibrate(wanted: &Calibrate) -> Result<()> {
+    let workloads = manifest::select(manifest::read()?, &wanted.names)?;
+    let found = libraries::find(Some(&[]), &[])?;
+    let Some(glibc) = found.first() else {
+        bail!("no glibc");
+    };
+    if let (Some(file), Some(workload)) = (&wanted.record, workloads.first()) {
+        return with_spinner(|shown| calibrate::record(workload, glibc, wanted.runs, file, shown));
+    }
+    let comparisons = usize::from(wanted.comparisons);
+    let limits = Limits {
+        rounds: wanted.rounds.map(usize::from),
+        time: None,
+    };
+    let said = with_spinner(|shown| calibrate::run(&workloads, glibc, comparisons, limits, shown))?;
+    println!("{said}");
+    Ok(())
 }
 
 fn results_file(given: Option<PathBuf>) -> Result<PathBuf> {
@@ -219,7 +255,7 @@ fn list() -> Result<()> {
     for library in libraries::find(None, &[])? {
         println!("{:<24} {}", library.name, library.version);
     }
-    let missing = libraries::missing_packages();
+    let missing = missing_packages();
     if !missing.is_empty() {
         println!("\nmissing: apt-get install {}", missing.join(" "));
     }
@@ -281,14 +317,14 @@ fn measure(wanted: &Run, everything: bool) -> Result<()> {
 fn rows(counted: &Table, libraries: &[Library], title: &str) -> String {
     let header = std::iter::once(title.to_owned())
         .chain(libraries.iter().map(|library| library.name.clone()));
-    let mut lines = table::table(header.collect());
+    let mut lines = lines_of(header.collect());
     let mut names: Vec<&String> = counted.keys().collect();
     names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
     for name in names {
         let row = counted.get(name);
         let cells = libraries
             .iter()
-            .map(|library| table::number(row.and_then(|row| row.get(&library.name)).copied(), 1));
+            .map(|library| number(row.and_then(|row| row.get(&library.name)).copied(), 1));
         lines.add_row(
             std::iter::once(name.clone())
                 .chain(cells)

@@ -29,10 +29,3 @@ pub(crate) fn work() -> Result<PathBuf> {
     work.canonicalize()
         .with_context(|| format!("cannot find {}", work.display()))
 }
-
-/// A program on `PATH`.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH").unwrap_or_default())
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
-}

@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use launch::job::{self as jobs, Job};
+use launch::launcher::Mode;
+use launch::libraries::{CAIRN, GLIBC, Library};
+use launch::rounds::turned;
+use launch::statistics::Spread;
 
 use crate::build;
-use crate::launch::{self, Job};
-use crate::launcher::Mode;
-use crate::libraries::{CAIRN, GLIBC, Library};
-use crate::results::{Spread, Table};
+use crate::results::Table;
+use crate::run;
 
 /// Microseconds from start to end of a process that hardly allocates.
 pub(crate) const START: &str = "start, µs";
@@ -58,12 +61,7 @@ const OBJECTS: usize = 10_000;
 const ALLOWED: f64 = 2_000_000.0 / 1024.0;
 
 fn job(program: &str, arguments: &[&str]) -> Result<Job> {
-    Ok(Job {
-        program: build::program(program)?,
-        arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
-        env: Vec::new(),
-        process: None,
-    })
+    run::plain(&build::program(program)?, arguments)
 }
 
 /// Median of a figure for each library, in interleaved rounds.
@@ -76,10 +74,7 @@ fn rounds(
 ) {
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for round in 0..count {
-        for step in 0..libraries.len() {
-            let Some(library) = libraries.get((round + step) % libraries.len()) else {
-                continue;
-            };
+        for library in turned(libraries.len(), round).filter_map(|at| libraries.get(at)) {
             match figure(library) {
                 Ok(value) => values.entry(&library.name).or_default().push(value),
                 // A peer that cannot run a probe has no figure in it.
@@ -95,7 +90,7 @@ fn rounds(
 
 /// Live and resident KiB, as a probe writes them.
 fn live_and_resident(job: &Job, library: &Library) -> Result<(f64, f64)> {
-    let text = launch::read(job, library)?;
+    let text = jobs::read(job, library)?;
     let mut numbers = text.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(live)), Some(Ok(resident))) => Ok((live, resident)),
@@ -117,9 +112,10 @@ pub(crate) fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<
         name: START_EMPTY.to_owned(),
         preload: build::empty()?,
         version: String::new(),
+        env: Vec::new(),
     });
     rounds(&mut table, START, &starting, ROUNDS, |library| {
-        let launched = launch::run(&lean, library, Mode::Starts(STARTS))?;
+        let launched = jobs::run(&lean, library, Mode::Starts(STARTS))?;
         Spread::of(launched.starts)
             .map(|spread| spread.median)
             .context("no start")
@@ -130,7 +126,7 @@ pub(crate) fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<
     }
     shown(LEAN);
     rounds(&mut table, LEAN, libraries, ROUNDS, |library| {
-        Ok(launch::measure(&lean, library)?.peak_kib)
+        Ok(jobs::measure(&lean, library)?.peak_kib)
     });
 
     shown("what stays after a peak");
@@ -156,7 +152,7 @@ pub(crate) fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<
     shown(TAIL);
     let tail = job("tail", &[])?;
     rounds(&mut table, TAIL, libraries, ROUNDS, |library| {
-        launch::read(&tail, library)?
+        jobs::read(&tail, library)?
             .trim()
             .parse()
             .context("not a number")
@@ -181,11 +177,12 @@ fn locks(most: &str) -> Result<f64> {
         name: CAIRN.to_owned(),
         preload: build::cairn(&["stats"])?,
         version: String::new(),
+        env: Vec::new(),
     };
     let (turns, objects) = (TURNS.to_string(), OBJECTS.to_string());
     let mut job = job("replace", &[most, &turns, &objects])?;
     job.env.push(("CAIRN_VERBOSE".to_owned(), "1".to_owned()));
-    let words = launch::words(&job, &library)?;
+    let words = jobs::words(&job, &library)?;
     let taken: f64 = words
         .lines()
         .find_map(|line| line.strip_prefix("cairn: locks taken: "))

@@ -6,15 +6,17 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
+use launch::libraries::GLIBC;
+use launch::runs::Figure;
+use launch::table::number;
 
 use crate::goals;
-use crate::libraries::GLIBC;
 use crate::manifest::Group;
 use crate::paths;
 use crate::plot;
 use crate::probes;
-use crate::results::{Figure, Measured, Results};
-use crate::table::{choices, number};
+use crate::results::{Measured, Results};
+use crate::table::choices;
 
 /// Writes tables and plots.
 ///
@@ -223,7 +225,7 @@ fn workloads(
                     .names()
                     .filter(|name| *name != GLIBC)
                     .map(|name| cell(workload, name));
-                [workload.name.clone(), own]
+                [workload.runs.name.clone(), own]
                     .into_iter()
                     .chain(cells)
                     .collect()
@@ -287,10 +289,10 @@ fn failures(results: &Results) -> String {
         .workloads
         .iter()
         .flat_map(|workload| {
-            workload
-                .failures
+            let runs = &workload.runs;
+            runs.failures
                 .iter()
-                .map(|(library, why)| format!("- {} on {library}: {why}\n", workload.name))
+                .map(|(library, why)| format!("- {} on {library}: {why}\n", runs.name))
         })
         .collect();
     if lines.is_empty() {

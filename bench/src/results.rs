@@ -5,55 +5,22 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use launch::libraries::{Described, GLIBC};
+use launch::machine::Machine;
+use launch::runs::{Figure, Runs};
+use launch::statistics::{Spread, geometric_mean};
 use serde::{Deserialize, Serialize};
 
-use crate::libraries::{CAIRN, Described, GLIBC, output};
 use crate::manifest::Group;
-
-/// One run of one workload.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Cost {
-    /// User and system time, seconds.
-    pub cpu: f64,
-    /// From start to end, seconds.
-    pub wall: f64,
-    /// The most that was resident in its largest process, KiB.
-    pub peak_kib: f64,
-    /// What that process had at its end, KiB.
-    pub final_kib: f64,
-    /// Minor page faults.
-    pub faults: f64,
-}
-
-/// A figure of a [`Cost`].
-pub(crate) type Figure = fn(&Cost) -> f64;
 
 /// Everything about one workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// The workload.
-    pub name: String,
     /// Its group.
     pub group: Group,
-    /// By library: one cost a round.
-    pub costs: BTreeMap<String, Vec<Cost>>,
-    /// By library: why there are none.
-    pub failures: BTreeMap<String, String>,
-}
-
-/// The machine, as far as figures depend on it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Machine {
-    /// The processor's name.
-    pub cpu: String,
-    /// CPUs online.
-    pub cpus: usize,
-    /// MiB.
-    pub memory_mib: u64,
-    /// The kernel's release.
-    pub kernel: String,
-    /// The compilers.
-    pub compilers: Vec<String>,
+    /// Its name, and what each run cost.
+    #[serde(flatten)]
+    pub runs: Runs,
 }
 
 /// By name of a figure: by library.
@@ -80,63 +47,15 @@ pub(crate) struct Results {
     pub probes: Table,
 }
 
-/// Median and the two ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spread {
-    /// Lowest.
-    pub low: f64,
-    /// Half are below.
-    pub median: f64,
-    /// Highest.
-    pub high: f64,
-}
-
-impl Spread {
-    /// `None` if there is no value.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_unstable_by(f64::total_cmp);
-        let at = |i: usize| values.get(i).copied();
-        let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            at(middle)?
-        } else {
-            f64::midpoint(at(middle.checked_sub(1)?)?, at(middle)?)
-        };
-        Some(Self {
-            low: at(0)?,
-            median,
-            high: at(values.len() - 1)?,
-        })
-    }
-}
-
-/// `None` if there is no value.
-pub(crate) fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for value in values {
-        sum += value.ln();
-        count += 1;
-    }
-    (count > 0).then(|| (sum / f64::from(count)).exp())
-}
-
 impl Measured {
     /// A figure of a library, over the rounds.
     pub(crate) fn spread(&self, library: &str, figure: Figure) -> Option<Spread> {
-        Spread::of(self.costs.get(library)?.iter().map(figure))
+        self.runs.spread(library, figure)
     }
 
     /// The same relative to glibc, round by round.
     pub(crate) fn ratio(&self, library: &str, figure: Figure) -> Option<Spread> {
-        let own = self.costs.get(library)?;
-        let glibc = self.costs.get(GLIBC)?;
-        Spread::of(
-            own.iter()
-                .zip(glibc)
-                .map(|(own, glibc)| figure(own) / figure(glibc))
-                .filter(|ratio| ratio.is_finite()),
-        )
+        self.runs.ratio(library, GLIBC, figure)
     }
 }
 
@@ -170,11 +89,6 @@ impl Results {
         self.libraries.iter().map(|library| library.name.as_str())
     }
 
-    /// Those that are neither Cairn nor glibc.
-    pub(crate) fn peers(&self) -> impl Iterator<Item = &str> {
-        self.names().filter(|name| ![GLIBC, CAIRN].contains(name))
-    }
-
     /// The geometric mean of a figure relative to glibc, over workloads that every library could
     /// run, so that no library is better for having failed.
     pub(crate) fn mean(
@@ -186,7 +100,7 @@ impl Results {
         geometric_mean(
             self.workloads
                 .iter()
-                .filter(|workload| workload.failures.is_empty() && chosen(workload))
+                .filter(|workload| workload.runs.failures.is_empty() && chosen(workload))
                 .filter_map(|workload| Some(workload.ratio(library, figure)?.median)),
         )
     }
@@ -194,34 +108,5 @@ impl Results {
     /// A probe's figure.
     pub(crate) fn probe(&self, name: &str, library: &str) -> Option<f64> {
         self.probes.get(name)?.get(library).copied()
-    }
-}
-
-impl Machine {
-    /// This one.
-    pub(crate) fn here() -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let field = |text: &str, name: &str| {
-            text.lines()
-                .find(|line| line.starts_with(name))
-                .and_then(|line| line.split_once(':'))
-                .map(|(_, value)| value.trim().to_owned())
-                .unwrap_or_default()
-        };
-        let first_line = |program: &str| {
-            output(program, &["--version"]).and_then(|text| text.lines().next().map(str::to_owned))
-        };
-        let kib: u64 = field(&read("/proc/meminfo"), "MemTotal")
-            .split_whitespace()
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0);
-        Self {
-            cpu: field(&read("/proc/cpuinfo"), "model name"),
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_mib: kib / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            compilers: ["cc", "rustc"].into_iter().filter_map(first_line).collect(),
-        }
     }
 }

@@ -1,16 +1,24 @@
 //! Interleaved rounds.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use launch::job::{self as jobs, Job};
+use launch::libraries::{CAIRN, GLIBC, Library};
+use launch::machine::{Machine, today};
+use launch::program::on_path;
+use launch::rounds::{Limits, compare};
+use launch::runs::Runs;
 
 use crate::build;
-use crate::launch::{self, Job};
-use crate::libraries::{CAIRN, GLIBC, Library, output};
 use crate::manifest::Workload;
 use crate::paths;
-use crate::results::{Machine, Measured, Results};
+use crate::results::{Measured, Results};
+
+/// How long a program may take; none takes a tenth of it.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How the rounds are run.
 #[derive(Clone, Copy)]
@@ -21,13 +29,36 @@ pub(crate) struct Options {
     pub short: bool,
 }
 
+/// A program of the bench with these arguments.
+///
+/// # Errors
+/// When there is no place to work in.
+pub(crate) fn plain(program: &Path, arguments: &[&str]) -> Result<Job> {
+    let work = paths::work()?;
+    Ok(Job {
+        program: program.to_owned(),
+        arguments: arguments.iter().map(Into::into).collect(),
+        env: vec![
+            ("BENCH_DIR".to_owned(), work.display().to_string()),
+            ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
+        ],
+        // Cargo adds directories of libraries to what `cargo run` starts.
+        without: vec!["LD_"],
+        process: None,
+        input: None,
+        success: 0,
+        patience: PATIENCE,
+        scratch: work,
+    })
+}
+
 /// Compiles a workload's program and makes its inputs.
 ///
 /// # Errors
 /// When that fails, or a program that it needs is missing.
 pub(crate) fn job(workload: &Workload, short: bool) -> Result<Job> {
     for program in &workload.needs {
-        if paths::find(program).is_none() {
+        if on_path(program).is_none() {
             bail!("{program} is not installed");
         }
     }
@@ -38,18 +69,17 @@ pub(crate) fn job(workload: &Workload, short: bool) -> Result<Job> {
         Some(arguments) if short => arguments,
         _ => &workload.args,
     };
-    Ok(Job {
-        program: build::program(&workload.program)?,
-        arguments: arguments.clone(),
-        env: workload.env.clone().into_iter().collect(),
-        process: workload.process.clone(),
-    })
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut job = plain(&build::program(&workload.program)?, &arguments)?;
+    job.env.extend(workload.env.clone());
+    job.process = workload.process.clone();
+    Ok(job)
 }
 
 /// An empty result for these libraries on this machine.
 pub(crate) fn begin(libraries: &[Library], options: Options) -> Results {
     Results {
-        date: output("date", &["-u", "+%F"]).unwrap_or_default(),
+        date: today(),
         machine: Machine::here(),
         rounds: options.rounds,
         short: options.short,
@@ -92,64 +122,45 @@ fn one(
     options: Options,
     bar: &ProgressBar,
 ) -> Measured {
-    let mut measured = Measured {
-        name: workload.name.clone(),
-        group: workload.group,
-        costs: std::collections::BTreeMap::new(),
-        failures: std::collections::BTreeMap::new(),
-    };
+    let mut runs = Runs::of(&workload.name);
     let end = bar.position() + (libraries.len() * (options.rounds + 1)) as u64;
     bar.set_message(format!("{}: compiling", workload.name));
-    let job = match job(workload, options.short) {
-        Ok(job) => job,
-        Err(error) => {
-            measured
-                .failures
-                .insert(GLIBC.to_owned(), format!("{error:#}"));
-            bar.set_position(end);
-            return measured;
-        }
-    };
-    let fail = |measured: &mut Measured, library: &Library, error: &anyhow::Error| {
-        measured.costs.remove(&library.name);
-        measured
-            .failures
-            .insert(library.name.clone(), format!("{error:#}"));
-    };
+    match job(workload, options.short) {
+        Ok(job) => rounds(&job, libraries, options.rounds, &mut runs, bar),
+        Err(error) => runs.fail(GLIBC, &error),
+    }
+    bar.set_position(end);
+    Measured {
+        group: workload.group,
+        runs,
+    }
+}
+
+fn rounds(job: &Job, libraries: &[Library], rounds: usize, runs: &mut Runs, bar: &ProgressBar) {
     for library in libraries {
-        bar.set_message(format!("{}: {} loads", workload.name, library.name));
-        if let Err(error) = launch::vet(&job, library) {
-            fail(&mut measured, library, &error);
+        bar.set_message(format!("{}: {} loads", runs.name, library.name));
+        if let Err(error) = jobs::vet(job, library) {
+            runs.fail(&library.name, &error);
         }
         bar.inc(1);
     }
-    for round in 0..options.rounds {
-        for step in 0..libraries.len() {
-            let Some(library) = libraries.get((round + step) % libraries.len()) else {
-                continue;
-            };
-            bar.set_message(format!(
-                "{}, round {}: {}",
-                workload.name,
-                round + 1,
-                library.name
-            ));
-            bar.inc(1);
-            if measured.failures.contains_key(&library.name) {
-                continue;
-            }
-            match launch::measure(&job, library) {
-                Ok(cost) => measured
-                    .costs
-                    .entry(library.name.clone())
-                    .or_default()
-                    .push(cost),
-                Err(error) => fail(&mut measured, library, &error),
-            }
-        }
-    }
-    bar.set_position(end);
-    measured
+    let names: Vec<&str> = libraries
+        .iter()
+        .map(|library| library.name.as_str())
+        .collect();
+    let limits = Limits {
+        rounds: Some(rounds),
+        time: None,
+    };
+    let title = runs.name.clone();
+    compare(runs, &names, limits, |library, round| {
+        let Some(library) = libraries.get(library) else {
+            bail!("no such library");
+        };
+        bar.set_message(format!("{title}, round {}: {}", round + 1, library.name));
+        bar.inc(1);
+        jobs::measure(job, library)
+    });
 }
 
 /// What stands in the way of a comparison: Cairn or glibc failed.
@@ -158,11 +169,11 @@ pub(crate) fn broken(results: &Results) -> Vec<String> {
         .workloads
         .iter()
         .flat_map(|workload| {
-            workload
-                .failures
+            let runs = &workload.runs;
+            runs.failures
                 .iter()
                 .filter(|(library, _)| [GLIBC, CAIRN].contains(&library.as_str()))
-                .map(|(library, why)| format!("{} on {library}: {why}", workload.name))
+                .map(|(library, why)| format!("{} on {library}: {why}", runs.name))
         })
         .collect()
 }
@@ -172,17 +183,12 @@ pub(crate) fn broken(results: &Results) -> Vec<String> {
 /// # Errors
 /// When one does not.
 pub(crate) fn vet(libraries: &[Library]) -> Result<()> {
-    let job = Job {
-        program: build::program("serves")?,
-        arguments: Vec::new(),
-        env: Vec::new(),
-        process: None,
-    };
+    let job = plain(&build::program("serves")?, &[])?;
     for library in libraries {
-        if let Err(error) = launch::vet(&job, library) {
+        if let Err(error) = jobs::vet(&job, library) {
             bail!("{} is not compared: {error:#}", library.name);
         }
-        let text = launch::read(&job, library)?;
+        let text = jobs::read(&job, library)?;
         let server = Path::new(text.trim());
         if server.file_name() != library.preload.file_name() {
             bail!(

@@ -2,11 +2,12 @@
 //! intervals, its last half held against a bound.
 
 use anyhow::{Context, Result, bail};
+use launch::job;
+use launch::libraries::{CAIRN, Library};
+use launch::table;
 
 use crate::build;
-use crate::launch::{self, Job};
-use crate::libraries::{CAIRN, Library};
-use crate::table;
+use crate::run;
 
 /// A regime of sizes, and its operations in millions where nothing else is asked for.
 const REGIMES: [(&str, u64); 5] = [
@@ -117,13 +118,9 @@ pub(crate) fn all(
 }
 
 fn soak(library: &Library, regime: &str, operations: u64) -> Result<Soaked> {
-    let job = Job {
-        program: build::program("soak")?,
-        arguments: vec![regime.to_owned(), operations.to_string()],
-        env: Vec::new(),
-        process: None,
-    };
-    Soaked::read(&launch::read(&job, library)?)
+    let arguments = [regime, &operations.to_string()];
+    let job = run::plain(&build::program("soak")?, &arguments)?;
+    Soaked::read(&job::read(&job, library)?)
 }
 
 #[cfg(test)]

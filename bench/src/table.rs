@@ -1,73 +1,17 @@
 //! Tables for the terminal.
 
-use comfy_table::{CellAlignment, Table, presets};
+use launch::libraries::GLIBC;
+use launch::runs::{Cost, Figure};
+use launch::table::{number, runs, table};
 
-use crate::libraries::GLIBC;
 use crate::manifest::Group;
-use crate::results::{Cost, Figure, Measured, Results};
+use crate::results::{Measured, Results};
 
-/// A table without lines, numbers to the right.
-pub(crate) fn table(header: Vec<String>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let columns = header.len();
-    table.set_header(header);
-    for column in 1..columns {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-/// `0.97`, or a dash.
-pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
-}
-
-/// The median with the two ends behind it.
-fn with_spread(workload: &Measured, library: &str, figure: Figure) -> String {
-    workload.ratio(library, figure).map_or_else(
-        || "–".to_owned(),
-        |s| format!("{:.2} ({:.2}–{:.2})", s.median, s.low, s.high),
-    )
-}
-
-/// One workload, a line for each library.
+/// One workload, a line for each library, with the ends of the rounds.
 pub(crate) fn workload(measured: &Measured, results: &Results) -> String {
-    let header = [
-        "library",
-        "CPU s",
-        "of glibc's",
-        "wall s",
-        "peak MiB",
-        "of glibc's",
-        "final MiB",
-        "faults",
-    ];
-    let mut lines = table(header.map(str::to_owned).to_vec());
-    for name in results.names() {
-        if let Some(why) = measured.failures.get(name) {
-            lines.add_row(vec![name.to_owned(), format!("not compared: {why}")]);
-            continue;
-        }
-        let median = |figure: Figure| measured.spread(name, figure).map(|spread| spread.median);
-        let mib = |figure: Figure| median(figure).map(|kib| kib / 1024.0);
-        lines.add_row(vec![
-            name.to_owned(),
-            number(median(|cost| cost.cpu), 3),
-            with_spread(measured, name, |cost| cost.cpu),
-            number(median(|cost| cost.wall), 3),
-            number(mib(|cost| cost.peak_kib), 2),
-            number(
-                measured.ratio(name, |cost| cost.peak_kib).map(|s| s.median),
-                2,
-            ),
-            number(mib(|cost| cost.final_kib), 2),
-            number(median(|cost| cost.faults), 0),
-        ]);
-    }
-    format!("{} ({})\n{lines}\n", measured.name, measured.group)
+    let names: Vec<&str> = results.names().collect();
+    let lines = runs(&measured.runs, &names, launch::runs::Runs::ratio);
+    format!("{} ({})\n{lines}", measured.runs.name, measured.group)
 }
 
 /// A workload from what a real process needs so that its memory says something, KiB.

@@ -6,23 +6,24 @@
 //! measured runs as it would alone.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitCode, Stdio};
 use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-/// First argument of a `bench` that is a launcher.
-pub(crate) const COMMAND: &str = "launch-one";
+/// First argument of a command that is a launcher.
+pub const COMMAND: &str = "launch-one";
 
 /// What one process was and cost.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Process {
+pub struct Process {
     /// Its number.
     pub pid: i32,
     /// The program's name, as the kernel has it: 15 bytes at most.
@@ -41,11 +42,11 @@ pub(crate) struct Process {
 
 /// What a run did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Launched {
+pub struct Launched {
     /// Seconds from start to end.
     pub wall: f64,
-    /// `None` if it succeeded, else how it ended.
-    pub failure: Option<String>,
+    /// How it ended, as `wait` says it; 0 is success.
+    pub status: i32,
     /// All processes, the first one first.
     pub processes: Vec<Process>,
     /// Microseconds of each start, where starts were timed.
@@ -56,7 +57,7 @@ pub(crate) struct Launched {
 
 /// What the launcher shall do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// One run, followed.
     Follow,
     /// Many runs, timed from start to end and not followed.
@@ -67,7 +68,7 @@ pub(crate) enum Mode {
 
 impl Mode {
     /// As the launcher's argument.
-    pub(crate) fn argument(self) -> String {
+    pub fn argument(self) -> String {
         match self {
             Self::Follow => "follow".to_owned(),
             Self::Starts(count) => count.to_string(),
@@ -84,18 +85,38 @@ impl Mode {
     }
 }
 
-/// The launcher's `main`: MODE PRELOAD OUTPUT PROGRAM ARGUMENTS. Writes one line of JSON.
-///
-/// # Errors
-/// When the program cannot be started or followed.
-pub(crate) fn main(arguments: &[OsString]) -> Result<()> {
-    let [mode, preload, output, program, arguments @ ..] = arguments else {
-        bail!("launcher: MODE PRELOAD OUTPUT PROGRAM ARGUMENTS");
+/// Does the launcher's work if this process was started to be one: its first argument says so.
+/// To be asked before anything else is set up, because a launcher stays small.
+pub fn if_asked() -> Option<ExitCode> {
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    let (first, rest) = arguments.split_first()?;
+    if first != COMMAND {
+        return None;
+    }
+    Some(match launch(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// MODE PRELOAD INPUT OUTPUT PROGRAM ARGUMENTS. Writes one line of JSON. `-` stands for `/dev/null`.
+fn launch(arguments: &[OsString]) -> Result<()> {
+    let [mode, preload, input, output, program, arguments @ ..] = arguments else {
+        bail!("launcher: MODE PRELOAD INPUT OUTPUT PROGRAM ARGUMENTS");
     };
     let mode = Mode::parse(&mode.to_string_lossy())?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
-    command.env("LD_PRELOAD", preload);
+    command.args(arguments).env("LD_PRELOAD", preload);
+    if input == "-" {
+        command.stdin(Stdio::null());
+    } else {
+        let file =
+            fs::File::open(input).with_context(|| format!("cannot read {}", input.display()))?;
+        command.stdin(file);
+    }
     if output == "-" {
         command.stdout(Stdio::null());
     } else {
@@ -112,6 +133,11 @@ pub(crate) fn main(arguments: &[OsString]) -> Result<()> {
     Ok(())
 }
 
+/// Why nothing can be followed, and what helps.
+const NO_PTRACE: &str = "the program cannot be followed: ptrace is not permitted here; not below \
+    strace or a debugger, and in a container with --cap-add=SYS_PTRACE or a seccomp profile that \
+    has ptrace";
+
 /// New processes are followed, new threads are not.
 const FOLLOW: i32 = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACEFORK
@@ -126,7 +152,7 @@ fn starts(mut command: Command, count: u32) -> Result<Launched> {
         let status = command.status().context("the program does not start")?;
         launched.starts.push(before.elapsed().as_secs_f64() * 1e6);
         if !status.success() {
-            launched.failure = Some(status.to_string());
+            launched.status = status.into_raw();
         }
     }
     Ok(launched)
@@ -158,7 +184,13 @@ impl Follower {
             });
         }
         let start = Instant::now();
-        let child = command.spawn().context("the program does not start")?;
+        let child = command
+            .spawn()
+            .map_err(|error| match error.raw_os_error() {
+                // The kernel's answer to ptrace; to exec it has others.
+                Some(libc::EPERM) => anyhow!("{NO_PTRACE}"),
+                _ => anyhow!(error).context("the program does not start"),
+            })?;
         let root = i32::try_from(child.id())?;
         let first = wait(root)?;
         if !libc::WIFSTOPPED(first.status) {
@@ -206,7 +238,7 @@ impl Follower {
             }
             if stop.pid == self.root {
                 launched.wall = self.start.elapsed().as_secs_f64();
-                launched.failure = failure(stop.status);
+                launched.status = stop.status;
             }
         }
         // The first process first.
@@ -245,7 +277,7 @@ impl Follower {
             go_on(libc::PTRACE_SINGLESTEP, self.root, signal);
             let stop = wait(self.root).context("wait4")?;
             if !libc::WIFSTOPPED(stop.status) {
-                launched.failure = failure(stop.status);
+                launched.status = stop.status;
                 return Ok(launched);
             }
             launched.instructions += 1;
@@ -282,18 +314,16 @@ fn seconds(time: libc::timeval) -> f64 {
     .as_secs_f64()
 }
 
-fn failure(status: i32) -> Option<String> {
+/// A status of `wait` in words.
+pub fn ending(status: i32) -> String {
     if libc::WIFSIGNALED(status) {
-        return Some(format!("signal {}", libc::WTERMSIG(status)));
+        return format!("signal {}", libc::WTERMSIG(status));
     }
-    match libc::WEXITSTATUS(status) {
-        0 => None,
-        code => Some(format!("exit status {code}")),
-    }
+    format!("exit status {}", libc::WEXITSTATUS(status))
 }
 
-/// Reads what is left of a process that is at its end.
-fn look_at(process: &mut Process) {
+/// Reads memory, name and files of a process that stands still, or is at its end.
+pub(crate) fn look_at(process: &mut Process) {
     let read = |file: &str| {
         fs::read_to_string(format!("/proc/{}/{file}", process.pid)).unwrap_or_default()
     };
