@@ -214,6 +214,7 @@ mod tests {
             name: "one".to_owned(),
             preload: PathBuf::new(),
             version: String::new(),
+            env: Vec::new(),
         };
         let cost = |faults: f64, micros: f64| [faults, 0.0, 0.0, micros];
         let rows = [
