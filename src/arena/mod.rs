@@ -27,10 +27,12 @@ mod trim;
 
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
+use crate::layout::places::arena as places;
 use crate::sync::{Guard, Lock};
 use crate::{granules, region};
 use bins::Bins;
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 use core::ops::{Deref, DerefMut};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -91,6 +93,27 @@ pub(crate) struct State {
     /// Free chunks.
     pub bins: Bins,
 }
+
+const _: () = {
+    let parts = [
+        offset_of!(State, top),
+        offset_of!(State, heaps),
+        offset_of!(State, decay),
+        offset_of!(State, extents),
+        offset_of!(State, slots),
+        offset_of!(State, resting),
+        offset_of!(State, waiting),
+        offset_of!(State, bins),
+    ];
+    let mut i = 0;
+    while i < parts.len() {
+        assert!(parts[i] + places::INSIDE == places::PARTS[i]);
+        i += 1;
+    }
+    assert!(offset_of!(Arena, index) == places::INDEX);
+    assert!(offset_of!(Arena, threads) == places::THREADS);
+    assert!(offset_of!(Arena, state) == places::INSIDE);
+};
 
 /// A locked arena.
 pub(crate) struct Locked<'a> {

@@ -4,7 +4,9 @@
 use super::extents::Pages;
 use super::heap::Heap;
 use crate::granules::Granules;
+use crate::layout::places::{list, record};
 use crate::region;
+use core::mem::offset_of;
 use core::ptr;
 
 /// What an arena knows of one of its regions.
@@ -40,6 +42,18 @@ pub(crate) struct Record {
     pub map: Granules,
 }
 
+const _: () = assert!(
+    offset_of!(Record, heap) == record::HEAP
+        && offset_of!(Record, base) == record::BASE
+        && offset_of!(Record, pending) == record::PENDING
+        && offset_of!(Record, free) == record::FREE
+        && offset_of!(Record, states) == record::STATES
+        && offset_of!(Record, map) == record::MAP
+        && size_of::<Record>() == record::BYTES
+        && offset_of!(List, first) == list::FIRST
+        && size_of::<List>() == list::BYTES
+);
+
 /// The record of the region `p` lies in; null if it is nobody's.
 #[inline]
 pub(crate) fn of(p: usize) -> *mut Record {
@@ -64,6 +78,7 @@ pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
 }
 
 /// A doubly linked list. A record is on one list at most; `Record::listed` says whether.
+#[repr(C)]
 pub(crate) struct List {
     first: *mut Record,
     last: *mut Record,

@@ -1,7 +1,12 @@
 //! The command `cairn`: one subcommand a file.
 
+mod look;
+mod stats;
+mod why;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Shows the heap of a process that runs on Cairn, and compares allocators.
@@ -13,15 +18,33 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Why(why::Arguments),
+    Stats(stats::Arguments),
+}
 
-fn run(command: Command) -> Result<ExitCode> {
-    match command {}
+fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Why(arguments) => why::run(arguments)?,
+        Command::Stats(arguments) => stats::run(arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output; who reads no further ends nothing but the output.
+///
+/// # Errors
+/// It cannot be written.
+fn print(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// What goes wrong gets one line, and status 2.
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    match run(&Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("cairn: {error:#}");
