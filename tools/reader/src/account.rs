@@ -6,7 +6,7 @@ use crate::stop::Thread;
 use crate::tables::{Heap, MappedChunk};
 use crate::target::Target;
 use crate::trim::Trim;
-use crate::walk::{All, Piece, Visit, WHATS, Walk, What};
+use crate::walk::{All, Piece, Slot, Visit, WHATS, Walk, What};
 use std::collections::BTreeMap;
 
 /// Something that is there, and how much of it is resident.
@@ -179,7 +179,7 @@ impl Visit for Counts {
     fn chunk(&mut self, piece: &Piece) {
         self.add(piece);
     }
-    fn slot(&mut self, _: u64, pieces: &[Piece]) {
+    fn slot(&mut self, _: Slot, pieces: &[Piece]) {
         pieces.iter().for_each(|piece| self.add(piece));
     }
 }

@@ -1,7 +1,7 @@
 //! The heaps page by page: what lies on each, and whether it is resident.
 
 use crate::target::{RESIDENT, Target, ZERO};
-use crate::walk::{Piece, Visit, WHATS, What};
+use crate::walk::{Piece, Slot, Visit, WHATS, What};
 
 /// Bytes whose residency is asked for at once.
 const AHEAD: u64 = 64 << 20;
@@ -172,7 +172,7 @@ impl<S: FnMut(&Page), P: FnMut(&Piece, u64, bool)> Visit for Pages<'_, S, P> {
     fn chunk(&mut self, piece: &Piece) {
         self.add(piece);
     }
-    fn slot(&mut self, _: u64, pieces: &[Piece]) {
+    fn slot(&mut self, _: Slot, pieces: &[Piece]) {
         for piece in pieces {
             self.add(piece);
         }

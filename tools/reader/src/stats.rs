@@ -2,7 +2,7 @@
 
 use crate::tables::{Arena, Heap, Stretch};
 use crate::target::Target;
-use crate::walk::{Piece, Visit, Walk, What};
+use crate::walk::{Piece, Slot, Visit, Walk, What};
 use cairn::layout::bins;
 use cairn::layout::sizes::HEADER;
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ impl Visit for Chunks {
             row.count += 1;
         }
     }
-    fn slot(&mut self, _: u64, _: &[Piece]) {}
+    fn slot(&mut self, _: Slot, _: &[Piece]) {}
 }
 
 impl Stats {

@@ -6,7 +6,7 @@
 
 use crate::pages::Resident;
 use crate::target::Target;
-use crate::walk::{Piece, Visit, What};
+use crate::walk::{Piece, Slot, Visit, What};
 use cairn::layout::sizes::REGION;
 
 /// Bytes from a chunk's beginning, header included, that links may take.
@@ -17,10 +17,12 @@ const FOOT: u64 = 8;
 const STATES: u64 = 4096;
 
 /// Free chunks side by side.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Run {
     from: u64,
     to: u64,
+    /// Those of them that were slots a moment ago.
+    slots: Vec<Slot>,
 }
 
 /// What goes if some of the caches are empty.
@@ -39,7 +41,7 @@ impl<'a> Trim<'a> {
         Self {
             resident: Resident::new(target),
             flushed,
-            runs: [Run::default(); 2],
+            runs: Default::default(),
             gives: [0; 2],
         }
     }
@@ -68,7 +70,8 @@ impl<'a> Trim<'a> {
     fn extend(&mut self, which: usize, from: u64, to: u64) {
         if let Some(run) = self.runs.get_mut(which) {
             if run.to != from {
-                *run = Run { from, to };
+                run.from = from;
+                run.slots.clear();
             }
             run.to = to;
         }
@@ -87,6 +90,11 @@ impl<'a> Trim<'a> {
             && from < to
         {
             *gives += self.resident.bytes(from, to);
+            // Where all of a region goes, the states of its slot do too.
+            let whole = |s: &&Slot| from <= s.base && s.base + REGION as u64 <= to;
+            for slot in run.slots.iter().filter(whole) {
+                *gives += self.resident.bytes(slot.states, slot.states + STATES);
+            }
         }
     }
 
@@ -132,16 +140,15 @@ impl Visit for Trim<'_> {
         }
     }
 
-    fn slot(&mut self, base: u64, pieces: &[Piece]) {
+    fn slot(&mut self, slot: Slot, pieces: &[Piece]) {
         let inside = pieces.get(1..pieces.len().saturating_sub(1));
         let inside = inside.unwrap_or_default();
         for which in 0..2 {
             if inside.iter().all(|piece| self.is_free(piece, which)) {
                 let region = REGION as u64;
-                self.extend(which, base - 8, base + region - 8);
-                // Its states go with it where all of its pages do: mostly.
-                if let Some(gives) = self.gives.get_mut(which) {
-                    *gives += STATES;
+                self.extend(which, slot.base - 8, slot.base + region - 8);
+                if let Some(run) = self.runs.get_mut(which) {
+                    run.slots.push(slot);
                 }
             } else {
                 self.close(which, false);

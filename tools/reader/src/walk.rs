@@ -70,14 +70,23 @@ impl Piece {
     }
 }
 
+/// A slot of runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot {
+    /// Its first byte.
+    pub base: u64,
+    /// Where the states of its objects lie.
+    pub states: u64,
+}
+
 /// Who is shown what lies in the heaps.
 pub trait Visit {
     /// A heap begins.
     fn begin(&mut self, _arena: &Arena, _heap: &Stretch) {}
     /// A chunk that is no slot, or another piece outside slots.
     fn chunk(&mut self, piece: &Piece);
-    /// A slot by its first byte: its pieces from its header on.
-    fn slot(&mut self, base: u64, pieces: &[Piece]);
+    /// A slot, and its pieces from its header on.
+    fn slot(&mut self, slot: Slot, pieces: &[Piece]);
     /// A heap ends.
     fn end(&mut self, _heap: &Stretch) {}
 }
@@ -92,8 +101,8 @@ impl Visit for All<'_> {
     fn chunk(&mut self, piece: &Piece) {
         self.0.iter_mut().for_each(|v| v.chunk(piece));
     }
-    fn slot(&mut self, base: u64, pieces: &[Piece]) {
-        self.0.iter_mut().for_each(|v| v.slot(base, pieces));
+    fn slot(&mut self, slot: Slot, pieces: &[Piece]) {
+        self.0.iter_mut().for_each(|v| v.slot(slot, pieces));
     }
     fn end(&mut self, heap: &Stretch) {
         self.0.iter_mut().for_each(|v| v.end(heap));
@@ -228,7 +237,8 @@ impl<'a> Walk<'a> {
                         let mut pieces = std::mem::take(&mut self.pieces);
                         pieces.clear();
                         self.torn += self.slot(region, p, &mut pieces);
-                        visit.slot(p, &pieces);
+                        let states = region.word.wrapping_add(p / ALIGN as u64);
+                        visit.slot(Slot { base: p, states }, &pieces);
                         self.pieces = pieces;
                     }
                     p += REGION_BYTES;
