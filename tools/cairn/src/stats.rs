@@ -136,7 +136,7 @@ fn instance(object: String, stats: &Stats) -> Instance {
                 threads: a.threads,
                 system_bytes: a.system.0,
                 max_system_bytes: a.system.1,
-                in_use_bytes: a.system.0.saturating_sub(a.fast.1 + a.rest.1),
+                in_use_bytes: a.used(),
                 top_bytes: a.top,
                 heaps: a.heaps,
                 fast: total(a.fast),
@@ -191,7 +191,7 @@ fn table(object: &str, stats: &Stats, out: &mut String) {
         "arena", "threads", "system", "most", "in use", "free", "waiting", "free no."
     );
     for a in &stats.arenas {
-        let used = a.system.0.saturating_sub(a.fast.1 + a.rest.1);
+        let used = a.used();
         let _ = writeln!(
             out,
             "{:<8} {:>8} {:>11} {:>11} {:>11} {:>11} {:>11} {:>9}",

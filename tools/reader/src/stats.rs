@@ -41,6 +41,13 @@ pub struct Figures {
     pub heaps: u64,
 }
 
+impl Figures {
+    /// Bytes in use.
+    pub fn used(&self) -> u64 {
+        self.system.0.saturating_sub(sum(&[self.fast.1, self.rest.1]))
+    }
+}
+
 /// What `mallinfo2` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mallinfo {
@@ -110,6 +117,11 @@ impl Visit for Chunks {
     fn slot(&mut self, _: Slot, _: &[Piece]) {}
 }
 
+/// The sum of figures that may be anything.
+fn sum(all: &[u64]) -> u64 {
+    all.iter().copied().fold(0, u64::saturating_add)
+}
+
 impl Stats {
     /// The figures of one instance.
     pub fn of(target: &dyn Target, heap: &Heap) -> Self {
@@ -142,18 +154,18 @@ impl Stats {
         // Check mode's quarantine counts as the main arena's.
         if arena.index == 0 {
             count += heap.quarantine.len() as u64;
-            let held = heap.quarantine.iter().map(|held| held.1 + HEADER as u64);
-            bytes += held.sum::<u64>();
+            let held = heap.quarantine.iter().map(|held| held.1);
+            bytes = held.fold(bytes, |all, n| sum(&[all, n, HEADER as u64]));
         }
         count += u64::from(top != 0) + rows.iter().map(|row| row.count).sum::<u64>();
-        bytes += top + arena.slots_free + arena.resting;
-        bytes += rows.iter().map(|row| row.total).sum::<u64>();
+        let binned = rows.iter().map(|row| row.total).sum::<u64>();
+        bytes = sum(&[bytes, top, arena.slots_free, arena.resting, binned]);
         let m = &mut self.mallinfo;
-        m.arena += arena.system;
+        m.arena = sum(&[m.arena, arena.system]);
         m.ordblks += count;
         m.smblks += waiting;
-        m.fsmblks += arena.waiting;
-        m.fordblks += bytes + arena.waiting;
+        m.fsmblks = sum(&[m.fsmblks, arena.waiting]);
+        m.fordblks = sum(&[m.fordblks, bytes, arena.waiting]);
         if arena.index == 0 {
             m.keepcost = top;
         }
