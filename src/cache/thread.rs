@@ -48,7 +48,8 @@ static TRIMS: AtomicUsize = AtomicUsize::new(0);
 static BYPASS: AtomicBool = AtomicBool::new(false);
 /// A cache is in one place only: whoever swaps it out owns it, with all that was written before
 /// it was put there (acquire and release).
-pub(crate) static PARK: [AtomicPtr<Cache>; PARKED] = [const { AtomicPtr::new(ptr::null_mut()) }; PARKED];
+pub(crate) static PARK: [AtomicPtr<Cache>; PARKED] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; PARKED];
 
 /// Makes the key whose destructor hands a thread's cache over. Once.
 pub(crate) fn init() {

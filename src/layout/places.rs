@@ -26,8 +26,8 @@ pub mod stack {
 
 /// An arena.
 pub mod arena {
-    use super::{LOCK, WORD, list, stack};
     use super::super::class::{CLASSES, RUNS};
+    use super::{LOCK, WORD, list, stack};
 
     /// Its number.
     pub const INDEX: usize = 2 * LOCK + WORD;
@@ -125,8 +125,8 @@ pub mod record {
 
 /// A thread's cache.
 pub mod cache {
-    use super::WORD;
     use super::super::class::CLASSES;
+    use super::WORD;
 
     /// Of a class's bin: one past the newest entry.
     pub const TOP: usize = 0;

@@ -78,11 +78,7 @@ pub(crate) fn look<R>(
     }
 }
 
-fn process<R>(
-    pid: i32,
-    running: bool,
-    see: impl FnOnce(&Scene<'_>) -> R,
-) -> Result<(Subject, R)> {
+fn process<R>(pid: i32, running: bool, see: impl FnOnce(&Scene<'_>) -> R) -> Result<(Subject, R)> {
     let mut process = Process::open(pid)?;
     // Before anything is stopped: whether there is something to see at all.
     let found = find::instances(&process).map_err(|error| named(error, &process))?;

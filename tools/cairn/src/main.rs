@@ -1,6 +1,7 @@
 //! The command `cairn`: one subcommand a file.
 
 mod look;
+mod map;
 mod stats;
 mod why;
 
@@ -21,12 +22,14 @@ struct Arguments {
 enum Command {
     Why(why::Arguments),
     Stats(stats::Arguments),
+    Map(map::Arguments),
 }
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Why(arguments) => why::run(arguments)?,
         Command::Stats(arguments) => stats::run(arguments)?,
+        Command::Map(arguments) => map::run(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -96,7 +96,12 @@ fn a_library_that_was_deleted_is_read_all_the_same() {
     fs::remove_file(copy).expect("the copy");
     let page = json(&["why", &seen.pid()]);
     assert!(number(&page, "/lines/1/resident") > 0, "{page:#}");
-    assert!(page["cairn"][0][1].as_str().is_some_and(|o| o.contains("(deleted)")), "{page:#}");
+    assert!(
+        page["cairn"][0][1]
+            .as_str()
+            .is_some_and(|o| o.contains("(deleted)")),
+        "{page:#}"
+    );
 }
 
 #[test]

@@ -120,7 +120,10 @@ fn a_trim_gives_back_what_was_foretold() {
         let gone = (said[0].saturating_sub(said[1])) * 1024;
         // A few pages are the call's own.
         let good = close(foretold, gone, 0.05) || foretold.abs_diff(gone) <= 128 << 10;
-        assert!(good, "{foretold}, and {gone} went: {arguments:?} {env:?} {page:#}");
+        assert!(
+            good,
+            "{foretold}, and {gone} went: {arguments:?} {env:?} {page:#}"
+        );
     }
 }
 
@@ -142,7 +145,13 @@ fn the_page_can_be_read() {
     let output = cairn(&["why", &seen.pid()]);
     assert!(output.status.success(), "{}", common::describe(&output));
     let text = String::from_utf8_lossy(&output.stdout);
-    for words in ["objects in use (", "stood still for", "malloc_trim(0)", "is pinned:", "unexplained"] {
+    for words in [
+        "objects in use (",
+        "stood still for",
+        "malloc_trim(0)",
+        "is pinned:",
+        "unexplained",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
     let output = cairn(&["stats", &seen.pid()]);

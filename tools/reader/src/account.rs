@@ -211,7 +211,12 @@ impl Rest {
     pub fn of(target: &dyn Target, heaps: &[Heap], threads: &[Thread]) -> Self {
         let mut own: Vec<(u64, u64)> = Vec::new();
         for heap in heaps {
-            own.extend(heap.arenas.iter().flat_map(|a| &a.heaps).map(|h| (h.base, h.end)));
+            own.extend(
+                heap.arenas
+                    .iter()
+                    .flat_map(|a| &a.heaps)
+                    .map(|h| (h.base, h.end)),
+            );
             own.extend(heap.mapped.iter().map(|m| (m.from, m.to)));
             own.extend(&heap.side);
             own.push(whole_pages(heap.statics(), target.page()));
@@ -247,7 +252,8 @@ impl Rest {
             }
         }
         rest.named = names.into_iter().collect();
-        rest.named.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        rest.named
+            .sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         rest.named.truncate(5);
         rest
     }

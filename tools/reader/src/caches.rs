@@ -150,7 +150,9 @@ pub fn name(target: &dyn Target, threads: &[Thread], caches: &mut [Cache]) {
             let mut bytes = vec![0; usize::try_from(AROUND).unwrap_or(0)];
             let n = target.read(from, &mut bytes);
             let words = bytes.get(..n)?.chunks_exact(8).map(|word| quad(word, 0));
-            words.into_iter().find_map(|word| places.get(&word).copied())
+            words
+                .into_iter()
+                .find_map(|word| places.get(&word).copied())
         });
         if let Some(cache) = found.and_then(|i| caches.get_mut(i)) {
             cache.tid = Some(thread.tid);

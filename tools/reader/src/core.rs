@@ -204,7 +204,12 @@ impl Target for Core {
         let count = usize::try_from(to.checked_sub(from)? / PAGE).ok()?;
         let mut pages = vec![0; count];
         let first = self.segments.partition_point(|s| s.held <= from);
-        for s in self.segments.get(first..)?.iter().take_while(|s| s.from < to) {
+        for s in self
+            .segments
+            .get(first..)?
+            .iter()
+            .take_while(|s| s.from < to)
+        {
             let (begin, end) = (s.from.max(from), s.held.min(to));
             let place = |at: u64| s.at + (at - s.from);
             let mut at = begin;

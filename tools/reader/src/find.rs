@@ -44,7 +44,9 @@ fn descriptors(target: &dyn Target, map: &Map) -> Vec<Descriptor> {
         .filter_map(|i| target.bytes(map.from.checked_add(at)?.checked_add(i * 56)?, 56))
         .collect();
     let first = headers.iter().find(|h| long(h, 0) == LOAD);
-    let bias = map.from.wrapping_sub(first.map_or(0, |h| quad(h, 16) & !(target.page() - 1)));
+    let bias = map
+        .from
+        .wrapping_sub(first.map_or(0, |h| quad(h, 16) & !(target.page() - 1)));
     for note in headers.iter().filter(|h| long(h, 0) == NOTE) {
         let place = bias.wrapping_add(quad(note, 16));
         let bytes = usize::try_from(quad(note, 40)).unwrap_or(NOTES).min(NOTES);
@@ -98,9 +100,17 @@ pub fn instances(target: &dyn Target) -> Result<Vec<Instance>, Error> {
 
 /// Names of objects and symbols by which an allocator is known. The first that fits.
 const OTHERS: [(&str, &str, &[&str]); 7] = [
-    ("jemalloc", "libjemalloc", &["mallctl", "_rjem_mallctl", "je_mallctl", "rallocx"]),
+    (
+        "jemalloc",
+        "libjemalloc",
+        &["mallctl", "_rjem_mallctl", "je_mallctl", "rallocx"],
+    ),
     ("mimalloc", "libmimalloc", &["mi_malloc"]),
-    ("tcmalloc", "libtcmalloc", &["tc_malloc", "TCMallocInternalMalloc"]),
+    (
+        "tcmalloc",
+        "libtcmalloc",
+        &["tc_malloc", "TCMallocInternalMalloc"],
+    ),
     ("snmalloc", "libsnmalloc", &["sn_malloc"]),
     ("Hoard", "libhoard", &["xxmalloc"]),
     ("hardened_malloc", "libhardened_malloc", &["h_malloc"]),

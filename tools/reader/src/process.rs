@@ -160,9 +160,8 @@ impl Process {
             argument[11] = PRESENT | SWAP | ZEROS | IN_HUGE;
             // SAFETY: the argument is the kernel's structure of 96 bytes; it writes that, and at
             // most so many regions into the vector it names.
-            let n = unsafe {
-                libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN as _, argument.as_mut_ptr())
-            };
+            let n =
+                unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN as _, argument.as_mut_ptr()) };
             let n = usize::try_from(n).ok()?;
             for [first, last, is] in found.get(..n)? {
                 let flags = if is & PRESENT != 0 { RESIDENT } else { 0 }
@@ -212,15 +211,14 @@ impl Target for Process {
                 .iter()
                 .take_while(|f| is_there(f) == is_there(flags))
                 .count();
-            if is_there(flags) {
-                let first = (from + i as u64 * self.page).max(at);
-                let last = (from + (i + run) as u64 * self.page).min(to);
-                let place = size(first - at)..size(last - at);
-                if let Some(part) = into.get_mut(place.clone())
-                    && self.read(first, part) != part.len()
-                {
-                    return place.start;
-                }
+            let first = (from + i as u64 * self.page).max(at);
+            let last = (from + (i + run) as u64 * self.page).min(to);
+            let place = size(first - at)..size(last - at);
+            let part = into.get_mut(place.clone()).unwrap_or_default();
+            if !is_there(flags) {
+                part.fill(0);
+            } else if self.read(first, part) != part.len() {
+                return place.start;
             }
             i += run;
         }

@@ -44,7 +44,9 @@ pub struct Figures {
 impl Figures {
     /// Bytes in use.
     pub fn used(&self) -> u64 {
-        self.system.0.saturating_sub(sum(&[self.fast.1, self.rest.1]))
+        self.system
+            .0
+            .saturating_sub(sum(&[self.fast.1, self.rest.1]))
     }
 }
 

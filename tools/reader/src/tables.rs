@@ -184,7 +184,10 @@ impl Heap {
     pub fn statics(&self) -> (u64, u64) {
         let d = &self.instance.descriptor;
         let from = d.statics;
-        (from, from + u64::from(d.span.offset) + u64::from(d.span.bytes))
+        (
+            from,
+            from + u64::from(d.span.offset) + u64::from(d.span.bytes),
+        )
     }
 
     /// Addresses of objects that rest, of all arenas.
@@ -229,7 +232,9 @@ fn read_arena(target: &dyn Target, place: u64, torn: &mut u64) -> Option<Arena> 
     let mut next = word(arena::TOP_HEAP);
     while next != 0 && all.heaps.len() < HEAPS {
         let known = all.heaps.iter().any(|h| h.place == next);
-        let found = (!known).then(|| read_stretch(target, next, place)).flatten();
+        let found = (!known)
+            .then(|| read_stretch(target, next, place))
+            .flatten();
         let Some((stretch, older)) = found else {
             *torn += 1;
             break;
@@ -319,7 +324,10 @@ fn mapped(target: &dyn Target, at: u64, torn: &mut u64) -> (Vec<MappedChunk>, [u
     };
     let total = |i: usize| quad(&bytes, registry::TOTALS + i * 8);
     let totals = [total(0), total(1), total(2), total(3)];
-    let (table, places) = (quad(&bytes, registry::TABLE), quad(&bytes, registry::PLACES));
+    let (table, places) = (
+        quad(&bytes, registry::TABLE),
+        quad(&bytes, registry::PLACES),
+    );
     let end = places
         .checked_mul(registry::PLACE as u64)
         .and_then(|len| table.checked_add(len));

@@ -161,7 +161,6 @@ impl<'a> Window<'a> {
             let near = (held.0..behind.saturating_add(WINDOW.0)).contains(&at);
             let room = (map.to - from).min(if near { WINDOW.0 } else { WINDOW.1 });
             let mut bytes = std::mem::take(&mut held.1);
-            bytes.clear();
             bytes.resize(usize::try_from(room).ok()?, 0);
             let n = self.target.read_gently(from, &mut bytes);
             bytes.truncate(n);

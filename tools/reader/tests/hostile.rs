@@ -39,7 +39,10 @@ fn look(target: &dyn Target) -> bool {
             assert!(sum.bytes <= mapped && sum.resident <= mapped, "{account:?}");
         }
         assert!(account.resident() <= 2 * mapped, "{account:?}");
-        assert!(account.trim <= mapped && account.trim_later <= mapped, "{account:?}");
+        assert!(
+            account.trim <= mapped && account.trim_later <= mapped,
+            "{account:?}"
+        );
         black_box(Stats::of(target, heap));
     }
     black_box(Rest::of(target, &heaps, &[]));
@@ -87,7 +90,10 @@ fn a_process_is_stopped_a_hundred_times_and_every_time_it_is_whole() {
         // A thread may have stood in the middle of a change of a few headers.
         let unread = account.what(cairn_reader::walk::What::Unread).resident;
         let sum = account.resident() + rest.resident();
-        assert!(sum.abs_diff(rss) * 100 <= rss, "{sum} of {rss}: {account:?} {rest:?}");
+        assert!(
+            sum.abs_diff(rss) * 100 <= rss,
+            "{sum} of {rss}: {account:?} {rest:?}"
+        );
         assert!(unread * 100 <= rss * 10, "{unread} of {rss}: {account:?}");
     }
     assert_eq!(child.0.try_wait().expect("its state"), None, "it ended");
@@ -181,10 +187,20 @@ fn damaged_memory_ends_in_wrong_figures_at_worst() {
     // What is pointed to: the tables' structures, arenas, heaps, records, caches.
     let mut places: Vec<u64> = heap.side.iter().map(|s| s.0).collect();
     places.extend(heap.arenas.iter().map(|a| a.place));
-    places.extend(heap.arenas.iter().flat_map(|a| &a.heaps).flat_map(|h| [h.place, h.base]));
+    places.extend(
+        heap.arenas
+            .iter()
+            .flat_map(|a| &a.heaps)
+            .flat_map(|h| [h.place, h.base]),
+    );
     places.extend(heap.caches.iter().map(|c| c.place));
     let heads = heap.instance.heads;
-    places.extend([heads.newest, heads.registry, heads.mappings, heads.quarantine]);
+    places.extend([
+        heads.newest,
+        heads.registry,
+        heads.mappings,
+        heads.quarantine,
+    ]);
     let d = heap.instance.descriptor;
     places.extend([d.statics, d.statics + u64::from(d.span.offset)]);
     let mut random = fastrand::Rng::with_seed(11);
@@ -202,7 +218,10 @@ fn damaged_memory_ends_in_wrong_figures_at_worst() {
         let begun = Instant::now();
         seen += u32::from(look(&damaged));
         let took = begun.elapsed();
-        assert!(took < Duration::from_secs(20), "round {round} took {took:?}");
+        assert!(
+            took < Duration::from_secs(20),
+            "round {round} took {took:?}"
+        );
         // On a machine that is busy with others there are fewer.
         if since.elapsed() > Duration::from_secs(60) {
             break;

@@ -32,7 +32,9 @@ fn tell() -> ! {
     let to = std::env::var(TO).expect("a path");
     let to = std::ffi::CString::new(to).expect("a path");
     let kept = fill(20_000, 3);
-    let more = std::thread::spawn(|| fill(5_000, 4)).join().expect("it ends");
+    let more = std::thread::spawn(|| fill(5_000, 4))
+        .join()
+        .expect("it ends");
     // SAFETY: a new mapping.
     let room: *mut Entry = unsafe {
         let bytes = ROOM * size_of::<Entry>();
@@ -43,7 +45,14 @@ fn tell() -> ! {
     let mut n = 0;
     let walked = cairn::walk(&mut |v| {
         assert!(n < ROOM);
-        let entry = [v.arena, v.heap, v.payload, v.size, v.role as usize, v.vacant];
+        let entry = [
+            v.arena,
+            v.heap,
+            v.payload,
+            v.size,
+            v.role as usize,
+            v.vacant,
+        ];
         // SAFETY: within the mapping.
         unsafe { room.add(n).write(entry.map(|word| word as u64)) };
         n += 1;
@@ -128,7 +137,9 @@ fn same(test: &str, more: &[(&str, &str)]) {
     drop(stopped);
     let bytes = fs::read(&to).expect("what it told");
     fs::remove_file(to).expect("the file");
-    let words = bytes.chunks_exact(8).map(|w| u64::from_le_bytes(w.try_into().expect("a word")));
+    let words = bytes
+        .chunks_exact(8)
+        .map(|w| u64::from_le_bytes(w.try_into().expect("a word")));
     let words: Vec<_> = words.collect();
     let mut told: Vec<Entry> = words.as_chunks().0.to_vec();
     assert!(told.len() > 1000, "{} entries", told.len());

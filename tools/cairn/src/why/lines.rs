@@ -36,7 +36,10 @@ impl Line {
             None => format!("{indent}{}", self.name),
         };
         let share = self.share * 100.0;
-        let line = format!("{name:<44} {:>10} {share:>5.1} %", look::bytes(self.resident));
+        let line = format!(
+            "{name:<44} {:>10} {share:>5.1} %",
+            look::bytes(self.resident)
+        );
         if self.change.is_empty() {
             line
         } else {
@@ -47,16 +50,61 @@ impl Line {
 
 /// What is to be said of each kind: its name, in words, and what would change it.
 const KINDS: [(What, &str, &str, &str); 10] = [
-    (What::Live, "live", "objects in use", "the program: it has not freed them"),
-    (What::Cached, "cached", "freed, in thread caches", "threads that allocate, or end; malloc_trim"),
-    (What::Quarantined, "quarantined", "freed, in quarantine", "CAIRN_QUARANTINE_BYTES"),
-    (What::Waiting, "waiting", "freed, not merged yet", "merged before the heap grows; malloc_trim"),
-    (What::FreeChunk, "free_chunks", "free chunks", "reused, or purged after a while; malloc_trim"),
-    (What::FreeSlot, "free_in_slots", "free in slots", "the same, where all of a page is free"),
-    (What::Top, "top", "end of the heap, used before", "reused first; M_TRIM_THRESHOLD"),
-    (What::Fresh, "never_used", "never used", "huge pages, or what the program's threads share"),
+    (
+        What::Live,
+        "live",
+        "objects in use",
+        "the program: it has not freed them",
+    ),
+    (
+        What::Cached,
+        "cached",
+        "freed, in thread caches",
+        "threads that allocate, or end; malloc_trim",
+    ),
+    (
+        What::Quarantined,
+        "quarantined",
+        "freed, in quarantine",
+        "CAIRN_QUARANTINE_BYTES",
+    ),
+    (
+        What::Waiting,
+        "waiting",
+        "freed, not merged yet",
+        "merged before the heap grows; malloc_trim",
+    ),
+    (
+        What::FreeChunk,
+        "free_chunks",
+        "free chunks",
+        "reused, or purged after a while; malloc_trim",
+    ),
+    (
+        What::FreeSlot,
+        "free_in_slots",
+        "free in slots",
+        "the same, where all of a page is free",
+    ),
+    (
+        What::Top,
+        "top",
+        "end of the heap, used before",
+        "reused first; M_TRIM_THRESHOLD",
+    ),
+    (
+        What::Fresh,
+        "never_used",
+        "never used",
+        "huge pages, or what the program's threads share",
+    ),
     (What::Overhead, "overhead", "headers of slots, fences", ""),
-    (What::Unread, "unread", "could not be read", "a damaged header, or one that changed"),
+    (
+        What::Unread,
+        "unread",
+        "could not be read",
+        "a damaged header, or one that changed",
+    ),
 ];
 
 fn add(all: &mut Sum, one: Sum) {
@@ -120,21 +168,50 @@ pub(super) fn lines(facts: &Facts, subject: &Subject) -> Vec<Line> {
     let mut tables = sum(&|a| a.side);
     add(&mut tables, sum(&|a| a.statics));
     let change = "grows with the heap; state pages go with their slots";
-    out.push(line("tables", "Cairn's own tables", 1, None, tables, change));
+    out.push(line(
+        "tables",
+        "Cairn's own tables",
+        1,
+        None,
+        tables,
+        change,
+    ));
     let rest = &facts.rest;
     let other = whole(rest.resident());
     out.push(line("elsewhere", "not Cairn's", 0, None, other, ""));
     for (id, name, all, change) in [
-        ("stacks", "stacks", rest.stacks, "fewer threads; ulimit -s does not"),
-        ("files", "files: programs, libraries, data", rest.files, "the kernel takes clean pages back"),
+        (
+            "stacks",
+            "stacks",
+            rest.stacks,
+            "fewer threads; ulimit -s does not",
+        ),
+        (
+            "files",
+            "files: programs, libraries, data",
+            rest.files,
+            "the kernel takes clean pages back",
+        ),
         ("shared", "shared memory", rest.shared, ""),
-        ("anonymous", "other anonymous memory", rest.anonymous, "whoever mapped it: not through malloc"),
+        (
+            "anonymous",
+            "other anonymous memory",
+            rest.anonymous,
+            "whoever mapped it: not through malloc",
+        ),
     ] {
         if all.resident != 0 {
             out.push(line(id, name, 1, Some(all.count), all, change));
         }
     }
     let unexplained = total.abs_diff(facts.explained());
-    out.push(line("unexplained", "unexplained", 0, None, whole(unexplained), ""));
+    out.push(line(
+        "unexplained",
+        "unexplained",
+        0,
+        None,
+        whole(unexplained),
+        "",
+    ));
     out
 }

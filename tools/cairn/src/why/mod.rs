@@ -255,7 +255,10 @@ fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) ->
         put(&line.text());
     }
     if facts.rest.swap != 0 {
-        put(&format!("\nbeside that in swap: {}", look::bytes(facts.rest.swap)));
+        put(&format!(
+            "\nbeside that in swap: {}",
+            look::bytes(facts.rest.swap)
+        ));
     }
     let dropped = facts.sum(|a| a.torn);
     if dropped != 0 {

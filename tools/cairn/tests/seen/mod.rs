@@ -120,7 +120,10 @@ pub fn number(value: &Value, path: &str) -> u64 {
 
 /// What a line of `why` says.
 pub fn line<'a>(page: &'a Value, id: &str) -> Option<&'a Value> {
-    page["lines"].as_array()?.iter().find(|line| line["id"] == id)
+    page["lines"]
+        .as_array()?
+        .iter()
+        .find(|line| line["id"] == id)
 }
 
 /// The one line of an error; the command says nothing else and fails.
