@@ -1,9 +1,10 @@
 //! What adds up to a process's resident memory.
 
+use crate::mapped::MappedChunk;
 use crate::maps::Map;
 use crate::pages::{Page, Pages, Resident};
 use crate::stop::Thread;
-use crate::tables::{Heap, MappedChunk};
+use crate::tables::Heap;
 use crate::target::Target;
 use crate::trim::Trim;
 use crate::walk::{All, Piece, Slot, Visit, WHATS, Walk, What};

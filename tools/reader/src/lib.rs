@@ -8,16 +8,19 @@
 //! ```text
 //!   process, core      where bytes come from, and which of them are resident
 //!   find               the descriptors in it; who serves malloc if there is none
-//!   tables, caches     arenas, heaps, records; what threads hold
-//!   walk               chunk by chunk, object by object, in address order
+//!   tables, mapped     arenas, heaps, knobs; what has a mapping of its own
+//!   caches             what threads hold
+//!   visit, walk        chunk by chunk, object by object, in address order
 //!   pages              the same page by page
-//!   account            what adds up to the resident memory
+//!   account, stats     what adds up to the resident memory; the heap's own figures
+//!   trim               what malloc_trim would give back
 //! ```
 
 pub mod account;
 pub mod caches;
 pub mod core;
 pub mod find;
+pub mod mapped;
 pub mod maps;
 pub mod pages;
 pub mod process;
@@ -26,6 +29,7 @@ pub mod stop;
 pub mod tables;
 pub mod target;
 pub mod trim;
+pub mod visit;
 pub mod walk;
 
 pub use find::Instance;

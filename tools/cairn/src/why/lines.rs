@@ -96,7 +96,7 @@ const KINDS: [(What, &str, &str, &str); 10] = [
         What::Fresh,
         "never_used",
         "never used",
-        "huge pages, or what the program's threads share",
+        "huge pages that the heap grew by; CAIRN_HUGE_FROM",
     ),
     (What::Overhead, "overhead", "headers of slots, fences", ""),
     (
