@@ -79,6 +79,10 @@ int main(int count, char **arguments)
         if (mapped == NULL)
             return 1;
         memset(mapped, 1, (size_t)(1 + i) << 19);
+        /* What is only read is the kernel's page of zeros, and no memory of the process's. */
+        volatile char *read = mapped;
+        for (size_t at = (size_t)(1 + i) << 19; at < (size_t)(1 + i) << 20; at += 4096)
+            (void)read[at];
     }
     pthread_barrier_init(&filled, NULL, (unsigned)threads + 1);
     for (long i = 0; i < threads; i++) {
