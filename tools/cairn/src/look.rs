@@ -6,6 +6,7 @@ use cairn_reader::core::Core;
 use cairn_reader::find;
 use cairn_reader::process::Process;
 use cairn_reader::stop::{Stopped, Thread};
+use cairn_reader::summary::Summary;
 use cairn_reader::tables::Heap;
 use cairn_reader::{Error, Target, caches};
 use std::path::Path;
@@ -145,6 +146,20 @@ fn named(error: Error, process: &Process) -> Error {
         )),
         other => other,
     }
+}
+
+/// The sums of a process, read while it runs.
+///
+/// # Errors
+/// There is none, we may not look at it, or it does not run on Cairn.
+pub(crate) fn summary(pid: i32) -> Result<Summary> {
+    Summary::read(pid).map_err(|error| match error {
+        Error::Other(ref what) if what.is_empty() => match Process::open_lightly(pid) {
+            Ok(process) => named(error, &process).into(),
+            Err(gone) => gone.into(),
+        },
+        other => other.into(),
+    })
 }
 
 /// The instances that are in use; the first of them, if none is.

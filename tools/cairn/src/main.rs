@@ -2,7 +2,9 @@
 
 mod look;
 mod map;
+mod metrics;
 mod stats;
+mod top;
 mod why;
 
 use anyhow::Result;
@@ -23,6 +25,8 @@ enum Command {
     Why(why::Arguments),
     Stats(stats::Arguments),
     Map(map::Arguments),
+    Top(top::Arguments),
+    Metrics(metrics::Arguments),
 }
 
 fn run(command: &Command) -> Result<ExitCode> {
@@ -30,6 +34,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Why(arguments) => why::run(arguments)?,
         Command::Stats(arguments) => stats::run(arguments)?,
         Command::Map(arguments) => map::run(arguments)?,
+        Command::Top(arguments) => top::run(arguments)?,
+        Command::Metrics(arguments) => metrics::run(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

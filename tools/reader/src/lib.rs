@@ -14,6 +14,7 @@
 //!   pages              the same page by page
 //!   account, stats     what adds up to the resident memory; the heap's own figures
 //!   trim               what malloc_trim would give back
+//!   summary            sums alone, for every second
 //! ```
 
 pub mod account;
@@ -26,6 +27,7 @@ pub mod pages;
 pub mod process;
 pub mod stats;
 pub mod stop;
+pub mod summary;
 pub mod tables;
 pub mod target;
 pub mod trim;

@@ -31,6 +31,18 @@ impl Process {
     /// # Errors
     /// There is none of that number, or the kernel does not let us look at it.
     pub fn open(pid: i32) -> Result<Self, Error> {
+        Self::open_by(pid, "smaps")
+    }
+
+    /// The same without what is resident of each mapping, which the kernel counts page by page.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_lightly(pid: i32) -> Result<Self, Error> {
+        Self::open_by(pid, "maps")
+    }
+
+    fn open_by(pid: i32, file: &str) -> Result<Self, Error> {
         // SAFETY: no precondition.
         let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
         let mut process = Self {
@@ -44,8 +56,11 @@ impl Process {
             return Err(Error::Missing(format!("there is no process {pid}")));
         }
         process.pagemap = File::open(process.path("pagemap")).ok();
-        process.look()?;
-        let first = process.maps.iter().find(|m| m.readable && m.rss != 0);
+        process.look_at(file)?;
+        let first = process
+            .maps
+            .iter()
+            .find(|m| m.readable && !m.name.starts_with("[v"));
         let Some(first) = first.map(|m| m.from) else {
             return Err(Error::Other(format!(
                 "process {pid} has no memory of its own: it is a kernel thread, or has ended"
@@ -70,10 +85,14 @@ impl Process {
     /// # Errors
     /// The kernel does not let us.
     pub fn look(&mut self) -> Result<(), Error> {
-        let text = match fs::read(self.path("smaps")) {
+        self.look_at("smaps")
+    }
+
+    fn look_at(&mut self, file: &str) -> Result<(), Error> {
+        let text = match fs::read(self.path(file)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(self.refused("read /proc/PID/smaps"));
+                return Err(self.refused(&format!("read /proc/PID/{file}")));
             }
             Err(_) => {
                 let pid = self.pid;
