@@ -1,5 +1,6 @@
 //! The command `cairn`: one subcommand a file.
 
+mod doctor;
 mod look;
 mod map;
 mod metrics;
@@ -27,6 +28,7 @@ enum Command {
     Map(map::Arguments),
     Top(top::Arguments),
     Metrics(metrics::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 fn run(command: &Command) -> Result<ExitCode> {
@@ -36,6 +38,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Map(arguments) => map::run(arguments)?,
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
+        Command::Doctor(arguments) => return doctor::run(arguments),
     }
     Ok(ExitCode::SUCCESS)
 }
