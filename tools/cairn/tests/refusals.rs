@@ -38,6 +38,9 @@ fn on_a_copy(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> (Seen, std::path:
 
 #[test]
 fn another_allocator_is_named() {
+    if seen::cannot_look() {
+        return;
+    }
     let seen = plain();
     let said = error(&cairn(&["why", &seen.pid()]));
     assert!(said.contains("does not run on Cairn"), "{said}");
@@ -46,6 +49,9 @@ fn another_allocator_is_named() {
 
 #[test]
 fn a_process_that_is_not_there_is_said_to_be_none() {
+    if seen::cannot_look() {
+        return;
+    }
     // Above the most that any kernel gives out.
     for command in ["why", "stats"] {
         let said = error(&cairn(&[command, "5000000"]));
@@ -59,6 +65,9 @@ fn a_process_that_is_not_there_is_said_to_be_none() {
 
 #[test]
 fn a_refusal_says_what_would_grant_it() {
+    if seen::cannot_look() {
+        return;
+    }
     // SAFETY: no precondition.
     if unsafe { libc::geteuid() } != 0 {
         return common::skip("only root can be somebody else");
@@ -79,6 +88,9 @@ fn a_refusal_says_what_would_grant_it() {
 
 #[test]
 fn another_layout_is_named_beside_ours() {
+    if seen::cannot_look() {
+        return;
+    }
     let (seen, copy) = on_a_copy("other-layout", |bytes| {
         let magic = bytes.windows(8).position(|w| w == b"cairn-md");
         let at = magic.expect("the note") + 8;
@@ -92,6 +104,9 @@ fn another_layout_is_named_beside_ours() {
 
 #[test]
 fn a_library_that_was_deleted_is_read_all_the_same() {
+    if seen::cannot_look() {
+        return;
+    }
     let (seen, copy) = on_a_copy("deleted", |_| {});
     fs::remove_file(copy).expect("the copy");
     let page = json(&["why", &seen.pid()]);
@@ -106,6 +121,9 @@ fn a_library_that_was_deleted_is_read_all_the_same() {
 
 #[test]
 fn no_process_is_left_standing() {
+    if seen::cannot_look() {
+        return;
+    }
     let mut seen = Seen::heap(["100000", "300", "3", "4"], &[]);
     for i in 0..60 {
         let mut cairn = Command::new(env!("CARGO_BIN_EXE_cairn"))
@@ -132,6 +150,9 @@ fn no_process_is_left_standing() {
 
 #[test]
 fn a_process_that_a_debugger_has_is_read_without_stopping() {
+    if seen::cannot_look() {
+        return;
+    }
     let Some(gdb) = common::find("gdb") else {
         return common::skip("gdb is not there");
     };

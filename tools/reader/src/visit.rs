@@ -40,7 +40,7 @@ pub struct Piece {
     pub to: u64,
     /// What it is.
     pub what: What,
-    /// The cache that holds it, by its place in [`Heap::caches`].
+    /// The cache that holds it, by its place in [`crate::Heap::caches`].
     pub cache: Option<u32>,
 }
 
