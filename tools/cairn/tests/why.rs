@@ -207,3 +207,37 @@ fn a_core_file_gives_the_same_figures() {
     assert_eq!(stats.0["mallinfo2"], stats.1["mallinfo2"]);
     assert_eq!(stats.0["arenas"], stats.1["arenas"]);
 }
+
+#[test]
+fn real_programs_add_up_at_any_moment() {
+    if seen::cannot_look() {
+        return;
+    }
+    let python = "import random\nd = {}\nprint('ready', flush=True)\nwhile True:\n    k = random.randrange(30000)\n    d[k] = [bytes(random.randrange(3000)) for _ in range(random.randrange(5))]\n    d.pop(random.randrange(30000), None)\n";
+    let perl = "$| = 1; print qq(ready\\n); while (1) { $h{int rand 30000} = 'x' x rand 2000; delete $h{int rand 30000} }";
+    for (name, arguments) in [("python3", ["-c", python]), ("perl", ["-e", perl])] {
+        let Some(program) = common::find(name) else {
+            common::skip(&format!("{name} is not there"));
+            continue;
+        };
+        let mut command = common::preloaded(program);
+        command.args(arguments);
+        let seen = Seen::start(command);
+        for _ in 0..8 {
+            let page = json(&["why", &seen.pid()]);
+            let rss = number(&page, "/resident");
+            let lines = page["lines"].as_array().expect("lines");
+            let parts = lines.iter().filter(|line| line["level"] == 1);
+            let parts: u64 = parts.map(|line| number(line, "/resident")).sum();
+            assert!(
+                close(parts, rss, 0.01),
+                "{name}: {parts} of {rss}: {page:#}"
+            );
+            assert!(
+                number(&page, "/unexplained") * 100 <= rss,
+                "{name}: {page:#}"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+}

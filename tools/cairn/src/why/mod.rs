@@ -71,6 +71,7 @@ struct Page<'a> {
     resident: u64,
     explained: u64,
     unexplained: u64,
+    in_huge_pages: u64,
     swapped: u64,
     dropped: u64,
     lines: &'a [Line],
@@ -203,6 +204,7 @@ fn json<'a>(
         resident: facts.resident(subject),
         explained: facts.explained(),
         unexplained: facts.resident(subject).abs_diff(facts.explained()),
+        in_huge_pages: facts.rest.huge,
         swapped: facts.rest.swap,
         dropped: facts.sum(|a| a.torn),
         lines,
@@ -253,6 +255,12 @@ fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) ->
     }
     for line in lines {
         put(&line.text());
+    }
+    if facts.rest.huge != 0 {
+        put(&format!(
+            "\nof Cairn's, in huge pages: {}",
+            look::bytes(facts.rest.huge)
+        ));
     }
     if facts.rest.swap != 0 {
         put(&format!(

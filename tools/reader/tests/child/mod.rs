@@ -88,7 +88,7 @@ pub fn fill(count: usize, seed: u64) -> Vec<Vec<u8>> {
 
 /// Threads that allocate, end and fork until the process is ended.
 pub fn churn() -> ! {
-    for seed in 0..4 {
+    for seed in 0..2 {
         thread::spawn(move || {
             loop {
                 let kept = fill(800, seed);
