@@ -1,7 +1,7 @@
 //! A core file: memory as it was, what was mapped, and what the file has of it.
 
 use crate::maps::Map;
-use crate::target::{Error, RESIDENT, Target};
+use crate::target::{Error, RESIDENT, Target, printable};
 use object::elf::{FileHeader64, NT_FILE, NT_PRPSINFO, PT_LOAD, PT_NOTE};
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader};
@@ -153,7 +153,7 @@ fn files(note: &[u8]) -> Vec<Map> {
             from: word(2 + i * 3),
             to: word(3 + i * 3),
             offset: word(4 + i * 3).saturating_mul(word(1)),
-            name: String::from_utf8_lossy(names.next().unwrap_or_default()).into_owned(),
+            name: printable(&String::from_utf8_lossy(names.next().unwrap_or_default())),
             ..Map::default()
         })
         .collect()
@@ -163,7 +163,8 @@ fn files(note: &[u8]) -> Vec<Map> {
 fn command(note: &[u8]) -> String {
     let name = note.get(40..56).unwrap_or_default();
     let end = name.iter().position(|byte| *byte == 0);
-    String::from_utf8_lossy(name.get(..end.unwrap_or(name.len())).unwrap_or_default()).into_owned()
+    let name = name.get(..end.unwrap_or(name.len()));
+    printable(&String::from_utf8_lossy(name.unwrap_or_default()))
 }
 
 impl Target for Core {

@@ -64,7 +64,9 @@ pub fn instances(target: &dyn Target) -> Result<Vec<Instance>, Error> {
     let mut all: Vec<Instance> = Vec::new();
     let mut other = None;
     for map in target.maps() {
-        if map.offset != 0 || !map.readable || all.len() == INSTANCES {
+        // Who reads a device may wait for it.
+        let is_device = map.name.starts_with("/dev/");
+        if map.offset != 0 || !map.readable || is_device || all.len() == INSTANCES {
             continue;
         }
         for descriptor in descriptors(target, map) {

@@ -1,5 +1,7 @@
 //! What is mapped in a process, as the kernel writes it.
 
+use crate::target::printable;
+
 /// One mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Map {
@@ -64,7 +66,7 @@ fn head(line: &str) -> Option<Map> {
         shared: has('s'),
         offset: hex(words.next()?)?,
         inode: words.nth(1)?.parse().ok()?,
-        name: words.next().unwrap_or_default().trim_start().to_owned(),
+        name: printable(words.next().unwrap_or_default().trim_start()),
         ..Map::default()
     })
 }
@@ -89,7 +91,7 @@ Size:                132 kB
 Rss:                  12 kB
 Anonymous:             8 kB
 VmFlags: rd wr mr mw me ac
-7f0000000000-7f0000001000 r-xs 00002000 fe:01 77 /a b (deleted)
+7f0000000000-7f0000001000 r-xs 00002000 fe:01 77 /a b\u{1b}[2J (deleted)
 ";
         let maps = parse(text);
         let [heap, file] = maps.as_slice() else {
@@ -99,6 +101,6 @@ VmFlags: rd wr mr mw me ac
         assert_eq!(heap.name, "[heap]");
         assert!(heap.writable && !heap.shared && file.shared && !file.writable);
         assert_eq!((file.offset, file.inode), (0x2000, 77));
-        assert_eq!(file.name, "/a b (deleted)");
+        assert_eq!(file.name, "/a b?[2J (deleted)");
     }
 }

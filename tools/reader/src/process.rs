@@ -1,7 +1,7 @@
 //! A running process: its memory, what is mapped, and what is resident.
 
 use crate::maps::{self, Map};
-use crate::target::{Error, HUGE, RESIDENT, SWAPPED, Target, ZERO};
+use crate::target::{Error, HUGE, RESIDENT, SWAPPED, Target, ZERO, printable};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -127,7 +127,7 @@ impl Process {
     /// The name of its program.
     pub fn command(&self) -> String {
         let name = fs::read_to_string(self.path("comm")).unwrap_or_default();
-        name.trim().to_owned()
+        printable(name.trim())
     }
 
     /// Its threads.

@@ -109,6 +109,12 @@ pub trait Target {
     }
 }
 
+/// A name that somebody else chose, without what would move a terminal's cursor.
+pub fn printable(name: &str) -> String {
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    name.chars().map(shown).collect()
+}
+
 /// The eight bytes at a place of a structure that was read; 0 beyond its end.
 pub fn quad(bytes: &[u8], at: usize) -> u64 {
     let word = bytes.get(at..at + 8).and_then(|b| b.try_into().ok());

@@ -4,6 +4,7 @@ use super::Findings;
 use crate::look::bytes;
 use cairn_reader::process::Process;
 use cairn_reader::tables::Settings;
+use cairn_reader::target::printable;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -170,7 +171,10 @@ pub(super) fn tell(process: &Process, settings: &Settings, found: &mut Findings)
         let ours = name.starts_with("CAIRN_") || name.starts_with("MALLOC_");
         let known = KNOBS.iter().any(|k| k.variable == name) || OTHERS.contains(&name.as_str());
         if ours && !known {
-            found.bad(&format!("{name} is set, and Cairn knows no such variable"));
+            found.bad(&format!(
+                "{} is set, and Cairn knows no such variable",
+                printable(name)
+            ));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use cairn_reader::Target;
 use cairn_reader::process::Process;
-use cairn_reader::target::{long, quad};
+use cairn_reader::target::{long, printable, quad};
 use object::read::{Object, ObjectSymbol, ReadCache};
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -100,7 +100,7 @@ pub(super) fn linked(process: &Process) -> Vec<Linked> {
         };
         let shown = match name.as_str() {
             "" if all.is_empty() => "the program itself".to_owned(),
-            _ => name,
+            _ => printable(&name),
         };
         all.push(Linked {
             defines: defines(&path),

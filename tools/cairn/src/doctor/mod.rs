@@ -7,6 +7,7 @@ use crate::look::{bytes, number};
 use anyhow::{Result, bail};
 use cairn_reader::process::Process;
 use cairn_reader::tables::Heap;
+use cairn_reader::target::printable;
 use cairn_reader::{Error, Target, find};
 use clap::Args;
 use object::read::Object;
@@ -206,7 +207,10 @@ fn program(path: &Path, found: &mut Findings) -> Result<()> {
     if data.starts_with(b"#!") {
         let line = data.split(|b| *b == b'\n').next().unwrap_or_default();
         let line = String::from_utf8_lossy(line.get(2..).unwrap_or_default()).into_owned();
-        found.good(&format!("a script: {} runs it, look at that", line.trim()));
+        found.good(&format!(
+            "a script: {} runs it, look at that",
+            printable(line.trim())
+        ));
         return Ok(());
     }
     let Ok(elf) = object::File::parse(data.as_slice()) else {
