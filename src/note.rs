@@ -40,6 +40,9 @@ global_asm!(
     ".quad {run_max} - .",
     ".quad {cache_max} - .",
     ".quad {perturb} - .",
+    ".quad {registry_lock} - .",
+    ".quad {caches_lock} - .",
+    ".quad {side_lock} - .",
     ".popsection",
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::HEADS_BYTES,
@@ -64,4 +67,7 @@ global_asm!(
     run_max = sym class::RUN_MAX,
     cache_max = sym class::CACHE_MAX,
     perturb = sym settings::PERTURB,
+    registry_lock = sym registry::LOCK,
+    caches_lock = sym all::LOCK,
+    side_lock = sym side::LOCK,
 );

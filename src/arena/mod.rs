@@ -110,6 +110,7 @@ const _: () = {
         assert!(parts[i] + places::INSIDE == places::PARTS[i]);
         i += 1;
     }
+    assert!(offset_of!(Arena, lock) == places::LOCK_OWNER);
     assert!(offset_of!(Arena, index) == places::INDEX);
     assert!(offset_of!(Arena, threads) == places::THREADS);
     assert!(offset_of!(Arena, state) == places::INSIDE);

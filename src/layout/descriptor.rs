@@ -132,7 +132,7 @@ fn distance(quad: impl Fn(usize) -> Option<u64>, at: u64, place: usize) -> Optio
 }
 
 /// Single words outside the statics.
-pub const HEADS_COUNT: usize = 20;
+pub const HEADS_COUNT: usize = 23;
 /// Bytes of what the second note says.
 pub const HEADS_BYTES: usize = HEADS_COUNT * 8;
 
@@ -180,6 +180,9 @@ pub struct Heads {
     pub cache_max: u64,
     /// The byte of `M_PERTURB`.
     pub perturb: u64,
+    /// The locks of the registry, of the list of caches and of side memory: each begins with its
+    /// owner's word, 0 while it is free.
+    pub locks: [u64; 3],
 }
 
 impl Heads {
@@ -211,6 +214,7 @@ impl Heads {
             run_max: head(17)?,
             cache_max: head(18)?,
             perturb: head(19)?,
+            locks: [head(20)?, head(21)?, head(22)?],
         })
     }
 }

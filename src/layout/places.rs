@@ -29,6 +29,8 @@ pub mod arena {
     use super::super::class::{CLASSES, RUNS};
     use super::{LOCK, WORD, list, stack};
 
+    /// The word of its lock's owner, 0 while it is free.
+    pub const LOCK_OWNER: usize = 0;
     /// Its number.
     pub const INDEX: usize = 2 * LOCK + WORD;
     /// Threads that refill from it.

@@ -86,7 +86,9 @@ fn process<R>(pid: i32, running: bool, see: impl FnOnce(&Scene<'_>) -> R) -> Res
     let command = process.command();
     let stopped = match running {
         true => None,
-        false => Some(Stopped::stop(&process)?),
+        false => Some(Stopped::stop_when(&process, || {
+            found.iter().all(|instance| !instance.is_locked(&process))
+        })?),
     };
     process.look()?;
     let rss = process.rss();

@@ -4,6 +4,8 @@
 use crate::maps::Map;
 use crate::target::{Error, Target, long, quad, short};
 use cairn::layout::descriptor::{self, Descriptor, Heads};
+use cairn::layout::places::arena::LOCK_OWNER;
+use cairn::layout::sizes::MAX_ARENAS;
 use object::read::{Object, ObjectSymbol, ReadCache};
 use std::fs::File;
 use std::io::BufReader;
@@ -97,6 +99,22 @@ pub fn instances(target: &dyn Target) -> Result<Vec<Instance>, Error> {
             ours: descriptor::LAYOUT,
         }),
         None => Err(Error::Other(String::new())),
+    }
+}
+
+impl Instance {
+    /// Whether somebody holds a lock: then what that guards may be half changed.
+    pub fn is_locked(&self, target: &dyn Target) -> bool {
+        let d = &self.descriptor;
+        let at = |piece: descriptor::Piece| d.statics + u64::from(piece.offset);
+        let others = (0..MAX_ARENAS as u64).map_while(|i| {
+            let place = target.word(at(d.others) + i * 8)?;
+            (place != 0).then_some(place)
+        });
+        let arenas = [at(d.main)].into_iter().chain(others);
+        let owners = arenas.map(|place| place.wrapping_add(LOCK_OWNER as u64));
+        let mut all = owners.chain(self.heads.locks);
+        all.any(|owner| target.word(owner).is_some_and(|word| word != 0))
     }
 }
 

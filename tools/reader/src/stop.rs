@@ -27,8 +27,14 @@ pub struct Stopped {
     /// A signal each that was on its way when the thread was stopped.
     signals: Vec<i32>,
     since: Instant,
+    /// How long they stood before, at moments that did not suit.
+    before: Duration,
 }
 
+/// Moments that are tried.
+const MOMENTS: u32 = 200;
+/// Between two of them.
+const BETWEEN: Duration = Duration::from_micros(500);
 /// Threads that come while others are seized are looked for so often.
 const ROUNDS: usize = 100;
 
@@ -42,6 +48,7 @@ impl Stopped {
             threads: Vec::new(),
             signals: Vec::new(),
             since: Instant::now(),
+            before: Duration::ZERO,
         };
         for _ in 0..ROUNDS {
             let mut any = false;
@@ -76,6 +83,27 @@ impl Stopped {
         Ok(stopped)
     }
 
+    /// Stops a process at a moment that suits: another one is tried while it does not, and the last
+    /// is taken as it is.
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub fn stop_when(process: &Process, suits: impl Fn() -> bool) -> Result<Self, Error> {
+        let mut before = Duration::ZERO;
+        for _ in 0..MOMENTS {
+            let mut stopped = Self::stop(process)?;
+            if suits() {
+                stopped.before = before;
+                return Ok(stopped);
+            }
+            before += stopped.release();
+            std::thread::sleep(BETWEEN);
+        }
+        let mut stopped = Self::stop(process)?;
+        stopped.before = before;
+        Ok(stopped)
+    }
+
     /// Its threads.
     pub fn threads(&self) -> &[Thread] {
         &self.threads
@@ -83,9 +111,9 @@ impl Stopped {
 
     /// Lets them go on; how long they stood.
     pub fn release(self) -> Duration {
-        let since = self.since;
+        let (since, before) = (self.since, self.before);
         drop(self);
-        since.elapsed()
+        before + since.elapsed()
     }
 }
 
