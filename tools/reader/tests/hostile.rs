@@ -240,3 +240,47 @@ fn damaged_memory_ends_in_wrong_figures_at_worst() {
     }
     assert!(seen > 50, "{seen} looks");
 }
+
+#[test]
+fn lists_that_lead_in_circles_and_stretches_that_overlap_are_cut() {
+    let name = "lists_that_lead_in_circles_and_stretches_that_overlap_are_cut";
+    if plays("waits") {
+        let kept = fill(2000, 6);
+        ready();
+        let _kept = black_box(kept);
+        wait();
+    }
+    if child::cannot_look() {
+        return;
+    }
+    let child = Playing::start(name, "waits", &[]);
+    let process = Process::open(child.pid()).expect("it is there");
+    let found = find::instances(&process).expect("a Cairn")[0].clone();
+    let mut damaged = Damaged::copy(&process);
+    let whole = Heap::read(&damaged, found.clone());
+    assert_eq!(whole.torn, 0);
+    // Notes of our own, at the end of the first span, of a stretch that both have.
+    let d = found.descriptor;
+    let one = d.statics + u64::from(d.span.offset) + u64::from(d.span.bytes) - 64;
+    let two = one + 32;
+    let stretch = whole.arenas[0].heaps[0].base;
+    for (place, older) in [(one, two), (two, one)] {
+        let note = [(place, older), (place + 8, stretch), (place + 16, 8192)];
+        damaged.changed.extend(note);
+    }
+    damaged.changed.insert(found.heads.mappings, one);
+    // The newest cache is behind itself, and so is the newest heap.
+    let cache = whole.caches[0].place;
+    let links = cairn::layout::places::cache::LINKS as u64;
+    damaged.changed.insert(cache + links + 8, cache);
+    let heap = whole.arenas[0].heaps[0].place;
+    let older = cairn::layout::places::heap::OLDER as u64;
+    damaged.changed.insert(heap + older, heap);
+    let cut = Heap::read(&damaged, found);
+    assert_eq!(cut.side, [(stretch, stretch + 8192)]);
+    assert_eq!(cut.caches.len(), 1);
+    assert_eq!(cut.arenas[0].heaps.len(), 1);
+    // A circle each, and the stretch that was there already.
+    assert_eq!(cut.torn, 4);
+    assert!(look(&damaged));
+}
