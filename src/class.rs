@@ -28,8 +28,8 @@ static WIDE: [u16; CACHE_LIMIT / WIDE_STEP + 1] = {
     t
 };
 
-static RUN_MAX: AtomicUsize = AtomicUsize::new(0);
-static CACHE_MAX: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static RUN_MAX: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static CACHE_MAX: AtomicUsize = AtomicUsize::new(0);
 
 /// The bin offset of a request above [`EXACT_LIMIT`], 0 for none.
 #[inline(always)]

@@ -22,6 +22,7 @@
 //! | `watch` | check mode: trailers, quarantine, guarded mappings |
 //! | `routes` | which part serves a request; start, fork, check |
 //! | `stats` | the figures of the whole heap, and their texts |
+//! | `note` | where a reader outside finds what is not among the static bytes |
 //! | `c`, `global` | the interfaces |
 //!
 //! `c` and `layout` are public for the library that is preloaded and for readers outside, and no
@@ -69,6 +70,8 @@ mod knobs;
 #[doc(hidden)]
 pub mod layout;
 mod mapped;
+#[cfg(not(miri))]
+mod note;
 mod object;
 mod os;
 mod pages;

@@ -7,7 +7,7 @@ pub(crate) use crate::layout::table::{CHUNKS, is_slot, slot_word};
 
 use crate::config::{ALIGN, GRANULES, REGION, round_up};
 use crate::layout::table::{
-    GROUP, LEAF, LEAF_BYTES, ROOT_SHIFT, ROOTS, STATED, TABLE_BYTES, entry,
+    GROUP, GROUP_BYTES, LEAF, LEAF_BYTES, ROOT_SHIFT, ROOTS, STATED, TABLE_BYTES, entry,
 };
 use crate::statics::STATICS;
 use crate::sync::Lock;
@@ -54,6 +54,7 @@ pub(crate) struct Table {
 }
 
 const _: () = assert!(size_of::<Table>() == TABLE_BYTES && size_of::<Leaf>() == LEAF_BYTES);
+const _: () = assert!(size_of::<Group>() == GROUP_BYTES);
 
 static FIRST_TAKEN: AtomicBool = AtomicBool::new(false);
 

@@ -5,19 +5,19 @@ use crate::config::{MAX_CHUNK, MMAP_THRESHOLD_MAX};
 use crate::knobs::Knobs;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-static MMAP_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
-static TRIM_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
-static TOP_PAD: AtomicUsize = AtomicUsize::new(0);
-static MMAP_MAX: AtomicUsize = AtomicUsize::new(0);
-static FIXED: AtomicBool = AtomicBool::new(false);
-static PERTURB: AtomicUsize = AtomicUsize::new(0);
-static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
-static PURGE_DELAY: AtomicUsize = AtomicUsize::new(0);
-static HUGE_FROM: AtomicUsize = AtomicUsize::new(0);
-static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
-static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
-static CHECK: AtomicUsize = AtomicUsize::new(0);
-static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static MMAP_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static TRIM_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static TOP_PAD: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static MMAP_MAX: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static FIXED: AtomicBool = AtomicBool::new(false);
+pub(crate) static PERTURB: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static PURGE_DELAY: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static HUGE_FROM: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static CHECK: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
 
 /// Check mode of this level (0: off), for as long as the process lives: an object says nowhere
 /// whether it has a trailer.

@@ -6,10 +6,14 @@
 //! Memory comes back to per-size stacks and is never unmapped, so a stale pointer into it can be
 //! read without a fault (I11).
 
+use crate::layout::places::mapping;
 use crate::{config::round_up, os, sync::Lock};
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Relaxed, Release},
+};
 
 /// Bytes of a span, the unit asked of the system; a refusal is tried again with the smaller one.
 const SPANS: [usize; 2] = [1 << 20, 64 << 10];
@@ -24,6 +28,10 @@ struct Side {
     pages: (usize, usize),
     crumbs: (usize, usize),
 }
+
+/// The newest of side memory's mappings: where it is written down ([`mapping`]), 0 for none. Never
+/// taken out, as the mappings never are.
+pub(crate) static MAPPINGS: AtomicUsize = AtomicUsize::new(0);
 
 struct Shared(UnsafeCell<Side>);
 // SAFETY: reached only through `with`, under `LOCK`.
@@ -61,7 +69,10 @@ pub(crate) fn block(size: usize) -> usize {
 pub(crate) fn take(size: usize) -> Option<usize> {
     let size = block(size);
     if size > 1 << LARGE {
-        return map_guarded(round_up(size, os::page()));
+        let len = round_up(size, os::page());
+        let at = map_guarded(len)?;
+        with(|s| s.write_down(at, len));
+        return Some(at);
     }
     with(|s| s.take(size))
 }
@@ -176,12 +187,25 @@ impl Side {
         Some(at)
     }
 
+    /// Notes a mapping for a reader outside ([`mapping`]). One for which there is no memory is not
+    /// noted; it serves all the same.
+    fn write_down(&mut self, at: usize, len: usize) {
+        if let Some(place) = self.crumbs(mapping::BYTES.next_multiple_of(1 << SMALL), 1 << SMALL) {
+            let older = MAPPINGS.load(Relaxed);
+            let note: *mut [usize; 3] = ptr::with_exposed_provenance_mut(place);
+            // SAFETY: never used memory, long enough and aligned, that nobody else knows (I11).
+            unsafe { note.write([older, at, len]) };
+            MAPPINGS.store(place, Release);
+        }
+    }
+
     fn pages(&mut self, size: usize) -> Option<usize> {
         if self.pages.1 - self.pages.0 < size {
             let (at, len) = SPANS
                 .iter()
                 .find_map(|&len| Some((map_guarded(len)?, len)))?;
             self.pages = (at, at + len);
+            self.write_down(at, len);
         }
         let at = self.pages.0;
         self.pages.0 += size;

@@ -9,6 +9,9 @@
 //! reach them. So no link is followed before the region table says that it leads into this
 //! arena, and no chunk leaves a list unless both neighbours point back to it (I6).
 
+pub(super) use crate::layout::bins::LARGE;
+pub(crate) use crate::layout::bins::{BINS, index};
+
 use super::State;
 use super::records;
 use crate::chunk::{Chunk, Head};
@@ -16,32 +19,18 @@ use crate::config::{ALIGN, MIN_CHUNK, round_up};
 use crate::fatal;
 use crate::region;
 
-/// The first bin of more than one size.
-pub(super) const LARGE: usize = 65;
-/// All bins; the first two stay empty, since no chunk is that small.
-pub(crate) const BINS: usize = LARGE + 22 * 8;
 /// Bytes at the beginning of a free chunk's payload that its links may take.
 pub(super) const LINKS: usize = 32;
-/// Largest size of the exact bins, bytes.
-const EXACT: usize = 1024;
 /// Chunks that are looked at for a request at an alignment, in a bin, and bins.
 const LOOKS: usize = 12;
 
 /// The heads of the lists and the map of those that are not empty.
+#[repr(C)]
 pub(crate) struct Bins {
     /// Bytes of the chunks in them.
     bytes: usize,
     map: [u64; BINS.div_ceil(64)],
     ends: [[usize; 2]; BINS],
-}
-
-/// The bin of a free chunk of `size` bytes.
-pub(crate) fn index(size: usize) -> usize {
-    if size <= EXACT {
-        return size / 16;
-    }
-    let log = size.ilog2() as usize;
-    (LARGE + (log - 10) * 8 + (size >> (log - 3) & 7)).min(BINS - 1)
 }
 
 /// Bytes in front of the first multiple of `align` at or behind `p`: none, or enough to be a chunk.
@@ -53,6 +42,8 @@ pub(super) fn lead(p: usize, align: usize) -> usize {
         lead
     }
 }
+
+const _: () = assert!(core::mem::offset_of!(Bins, bytes) == 0);
 
 impl Bins {
     /// All empty.

@@ -20,10 +20,12 @@
 
 use super::records::{self, Record};
 use crate::config::REGION;
+use crate::layout::places;
 use crate::os;
 use crate::pages::PageSet;
 
 use core::cell::Cell;
+use core::mem::offset_of;
 use core::ptr;
 #[cfg(feature = "stats")]
 use core::sync::atomic::AtomicUsize;
@@ -91,6 +93,7 @@ impl Pages {
 }
 
 /// The queue, and the sums of one arena.
+#[repr(C)]
 pub(crate) struct Extents {
     oldest: *mut Record,
     newest: *mut Record,
@@ -98,6 +101,12 @@ pub(crate) struct Extents {
     /// Counts epochs; see `decay`.
     epoch: u32,
 }
+
+const _: () = assert!(
+    offset_of!(Extents, idle) == places::arena::IDLE - places::arena::PARTS[3]
+        && offset_of!(Record, pages) + offset_of!(Pages, idle) == places::record::IDLE
+        && offset_of!(Record, pages) + offset_of!(Pages, gone) == places::record::GONE
+);
 
 impl Extents {
     /// No pages.

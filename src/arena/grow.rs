@@ -6,17 +6,20 @@ use super::heap::{Heap, Reservation};
 use super::records;
 use super::vacant::Vacant;
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
+use crate::layout::places::arena as places;
 use crate::{os, region, settings, side};
+use core::mem::offset_of;
 use core::{mem, ptr};
 
 /// What an arena has of the system.
+#[repr(C)]
 pub(crate) struct Heaps {
-    /// A reservation that holds no heap, and that the kernel would not take back.
-    spare: Option<Reservation>,
     /// Bytes got from the system, now and at most.
     bytes: usize,
     /// See `bytes`.
     peak: usize,
+    /// A reservation that holds no heap, and that the kernel would not take back.
+    spare: Option<Reservation>,
     /// Somebody else moves the break too: the main arena uses reservations from now on.
     break_lost: bool,
     /// Regions that left a heap, and of which nothing was forgotten yet.
@@ -25,13 +28,15 @@ pub(crate) struct Heaps {
     pub(super) vacant: Vacant,
 }
 
+const _: () = assert!(offset_of!(Heaps, peak) == places::SYSTEM_PEAK - places::SYSTEM);
+
 impl Heaps {
     /// Nothing.
     pub(crate) const fn new() -> Self {
         Self {
-            spare: None,
             bytes: 0,
             peak: 0,
+            spare: None,
             break_lost: false,
             left: (0, 0),
             vacant: Vacant::new(),

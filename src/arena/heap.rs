@@ -17,7 +17,9 @@
 
 use super::Arena;
 use crate::config::{HUGE_PAGE, REGION, round_up};
+use crate::layout::places::heap;
 use crate::os;
+use core::mem::offset_of;
 
 /// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock,
 /// and `grow` alone changes them.
@@ -39,6 +41,16 @@ pub(crate) struct Heap {
     /// The next older heap of the arena.
     pub older: *mut Heap,
 }
+
+const _: () = assert!(
+    offset_of!(Heap, arena) == heap::ARENA
+        && offset_of!(Heap, base) == heap::BASE
+        && offset_of!(Heap, end) == heap::END
+        && offset_of!(Heap, limit) == heap::LIMIT
+        && offset_of!(Heap, huge) == heap::HUGE
+        && offset_of!(Heap, older) == heap::OLDER
+        && size_of::<Heap>() == heap::BYTES
+);
 
 impl Heap {
     /// Whether this is a piece of the break.

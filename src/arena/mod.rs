@@ -31,6 +31,7 @@ mod vacant;
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::layout::counters;
+use crate::layout::places::arena as places;
 use crate::sync::{Guard, Lock};
 use crate::{granules, region};
 use bins::Bins;
@@ -101,6 +102,28 @@ pub(crate) struct State {
     /// Free chunks.
     pub bins: Bins,
 }
+
+const _: () = {
+    let parts = [
+        offset_of!(State, top),
+        offset_of!(State, heaps),
+        offset_of!(State, decay),
+        offset_of!(State, extents),
+        offset_of!(State, slots),
+        offset_of!(State, resting),
+        offset_of!(State, waiting),
+        offset_of!(State, bins),
+    ];
+    let mut i = 0;
+    while i < parts.len() {
+        assert!(parts[i] + places::INSIDE == places::PARTS[i]);
+        i += 1;
+    }
+    assert!(offset_of!(Arena, lock) == places::LOCK_OWNER);
+    assert!(offset_of!(Arena, index) == places::INDEX);
+    assert!(offset_of!(Arena, threads) == places::THREADS);
+    assert!(offset_of!(Arena, state) == places::INSIDE);
+};
 
 /// A locked arena.
 pub(crate) struct Locked<'a> {

@@ -4,8 +4,10 @@
 use super::extents::Pages;
 use super::heap::Heap;
 use crate::granules::Granules;
+use crate::layout::places::{list, record};
 use crate::layout::table::{GROUP, entry};
 use crate::region::{self, Sizes};
+use core::mem::offset_of;
 use core::ptr;
 
 /// What an arena knows of one of its regions. Zeros are what it knows of a region that was just
@@ -59,6 +61,18 @@ fn map_beside(record: usize, base: usize) -> *mut Granules {
     ptr::with_exposed_provenance_mut(maps + i * MAP)
 }
 
+const _: () = assert!(
+    offset_of!(Record, heap) == record::HEAP
+        && offset_of!(Record, base) == record::BASE
+        && offset_of!(Record, pending) == record::PENDING
+        && offset_of!(Record, free) == record::FREE
+        && offset_of!(Record, states) == record::STATES
+        && offset_of!(Record, map) == record::MAP
+        && size_of::<Record>() == record::BYTES
+        && offset_of!(List, first) == list::FIRST
+        && size_of::<List>() == list::BYTES
+);
+
 /// The record of the region `p` lies in; null if it is nobody's.
 #[inline]
 pub(crate) fn of(p: usize) -> *mut Record {
@@ -110,6 +124,7 @@ pub(crate) fn forget(from: usize, to: usize) {
 }
 
 /// A doubly linked list. A record is on one list at most; `Record::listed` says whether.
+#[repr(C)]
 pub(crate) struct List {
     first: *mut Record,
     last: *mut Record,

@@ -13,9 +13,11 @@ use super::slots::{LONG, WHOLE};
 use super::{Entry, State, owner};
 use crate::config::{ALIGN, GRANULES, REGION};
 use crate::granules::{self, Span};
+use crate::layout::places::arena as places;
 use crate::object::{self, FREED, ObjectState};
 use crate::region;
 use crate::{class, fatal, settings};
+use core::mem::offset_of;
 use core::ptr;
 
 /// Requests of an arena that are served with chunks before it gets a slot. A slot's first object
@@ -34,6 +36,7 @@ const MISSES: usize = 64;
 const LOOKS: usize = 4;
 
 /// Freed objects that wait for a request of their class, a stack per class.
+#[repr(C)]
 pub(crate) struct Resting {
     /// Their bytes.
     bytes: usize,
@@ -41,6 +44,8 @@ pub(crate) struct Resting {
     turn: usize,
     stacks: [Stack; class::RUNS + 1],
 }
+
+const _: () = assert!(offset_of!(Resting, stacks) == places::RESTING_STACKS - places::RESTING);
 
 impl Resting {
     /// None.

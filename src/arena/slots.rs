@@ -15,9 +15,11 @@ use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES, MIN_CHUNK, REGION};
 use crate::granules::Span;
+use crate::layout::places::arena as places;
 use crate::pages::PageSet;
 use crate::region::{self, CHUNKS};
 use crate::{fatal, os};
+use core::mem::offset_of;
 use core::ptr;
 
 const _: () = assert!(LONG >= RUNS, "a bound tells of every class whether it fits");
@@ -42,6 +44,7 @@ const DISSOLVED: usize = 4;
 const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
 
 /// The slots of an arena.
+#[repr(C)]
 pub(crate) struct Slots {
     /// Bytes that no object and no strip has.
     free: usize,
@@ -54,6 +57,11 @@ pub(crate) struct Slots {
     /// Slots with something to give, by their bounds.
     by_bound: [List; LONG + 1],
 }
+
+const _: () = assert!(
+    offset_of!(Slots, empties) == places::SLOTS_EMPTY - places::SLOTS_FREE
+        && offset_of!(Slots, all) == places::SLOTS_ALL - places::SLOTS_FREE
+);
 
 impl Slots {
     /// None.

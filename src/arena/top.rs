@@ -13,7 +13,9 @@ use super::split::Carved;
 use super::{State, bins, records};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{MIN_CHUNK, REGION, round_up};
+use crate::layout::places::arena as places;
 use crate::{fatal, os, settings};
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -23,6 +25,7 @@ const LOOKS: usize = 4096;
 const WORTH: usize = 2 * REGION;
 
 /// Where top is.
+#[repr(C)]
 pub(crate) struct Top {
     /// Its payload; 0 before the first heap.
     at: usize,
@@ -35,6 +38,11 @@ pub(crate) struct Top {
     /// Bytes that are to go from its end.
     owed: usize,
 }
+
+const _: () = assert!(
+    offset_of!(Top, fresh) == places::TOP_FRESH - places::TOP_AT
+        && offset_of!(Top, heap) == places::TOP_HEAP - places::TOP_AT
+);
 
 impl Top {
     /// None yet.

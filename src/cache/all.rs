@@ -18,7 +18,7 @@ pub(crate) type Links = Cell<[*mut Cache; 2]>;
 /// Guards the list. No other lock is taken while it is held.
 pub(crate) static LOCK: Lock = Lock::new();
 /// The newest cache.
-static NEWEST: AtomicPtr<Cache> = AtomicPtr::new(ptr::null_mut());
+pub(crate) static NEWEST: AtomicPtr<Cache> = AtomicPtr::new(ptr::null_mut());
 
 /// What caches hold.
 #[derive(Clone, Copy, Default)]

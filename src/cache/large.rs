@@ -11,9 +11,11 @@ use crate::arena::{Entry, owner, records};
 use crate::chunk::{Chunk, TURN};
 use crate::class::{self, CLASSES};
 use crate::config::{CACHE_LIMIT, chunk_size};
+use crate::layout::places::cache as places;
 use crate::region::{self, CHUNKS};
 use crate::{arenas, fatal};
 use core::cell::Cell;
+use core::mem::offset_of;
 use core::ptr;
 
 /// Places of a cache.
@@ -26,6 +28,7 @@ const BYTES: usize = LIMIT + (64 << 10);
 const LOOK_AFTER: u32 = 4;
 
 /// A place for a chunk of one size.
+#[repr(C)]
 struct Place {
     /// Bytes of its chunk, header included; 0 for a place without a size.
     size: Cell<usize>,
@@ -36,6 +39,13 @@ struct Place {
     /// Whether the size was asked for since the last look for idle ones.
     busy: Cell<bool>,
 }
+
+const _: () = assert!(
+    offset_of!(Place, size) == 0
+        && offset_of!(Place, entry) == places::PLACE_HOLDS
+        && size_of::<Place>() == places::PLACE
+        && PLACES == places::PLACE_COUNT
+);
 
 impl Place {
     fn held(&self) -> usize {
@@ -48,6 +58,7 @@ impl Place {
 }
 
 /// All places of a cache.
+#[repr(C)]
 pub(super) struct Places {
     all: [Place; PLACES],
     /// Bytes of the last freed chunk above the classes that was not kept.

@@ -19,6 +19,7 @@ use crate::arena::{Arena, Entry};
 use crate::chunk::{Chunk, TURN};
 use crate::class::{BIN_SHIFT, CLASSES};
 use crate::config::{ALIGN, CACHE_LIMIT, RUN_LIMIT, chunk_size};
+use crate::layout::places::cache as places;
 use crate::object::{self, FREED};
 use crate::region::{self, CHUNKS};
 use crate::sync::tls;
@@ -117,6 +118,18 @@ pub(crate) struct Cache {
 const _: () = assert!(size_of::<Bin>() == 1 << BIN_SHIFT);
 const _: () = assert!(offset_of!(Bins, none) == class::NONE);
 const _: () = assert!(size_of::<Bins>() <= class::BINS_ROOM);
+const _: () = assert!(
+    offset_of!(Bin, top) == places::TOP
+        && offset_of!(Bin, base) == places::BASE
+        && offset_of!(Bin, limit) == places::LIMIT
+        && size_of::<Bin>() == places::BIN
+        && size_of::<Entry>() == places::ENTRY
+        && offset_of!(Entry, p) == 0
+        && offset_of!(Bins, strip) == places::STRIP
+        && offset_of!(Cache, arena) == places::ARENA
+        && offset_of!(Cache, large) == places::PLACES
+        && offset_of!(Cache, links) == places::LINKS
+);
 
 #[inline(always)]
 fn bin_at(offset: usize) -> *const Bin {

@@ -15,6 +15,7 @@
 
 use super::{Cache, all};
 use crate::arena::Arena;
+use crate::layout::places::cache as places;
 use crate::sync::tls;
 use crate::{arenas, side, statics};
 use core::mem::offset_of;
@@ -25,7 +26,7 @@ use core::sync::atomic::{
 };
 
 /// Caches that may wait for a new thread.
-const PARKED: usize = 4;
+const PARKED: usize = places::PARKED;
 /// A cache whose arrays could hold more than this many bytes is not parked.
 const PARK_ROOM: usize = 512 << 10;
 
@@ -37,7 +38,7 @@ const ROUNDS: usize = 4;
 /// The key, and 1; 0 for none.
 static KEY: AtomicUsize = AtomicUsize::new(0);
 /// Threads whose word leads to a cache of their own. Each of them also counts for its arena.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static THREADS: AtomicUsize = AtomicUsize::new(0);
 /// Forks between the first process and this one. A signal handler may fork in the middle of a
 /// count; the child goes on with half of it, and this tells it so.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
@@ -47,7 +48,8 @@ static TRIMS: AtomicUsize = AtomicUsize::new(0);
 static BYPASS: AtomicBool = AtomicBool::new(false);
 /// A cache is in one place only: whoever swaps it out owns it, with all that was written before
 /// it was put there (acquire and release).
-static PARK: [AtomicPtr<Cache>; PARKED] = [const { AtomicPtr::new(ptr::null_mut()) }; PARKED];
+pub(crate) static PARK: [AtomicPtr<Cache>; PARKED] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; PARKED];
 
 /// Makes the key whose destructor hands a thread's cache over. Once.
 pub(crate) fn init() {

@@ -3,23 +3,28 @@
 //! The note lies on the first page of `libcairn.so`, which a core file has too. It holds numbers
 //! that the linker knew: the address of the statics stands there as a distance, so that nothing
 //! is relocated and no page copied. The section is `.note.cairn`, the name `Cairn`, the type 0x100.
-//! `sync::tls` writes it.
+//! `sync::tls` writes it. A second note, of type 0x101, says where the words outside the statics are;
+//! the first one leads to it.
 
 /// Name of the note, with its end.
 pub const NAME: &[u8; 6] = b"Cairn\0";
 /// Type of the note.
 pub const TYPE: u32 = 0x100;
+/// Type of the second note, which [`Heads`] reads.
+pub const HEADS_TYPE: u32 = 0x101;
 /// What the descriptor begins with.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"cairn-md");
 /// Changes with whatever a reader of [`crate::layout`] would read wrongly.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 /// Pieces of the statics.
 pub const PIECES: usize = 8;
 /// Bytes of the descriptor.
-pub const BYTES: usize = 40 + PIECES * 8;
+pub const BYTES: usize = 48 + PIECES * 8;
 
 /// Where the distance stands, which is counted from there.
 const DISTANCE: usize = 32;
+/// Where the distance of the second note stands.
+const HEADS: usize = DISTANCE + 8 + PIECES * 8;
 
 /// A piece of the statics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,6 +62,8 @@ pub struct Descriptor {
     pub finished: Piece,
     /// Side memory's first span.
     pub span: Piece,
+    /// Address of what the second note says: [`Heads`].
+    pub heads: u64,
 }
 
 impl Descriptor {
@@ -82,9 +89,7 @@ impl Descriptor {
             layout: long(8)?,
             release: [long(12)?, long(16)?, long(20)?],
             page: long(24)?,
-            statics: at
-                .wrapping_add(DISTANCE as u64)
-                .wrapping_add(quad(DISTANCE)?),
+            statics: distance(quad, at, DISTANCE)?,
             table: piece(0)?,
             leaf: piece(1)?,
             others: piece(2)?,
@@ -93,6 +98,7 @@ impl Descriptor {
             empty: piece(5)?,
             finished: piece(6)?,
             span: piece(7)?,
+            heads: distance(quad, at, HEADS)?,
         })
     }
 
@@ -117,4 +123,98 @@ impl Descriptor {
     }
 }
 
-const _: () = assert!(DISTANCE + 8 + PIECES * 8 == BYTES);
+const _: () = assert!(HEADS + 8 == BYTES);
+
+/// The address that a distance leads to, which is counted from its own place.
+fn distance(quad: impl Fn(usize) -> Option<u64>, at: u64, place: usize) -> Option<u64> {
+    let from = at.wrapping_add(place as u64);
+    Some(from.wrapping_add(quad(place)?))
+}
+
+/// Single words outside the statics.
+pub const HEADS_COUNT: usize = 23;
+/// Bytes of what the second note says.
+pub const HEADS_BYTES: usize = HEADS_COUNT * 8;
+
+/// What the second note says: addresses of the words and small structures that lie outside the
+/// statics. `src/note.rs` writes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Heads {
+    /// The newest cache.
+    pub newest: u64,
+    /// Caches that wait for a thread: [`super::places::cache::PARKED`] addresses.
+    pub parked: u64,
+    /// Threads that have a cache.
+    pub threads: u64,
+    /// The registry of mapped chunks.
+    pub registry: u64,
+    /// Check mode's ring.
+    pub quarantine: u64,
+    /// The newest of side memory's mappings.
+    pub mappings: u64,
+    /// Requests from this size on are mapped.
+    pub mmap_threshold: u64,
+    /// Used top bytes above which top is trimmed.
+    pub trim_threshold: u64,
+    /// Bytes asked for beyond need.
+    pub top_pad: u64,
+    /// Most mapped chunks.
+    pub mmap_max: u64,
+    /// Whether the thresholds were set by hand, one byte.
+    pub fixed: u64,
+    /// Most arenas asked for, 0 for as many as CPUs.
+    pub arena_max: u64,
+    /// How long memory lies free before it goes back, milliseconds.
+    pub purge_delay: u64,
+    /// Length from which a heap grows by huge pages.
+    pub huge_from: u64,
+    /// Most entries of a class in a cache.
+    pub cache_count: u64,
+    /// Largest chunk that waits in a fastbin.
+    pub max_fast: u64,
+    /// The level of check mode.
+    pub check: u64,
+    /// Largest request that runs serve.
+    pub run_max: u64,
+    /// Largest request that caches serve.
+    pub cache_max: u64,
+    /// The byte of `M_PERTURB`.
+    pub perturb: u64,
+    /// The locks of the registry, of the list of caches and of side memory: each begins with its
+    /// owner's word, 0 while it is free.
+    pub locks: [u64; 3],
+}
+
+impl Heads {
+    /// Reads them where they lie, at the address `at`; `None` if these are too few bytes.
+    pub fn read(bytes: &[u8], at: u64) -> Option<Self> {
+        let quad = |from: usize| -> Option<u64> {
+            let word = bytes.get(from..from + 8)?.try_into().ok()?;
+            Some(u64::from_le_bytes(word))
+        };
+        let head = |i: usize| distance(quad, at, i * 8);
+        Some(Self {
+            newest: head(0)?,
+            parked: head(1)?,
+            threads: head(2)?,
+            registry: head(3)?,
+            quarantine: head(4)?,
+            mappings: head(5)?,
+            mmap_threshold: head(6)?,
+            trim_threshold: head(7)?,
+            top_pad: head(8)?,
+            mmap_max: head(9)?,
+            fixed: head(10)?,
+            arena_max: head(11)?,
+            purge_delay: head(12)?,
+            huge_from: head(13)?,
+            cache_count: head(14)?,
+            max_fast: head(15)?,
+            check: head(16)?,
+            run_max: head(17)?,
+            cache_max: head(18)?,
+            perturb: head(19)?,
+            locks: [head(20)?, head(21)?, head(22)?],
+        })
+    }
+}

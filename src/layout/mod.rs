@@ -5,9 +5,11 @@
 //! tool that reads a stopped process or a core file has to fit the release that it reads, and
 //! [`descriptor`] says which that is.
 
+pub mod bins;
 pub mod class;
 pub mod counters;
 pub mod descriptor;
 pub mod head;
+pub mod places;
 pub mod sizes;
 pub mod table;

@@ -39,8 +39,13 @@ pub const STATED: usize = if cfg!(miri) { 1 << 1 } else { 1 << 4 };
 /// Bytes of the root, and of the words of none behind it: what an entry of 0 leads to, since an
 /// entry is the distance of a leaf from those.
 pub const TABLE_BYTES: usize = (ROOTS + LEAF) * size_of::<usize>();
-/// Bytes of a leaf: the words of its regions, then where their records lie, and their states.
-pub const LEAF_BYTES: usize = (LEAF + LEAF / GROUP + LEAF / STATED) * size_of::<usize>();
+/// Bytes of a leaf's words: what stands of its groups follows.
+pub const WORDS_BYTES: usize = LEAF * size_of::<usize>();
+/// Bytes of what stands of a group: where its records lie, then where the states of each part do; 0
+/// before any of it was needed.
+pub const GROUP_BYTES: usize = (1 + GROUP / STATED) * size_of::<usize>();
+/// Bytes of a leaf: the words of its regions, then what stands of their groups.
+pub const LEAF_BYTES: usize = WORDS_BYTES + LEAF / GROUP * GROUP_BYTES;
 
 /// Word of a region with chunks.
 pub const CHUNKS: usize = 1;

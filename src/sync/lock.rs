@@ -52,6 +52,7 @@ pub(crate) fn waited_for() -> usize {
 }
 
 /// A lock without data; what it guards says so where it is declared.
+#[repr(C)]
 pub(crate) struct Lock {
     /// Who holds it, and whether somebody sleeps. `T` is a thread pointer.
     ///
@@ -77,6 +78,9 @@ pub(crate) struct Lock {
     /// holder alone.
     fork: AtomicUsize,
 }
+
+/// A reader outside looks at the first word.
+const _: () = assert!(core::mem::offset_of!(Lock, owner) == 0);
 
 /// A call within a fork holds the lock that the fork took.
 const WITHIN: usize = 1 << (usize::BITS - 1);

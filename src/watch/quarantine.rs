@@ -5,14 +5,17 @@
 //! past an object reaches it. Waiting chunks stay "in use" to their neighbours, and freed by their
 //! tag, as those in a thread's cache do.
 
+use crate::layout::places::quarantine as place;
 use crate::side;
 use crate::sync::Lock;
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// One freed object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
 pub(crate) struct Held {
     /// Payload.
     pub p: usize,
@@ -26,6 +29,7 @@ pub(crate) struct Held {
     pub mapped: bool,
 }
 
+#[repr(C)]
 struct Ring {
     table: usize,
     places: usize,
@@ -41,13 +45,26 @@ struct Ring {
     turn: usize,
 }
 
-struct Shared(UnsafeCell<Ring>);
+const _: () = assert!(
+    offset_of!(Ring, table) == place::TABLE
+        && offset_of!(Ring, places) == place::PLACES
+        && offset_of!(Ring, first) == place::FIRST
+        && offset_of!(Ring, count) == place::COUNT
+        && offset_of!(Held, p) == place::PAYLOAD
+        && offset_of!(Held, len) == place::PAYLOAD + 16
+        && offset_of!(Held, mapped) == place::MAPPED
+        && size_of::<Held>() == place::PLACE
+);
+
+#[repr(transparent)]
+pub(crate) struct Shared(UnsafeCell<Ring>);
 // SAFETY: reached only through `with`, under `LOCK`.
 unsafe impl Sync for Shared {}
 
 /// Guards the ring. Nothing is called and no other lock is taken while it is held.
 pub(crate) static LOCK: Lock = Lock::new();
-static RING: Shared = Shared(UnsafeCell::new(Ring::new()));
+/// The only one.
+pub(crate) static RING: Shared = Shared(UnsafeCell::new(Ring::new()));
 
 /// Objects that ever came. Written under the lock.
 static CAME: AtomicUsize = AtomicUsize::new(0);

@@ -77,9 +77,11 @@ impl Drop for Named {
     }
 }
 
-/// The repository.
+/// The repository, also for the tests of a member.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_root = |dir: &&Path| dir.join("c-tests").is_dir();
+    here.ancestors().find(is_root).unwrap_or(here)
 }
 
 /// Where the tests may write, below cargo's target directory.

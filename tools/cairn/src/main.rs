@@ -1,9 +1,17 @@
 //! The command `cairn`: one subcommand a file.
 
 mod compare;
+mod doctor;
+mod look;
+mod map;
+mod metrics;
+mod stats;
+mod top;
+mod why;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Shows the heap of a process that runs on Cairn, and compares allocators.
@@ -18,11 +26,35 @@ struct Arguments {
 enum Command {
     /// Run a program or a server on several allocators in turn, and say what each costs.
     Compare(compare::Arguments),
+    Why(why::Arguments),
+    Stats(stats::Arguments),
+    Map(map::Arguments),
+    Top(top::Arguments),
+    Metrics(metrics::Arguments),
+    Doctor(doctor::Arguments),
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Compare(arguments) => return compare::run(arguments),
+        Command::Why(arguments) => why::run(arguments)?,
+        Command::Stats(arguments) => stats::run(arguments)?,
+        Command::Map(arguments) => map::run(arguments)?,
+        Command::Top(arguments) => top::run(arguments)?,
+        Command::Metrics(arguments) => metrics::run(arguments)?,
+        Command::Doctor(arguments) => return doctor::run(arguments),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output; who reads no further ends nothing but the output.
+///
+/// # Errors
+/// It cannot be written.
+fn print(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
     }
 }
 
@@ -32,7 +64,7 @@ fn main() -> ExitCode {
     if let Some(done) = launch::launcher::if_asked() {
         return done;
     }
-    match run(Arguments::parse().command) {
+    match run(&Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("cairn: {error:#}");

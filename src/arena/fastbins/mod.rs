@@ -15,7 +15,9 @@ use crate::chunk::{Chunk, Kind};
 use crate::class::{self, CLASSES};
 use crate::config::{ALIGN, MAX_CHUNK, REGION};
 use crate::granules::{self, Span};
+use crate::layout::places;
 use crate::{fatal, settings, side};
+use core::mem::offset_of;
 use core::ptr;
 
 /// Bytes waiting in a region from which it is worth a sweep on its own.
@@ -32,6 +34,7 @@ const SWEEPS: usize = 32;
 const FIRST: u32 = 16;
 
 /// Addresses of freed chunks of one class, in side memory.
+#[repr(C)]
 pub(crate) struct Stack {
     base: usize,
     len: u32,
@@ -104,6 +107,7 @@ impl Stack {
 }
 
 /// Chunks that wait, a stack per class.
+#[repr(C)]
 pub(crate) struct Waiting {
     /// Their bytes.
     bytes: usize,
@@ -111,6 +115,13 @@ pub(crate) struct Waiting {
     regions: List,
     stacks: [Stack; CLASSES],
 }
+
+const _: () = assert!(
+    offset_of!(Waiting, bytes) == 0
+        && offset_of!(Stack, base) == places::stack::BASE
+        && offset_of!(Stack, len) == places::stack::LEN
+        && size_of::<Stack>() == places::stack::BYTES
+);
 
 impl Waiting {
     /// None.
@@ -369,32 +380,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::boxed::Box;
-
-    fn record() -> *mut Record {
-        // SAFETY: zeros are a record of no region.
-        Box::into_raw(Box::new(unsafe { core::mem::zeroed::<Record>() }))
-    }
-
-    /// Regions are swept from the front as long as they are ripe.
-    #[test]
-    fn a_region_that_is_ripe_no_more_hides_none_behind_it() {
-        let mut waiting = Waiting::new();
-        let (first, second) = (record(), record());
-        // SAFETY: records that only this test has, and frees.
-        unsafe {
-            waiting.add(second, RIPE as usize);
-            waiting.add(first, RIPE as usize);
-            assert!(ptr::eq(waiting.regions(), first));
-            waiting.remove(first, 16);
-            assert!(ptr::eq(waiting.regions(), second));
-            waiting.remove(second, RIPE as usize);
-            waiting.remove(first, RIPE as usize - 16);
-            assert!(waiting.regions().is_null());
-            drop(Box::from_raw(first));
-            drop(Box::from_raw(second));
-        }
-    }
-}
+mod tests;

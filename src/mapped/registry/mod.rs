@@ -9,9 +9,11 @@
 //! the kernel again as others are given back.
 
 use crate::config::ALIGN;
+use crate::layout::places::registry as place;
 use crate::sync::Lock;
 use crate::{os, side};
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -25,6 +27,7 @@ pub(crate) const LOOKS: usize = 128;
 
 /// One mapping.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Mapping {
     /// Payload, 0 for a free place of the table.
     pub p: usize,
@@ -32,12 +35,12 @@ pub(crate) struct Mapping {
     pub base: usize,
     /// Bytes.
     pub len: usize,
-    /// The kernel refused to unmap it: empty, and the next one to be used.
-    pub stuck: bool,
     /// In check mode what was asked for, and the first byte of the guard page behind; else 0.
     pub asked: usize,
     /// See `asked`.
     pub last: usize,
+    /// The kernel refused to unmap it: empty, and the next one to be used.
+    pub stuck: bool,
     /// The kernel refused to shorten it: its length says nothing about what was asked for.
     pub loose: bool,
 }
@@ -78,6 +81,7 @@ static KEPT: AtomicUsize = AtomicUsize::new(0);
 static STUCK: AtomicUsize = AtomicUsize::new(0);
 
 /// The table, and what it counts.
+#[repr(C)]
 pub(crate) struct Registry {
     table: usize,
     /// Places of the table, a power of two, or 0.
@@ -91,6 +95,7 @@ pub(crate) struct Registry {
 
 /// What is mapped, now and at most.
 #[derive(Clone, Copy, Default)]
+#[repr(C)]
 pub(crate) struct Totals {
     /// Chunks.
     pub chunks: usize,
@@ -102,13 +107,29 @@ pub(crate) struct Totals {
     pub max_bytes: usize,
 }
 
-struct Shared(UnsafeCell<Registry>);
+const _: () = assert!(
+    offset_of!(Registry, table) == place::TABLE
+        && offset_of!(Registry, places) == place::PLACES
+        && offset_of!(Registry, totals) == place::TOTALS
+        && size_of::<Registry>() == place::BYTES
+        && offset_of!(Totals, max_bytes) == 24
+        && offset_of!(Mapping, p) == place::PAYLOAD
+        && offset_of!(Mapping, len) == place::PAYLOAD + 16
+        && offset_of!(Mapping, asked) == place::ASKED
+        && offset_of!(Mapping, last) == place::LAST
+        && offset_of!(Mapping, stuck) == place::STUCK
+        && size_of::<Mapping>() == place::PLACE
+);
+
+#[repr(transparent)]
+pub(crate) struct Shared(UnsafeCell<Registry>);
 // SAFETY: reached only through `with`, under `LOCK`.
 unsafe impl Sync for Shared {}
 
 /// Guards the registry. Taken after any arena's lock, before side memory's.
 pub(crate) static LOCK: Lock = Lock::new();
-static REGISTRY: Shared = Shared(UnsafeCell::new(Registry {
+/// The only one.
+pub(crate) static REGISTRY: Shared = Shared(UnsafeCell::new(Registry {
     table: 0,
     places: 0,
     used: 0,

@@ -1,0 +1,320 @@
+//! `cairn why`: what the resident memory of a process consists of, and why it does not fall.
+
+mod lines;
+mod verdict;
+
+use crate::look::{self, Subject};
+use anyhow::Result;
+use cairn_reader::account::{Account, Rest};
+use cairn_reader::tables::Settings;
+use clap::Args;
+use lines::Line;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Says what the resident memory consists of, line by line, and why it does not fall.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  cairn why $(pidof redis-server)
+  cairn why core.1234 --json | jq '.lines[] | select(.share > 0.1)'
+
+The process stands still meanwhile, mostly for milliseconds. The rights are those of a debugger:
+its user, or root. Nothing is changed in it.")]
+pub(crate) struct Arguments {
+    /// Number of a process, or path of a core file
+    #[arg(value_name = "PID|CORE")]
+    target: String,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+    /// Do not stop the process: figures are of different moments, and may not add up
+    #[arg(long)]
+    running: bool,
+}
+
+/// Everything that was found out.
+pub(crate) struct Facts {
+    accounts: Vec<Account>,
+    rest: Rest,
+    /// Of the first instance.
+    settings: Settings,
+    caches: Vec<Held>,
+    arenas: u64,
+    top_used: u64,
+    releases: Vec<(String, String)>,
+}
+
+/// What a thread's cache holds.
+#[derive(Clone, Debug, Serialize)]
+struct Held {
+    /// The thread; none where it is not known or the cache waits for one.
+    thread: Option<i32>,
+    /// It waits for a thread.
+    parked: bool,
+    /// Objects and chunks.
+    count: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// How many of those are resident.
+    resident: u64,
+}
+
+/// The page as JSON.
+#[derive(Serialize)]
+struct Page<'a> {
+    pid: Option<i32>,
+    command: &'a str,
+    cairn: &'a [(String, String)],
+    stood_still_seconds: Option<f64>,
+    residency_known: bool,
+    resident: u64,
+    explained: u64,
+    unexplained: u64,
+    in_huge_pages: u64,
+    swapped: u64,
+    dropped: u64,
+    lines: &'a [Line],
+    caches: &'a [Held],
+    largest_elsewhere: &'a [(String, u64)],
+    trim: Trim,
+    pinned: Pinned,
+    knobs: Knobs,
+    verdict: &'a [String],
+}
+
+/// What `malloc_trim(0)` would give back.
+#[derive(Serialize)]
+struct Trim {
+    at_once: u64,
+    with_all_caches: u64,
+}
+
+/// What lies free beside something in use.
+#[derive(Serialize)]
+struct Pinned {
+    beside_live: u64,
+    sparse_pages: u64,
+    free_on_sparse_pages: u64,
+    objects_by_size: Vec<(u64, u64)>,
+}
+
+/// The knobs in force.
+#[derive(Serialize)]
+struct Knobs {
+    mmap_threshold: u64,
+    trim_threshold: u64,
+    top_pad: u64,
+    mmap_max: u64,
+    thresholds_set_by_hand: bool,
+    arena_max: u64,
+    purge_delay_ms: u64,
+    huge_from: u64,
+    check: u64,
+    run_max: u64,
+    cache_max: u64,
+}
+
+impl Facts {
+    /// All that is resident, by the kernel or, of a core file, by what was found.
+    fn resident(&self, subject: &Subject) -> u64 {
+        subject.rss.unwrap_or_else(|| self.explained())
+    }
+
+    fn explained(&self) -> u64 {
+        let own: u64 = self.accounts.iter().map(Account::resident).sum();
+        own + self.rest.resident()
+    }
+
+    fn known(&self) -> bool {
+        self.accounts.iter().all(|a| a.known)
+    }
+
+    fn sum(&self, of: impl Fn(&Account) -> u64) -> u64 {
+        self.accounts.iter().map(of).sum()
+    }
+}
+
+/// Prints the page.
+///
+/// # Errors
+/// The process or file cannot be looked at.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let pid = arguments.target.parse().ok();
+    let (subject, facts) = look::look(&arguments.target, arguments.running, |scene| {
+        gather(scene, pid)
+    })?;
+    let lines = lines::lines(&facts, &subject);
+    let verdict = verdict::verdict(&facts, &subject);
+    let text = if arguments.json {
+        let mut text = serde_json::to_string_pretty(&json(&facts, &subject, &lines, &verdict))?;
+        text.push('\n');
+        text
+    } else {
+        page(&facts, &subject, &lines, &verdict)
+    };
+    crate::print(&text)
+}
+
+fn gather(scene: &look::Scene<'_>, pid: Option<i32>) -> Facts {
+    let (accounts, rest) = look::accounts(scene, pid);
+    let heaps = scene.heaps;
+    let caches = heaps.iter().zip(&accounts).flat_map(|(heap, account)| {
+        let each = heap.caches.iter().zip(&account.caches);
+        each.map(|(cache, resident)| Held {
+            thread: cache.tid,
+            parked: cache.parked,
+            count: cache.count,
+            bytes: cache.bytes,
+            resident: *resident,
+        })
+    });
+    let arenas = heaps.iter().flat_map(|heap| &heap.arenas);
+    let used = arenas.clone().filter(|a| a.top != 0);
+    Facts {
+        caches: caches.collect(),
+        arenas: used.clone().count() as u64,
+        top_used: used.map(|a| a.fresh.saturating_sub(a.top)).sum(),
+        settings: heaps.first().map(|h| h.settings).unwrap_or_default(),
+        releases: heaps
+            .iter()
+            .map(|h| {
+                let release = h.instance.descriptor.release.map(|part| part.to_string());
+                (release.join("."), h.instance.object.clone())
+            })
+            .collect(),
+        accounts,
+        rest,
+    }
+}
+
+fn json<'a>(
+    facts: &'a Facts,
+    subject: &'a Subject,
+    lines: &'a [Line],
+    verdict: &'a [String],
+) -> Page<'a> {
+    let s = &facts.settings;
+    Page {
+        pid: subject.pid,
+        command: &subject.command,
+        cairn: &facts.releases,
+        stood_still_seconds: subject.stood.map(|time| time.as_secs_f64()),
+        residency_known: facts.known(),
+        resident: facts.resident(subject),
+        explained: facts.explained(),
+        unexplained: facts.resident(subject).abs_diff(facts.explained()),
+        in_huge_pages: facts.rest.huge,
+        swapped: facts.rest.swap,
+        dropped: facts.sum(|a| a.torn),
+        lines,
+        caches: &facts.caches,
+        largest_elsewhere: &facts.rest.named,
+        trim: Trim {
+            at_once: facts.sum(|a| a.trim),
+            with_all_caches: facts.sum(|a| a.trim_later),
+        },
+        pinned: Pinned {
+            beside_live: facts.sum(|a| a.beside),
+            sparse_pages: facts.sum(|a| a.sparse.pages),
+            free_on_sparse_pages: facts.sum(|a| a.sparse.free),
+            objects_by_size: verdict::pinning(facts),
+        },
+        knobs: Knobs {
+            mmap_threshold: s.mmap_threshold,
+            trim_threshold: s.trim_threshold,
+            top_pad: s.top_pad,
+            mmap_max: s.mmap_max,
+            thresholds_set_by_hand: s.fixed,
+            arena_max: s.arena_max,
+            purge_delay_ms: s.purge_delay,
+            huge_from: s.huge_from,
+            check: s.check,
+            run_max: s.run_max,
+            cache_max: s.cache_max,
+        },
+        verdict,
+    }
+}
+
+/// The page as text.
+fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) -> String {
+    let mut out = String::new();
+    let mut put = |text: &str| {
+        out.push_str(text.trim_end());
+        out.push('\n');
+    };
+    put(&format!("{}, {}", subject.title(), subject.how()));
+    for (release, object) in &facts.releases {
+        put(&format!("Cairn {release} in {object}"));
+    }
+    put("");
+    if !facts.known() {
+        put("What is resident is not known here: the column shows what there is of each.");
+        put("");
+    }
+    for line in lines {
+        put(&line.text());
+    }
+    if facts.rest.huge != 0 {
+        put(&format!(
+            "\nof Cairn's, in huge pages: {}",
+            look::bytes(facts.rest.huge)
+        ));
+    }
+    if facts.rest.swap != 0 {
+        put(&format!(
+            "\nbeside that in swap: {}",
+            look::bytes(facts.rest.swap)
+        ));
+    }
+    let dropped = facts.sum(|a| a.torn);
+    if dropped != 0 {
+        put(&format!(
+            "\n{} links or headers made no sense and were left out: read while they changed, or damaged",
+            look::number(dropped)
+        ));
+    }
+    if facts.caches.len() > 1 {
+        put("\nThread caches, the fullest first:");
+        put(&caches(&facts.caches));
+    }
+    if !facts.rest.named.is_empty() {
+        put("\nThe largest beside Cairn:");
+        for (name, bytes) in &facts.rest.named {
+            put(&format!("  {:>10}  {name}", look::bytes(*bytes)));
+        }
+    }
+    put("");
+    for sentence in verdict {
+        put(sentence);
+    }
+    out
+}
+
+/// The fullest caches, and one line for the others.
+fn caches(all: &[Held]) -> String {
+    const SHOWN: usize = 8;
+    let mut sorted = all.to_vec();
+    sorted.sort_by_key(|held| std::cmp::Reverse(held.resident));
+    let mut out = String::new();
+    for held in sorted.iter().take(SHOWN) {
+        let whose = match (held.thread, held.parked) {
+            (Some(tid), _) => format!("thread {tid}"),
+            (None, true) => "waits for a thread".to_owned(),
+            (None, false) => "a thread".to_owned(),
+        };
+        let _ = writeln!(
+            out,
+            "  {:>10}  {:>9} objects  {whose}",
+            look::bytes(held.resident),
+            look::number(held.count)
+        );
+    }
+    let others = sorted.get(SHOWN..).unwrap_or_default();
+    if !others.is_empty() {
+        let all: u64 = others.iter().map(|held| held.resident).sum();
+        let _ = writeln!(out, "  {:>10}  {} others", look::bytes(all), others.len());
+    }
+    out
+}

@@ -1,0 +1,186 @@
+//! `cairn top` and `cairn metrics`: sums without a look at the chunks, which are those of `stats`.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test reports by panicking"
+)]
+
+mod seen;
+
+use seen::{Seen, cairn, common, error, json, number};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+const HEAP: [&str; 4] = ["30000", "2000", "10", "3"];
+
+/// The samples of a text, by name and labels; what a parser of OpenMetrics would refuse ends the test.
+#[track_caller]
+fn samples(text: &str) -> BTreeMap<String, u64> {
+    assert!(text.ends_with("\n# EOF\n"), "{text}");
+    let (mut all, mut family) = (BTreeMap::new(), String::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a kind");
+            assert!(["gauge", "counter"].contains(&kind), "{line}");
+            assert!(
+                !text.contains(&format!("# TYPE {name} {kind}\n# TYPE")),
+                "{line}"
+            );
+            family = name.to_owned();
+        } else if let Some(rest) = line.strip_prefix("# UNIT ") {
+            // A unit ends the name.
+            let (name, unit) = rest.split_once(' ').expect("a unit");
+            assert!(
+                name == family && name.ends_with(&format!("_{unit}")),
+                "{line}"
+            );
+        } else if !line.starts_with('#') {
+            let (sample, value) = line.rsplit_once(' ').expect("a value");
+            assert!(
+                sample.starts_with(&family) && sample.ends_with("\"}"),
+                "{line}"
+            );
+            let before = all.insert(sample.to_owned(), value.parse().expect("a number"));
+            assert_eq!(before, None, "{line}");
+        }
+    }
+    all
+}
+
+/// The sum of a family.
+fn sum(all: &BTreeMap<String, u64>, family: &str) -> u64 {
+    let named = |name: &&String| name.starts_with(&format!("{family}{{"));
+    all.iter()
+        .filter(|(name, _)| named(name))
+        .map(|(_, n)| n)
+        .sum()
+}
+
+#[test]
+fn the_samples_are_the_figures_of_stats() {
+    if seen::cannot_look() {
+        return;
+    }
+    let seen = Seen::heap(HEAP, &[]);
+    let stats = json(&["stats", &seen.pid()]);
+    let output = cairn(&["metrics", &seen.pid()]);
+    assert!(output.status.success(), "{}", common::describe(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let all = samples(&text);
+    assert_eq!(
+        sum(&all, "cairn_live_bytes"),
+        number(&stats, "/mallinfo2/uordblks")
+    );
+    assert_eq!(
+        sum(&all, "cairn_system_bytes"),
+        number(&stats, "/mallinfo2/arena")
+    );
+    assert_eq!(
+        sum(&all, "cairn_mapped_bytes"),
+        number(&stats, "/mallinfo2/hblkhd")
+    );
+    assert_eq!(
+        sum(&all, "cairn_mapped_chunks"),
+        number(&stats, "/mallinfo2/hblks")
+    );
+    let parts = [
+        "cairn_free_chunk_bytes",
+        "cairn_free_slot_bytes",
+        "cairn_top_bytes",
+        "cairn_waiting_bytes",
+        "cairn_cached_bytes",
+    ];
+    let free: u64 = parts.iter().map(|part| sum(&all, part)).sum();
+    assert_eq!(free, number(&stats, "/mallinfo2/fordblks"), "{text}");
+    assert!(sum(&all, "cairn_resident_bytes") > 0 && sum(&all, "cairn_page_faults_total") > 0);
+    // Somebody else may run on Cairn, too.
+    let output = cairn(&["metrics", "--all"]);
+    let all = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(samples(&all).len() >= samples(&text).len());
+    assert!(all.contains(&format!("pid=\"{}\"", seen.pid())), "{all}");
+}
+
+#[test]
+fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+    if seen::cannot_look() {
+        return;
+    }
+    let seen = Seen::heap(HEAP, &[]);
+    let dir = common::scratch().join(format!("metrics-{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("a directory");
+    let file = dir.join("cairn.prom");
+    let path = file.to_str().expect("a path");
+    for _ in 0..2 {
+        let output = cairn(&["metrics", &seen.pid(), "-o", path]);
+        assert!(output.status.success(), "{}", common::describe(&output));
+        samples(&fs::read_to_string(&file).expect("the file"));
+        assert_eq!(fs::read_dir(&dir).expect("the directory").count(), 1);
+    }
+    fs::remove_dir_all(&dir).expect("the directory");
+    let said = error(&cairn(&["metrics", &seen.pid(), "-o", path]));
+    assert!(said.contains("cannot write"), "{said}");
+}
+
+#[test]
+fn who_asks_the_port_is_answered() {
+    if seen::cannot_look() {
+        return;
+    }
+    let seen = Seen::heap(HEAP, &[]);
+    let mut server = Command::new(env!("CARGO_BIN_EXE_cairn"))
+        .args(["metrics", &seen.pid(), "--listen", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    let output = server.stdout.take().expect("a pipe");
+    BufReader::new(output).read_line(&mut said).expect("a line");
+    let at = said
+        .trim()
+        .strip_prefix("listening on http://")
+        .expect("an address");
+    let at = at.strip_suffix("/metrics").expect("a path");
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(at).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    // One that says nothing keeps nobody away for long.
+    drop(TcpStream::connect(at).expect("it listens"));
+    let answer = ask("/metrics");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    samples(answer.split("\r\n\r\n").nth(1).expect("a body"));
+    assert!(ask("/").starts_with("HTTP/1.1 404"));
+    drop(seen);
+    assert!(ask("/metrics").starts_with("HTTP/1.1 503"));
+    server.kill().expect("it is killed");
+    server.wait().expect("it ends");
+}
+
+#[test]
+fn the_table_shows_what_there_is() {
+    if seen::cannot_look() {
+        return;
+    }
+    let seen = Seen::heap(HEAP, &[]);
+    for arguments in [
+        &["top", "--count", "2", "--interval", "0.1"][..],
+        &["top", &seen.pid(), "-c", "1"],
+    ] {
+        let output = cairn(arguments);
+        assert!(output.status.success(), "{}", common::describe(&output));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&format!(" {} ", seen.pid())), "{text}");
+        assert!(
+            text.contains("growth/s") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+    }
+    let said = error(&cairn(&["top", "5000000"]));
+    assert!(said.contains("there is no process"), "{said}");
+}

@@ -1,0 +1,185 @@
+//! Finds Cairn in a process: the note in every ELF object that is mapped, read from memory, so that a
+//! library whose file was replaced is found too; and who serves `malloc` where there is none.
+
+use crate::maps::Map;
+use crate::target::{Error, Target, long, quad, short};
+use cairn::layout::descriptor::{self, Descriptor, Heads};
+use cairn::layout::places::arena::LOCK_OWNER;
+use cairn::layout::sizes::MAX_ARENAS;
+use object::read::{Object, ObjectSymbol, ReadCache};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// A Cairn of a process. There may be several: two versions, a library with its own.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// The file that it came with.
+    pub object: String,
+    /// Where everything is.
+    pub descriptor: Descriptor,
+    /// The same, of what lies outside the statics.
+    pub heads: Heads,
+}
+
+/// Bytes of notes that are looked at.
+const NOTES: usize = 64 << 10;
+/// Program headers that are looked at.
+const HEADERS: u64 = 64;
+/// Instances that are looked at.
+const INSTANCES: usize = 64;
+
+/// The descriptors of an object whose first byte is mapped here.
+fn descriptors(target: &dyn Target, map: &Map) -> Vec<Descriptor> {
+    const NOTE: u32 = 4;
+    const LOAD: u32 = 1;
+    let mut found = Vec::new();
+    let Some(header) = target.bytes(map.from, 64) else {
+        return found;
+    };
+    // 64 bits, little-endian.
+    if !header.starts_with(b"\x7fELF\x02\x01") || short(&header, 54) != 56 {
+        return found;
+    }
+    let (at, count) = (quad(&header, 32), u64::from(short(&header, 56)));
+    let headers: Vec<_> = (0..count.min(HEADERS))
+        .filter_map(|i| target.bytes(map.from.checked_add(at)?.checked_add(i * 56)?, 56))
+        .collect();
+    let first = headers.iter().find(|h| long(h, 0) == LOAD);
+    let bias = map
+        .from
+        .wrapping_sub(first.map_or(0, |h| quad(h, 16) & !(target.page() - 1)));
+    for note in headers.iter().filter(|h| long(h, 0) == NOTE) {
+        let place = bias.wrapping_add(quad(note, 16));
+        let bytes = usize::try_from(quad(note, 40)).unwrap_or(NOTES).min(NOTES);
+        let notes = target.bytes(place, bytes);
+        found.extend(notes.and_then(|notes| Descriptor::find(&notes, place)));
+    }
+    found
+}
+
+/// All Cairns of a process or core file.
+///
+/// # Errors
+/// There is none, or all are of another layout.
+pub fn instances(target: &dyn Target) -> Result<Vec<Instance>, Error> {
+    let mut all: Vec<Instance> = Vec::new();
+    let mut other = None;
+    for map in target.maps() {
+        // Who reads a device may wait for it.
+        let is_device = map.name.starts_with("/dev/");
+        if map.offset != 0 || !map.readable || is_device || all.len() == INSTANCES {
+            continue;
+        }
+        for descriptor in descriptors(target, map) {
+            let release = descriptor.release.map(|part| part.to_string()).join(".");
+            if descriptor.layout != descriptor::LAYOUT {
+                other = Some((release, descriptor.layout));
+                continue;
+            }
+            if all.iter().any(|i| i.descriptor == descriptor) {
+                continue;
+            }
+            let heads = target
+                .bytes(descriptor.heads, descriptor::HEADS_BYTES)
+                .and_then(|bytes| Heads::read(&bytes, descriptor.heads));
+            if let Some(heads) = heads {
+                all.push(Instance {
+                    object: map.name.clone(),
+                    descriptor,
+                    heads,
+                });
+            }
+        }
+    }
+    match other {
+        _ if !all.is_empty() => Ok(all),
+        Some(theirs) => Err(Error::Layout {
+            theirs,
+            ours: descriptor::LAYOUT,
+        }),
+        None => Err(Error::Other(String::new())),
+    }
+}
+
+impl Instance {
+    /// Whether somebody holds a lock: then what that guards may be half changed.
+    pub fn is_locked(&self, target: &dyn Target) -> bool {
+        let d = &self.descriptor;
+        let at = |piece: descriptor::Piece| d.statics + u64::from(piece.offset);
+        let others = (0..MAX_ARENAS as u64).map_while(|i| {
+            let place = target.word(at(d.others) + i * 8)?;
+            (place != 0).then_some(place)
+        });
+        let arenas = [at(d.main)].into_iter().chain(others);
+        let owners = arenas.map(|place| place.wrapping_add(LOCK_OWNER as u64));
+        let mut all = owners.chain(self.heads.locks);
+        all.any(|owner| target.word(owner).is_some_and(|word| word != 0))
+    }
+}
+
+/// Names of objects and symbols by which an allocator is known. The first that fits.
+const OTHERS: [(&str, &str, &[&str]); 7] = [
+    (
+        "jemalloc",
+        "libjemalloc",
+        &["mallctl", "_rjem_mallctl", "je_mallctl", "rallocx"],
+    ),
+    ("mimalloc", "libmimalloc", &["mi_malloc"]),
+    (
+        "tcmalloc",
+        "libtcmalloc",
+        &["tc_malloc", "TCMallocInternalMalloc"],
+    ),
+    ("snmalloc", "libsnmalloc", &["sn_malloc"]),
+    ("Hoard", "libhoard", &["xxmalloc"]),
+    ("hardened_malloc", "libhardened_malloc", &["h_malloc"]),
+    ("rpmalloc", "librpmalloc", &["rpmalloc"]),
+];
+
+/// Who serves `malloc` in a process without Cairn: by the objects that are mapped, then by the
+/// symbols of its program.
+pub fn other_allocator(target: &dyn Target, program: Option<&Path>) -> String {
+    let file = |map: &Map| {
+        let name = map.name.trim_end_matches(" (deleted)");
+        name.rsplit('/').next().unwrap_or_default().to_owned()
+    };
+    let files: Vec<String> = target.maps().iter().map(file).collect();
+    let mapped = |prefix: &str| files.iter().any(|name| name.starts_with(prefix));
+    if let Some((name, ..)) = OTHERS.iter().find(|other| mapped(other.1)) {
+        return (*name).to_owned();
+    }
+    let symbols = program.map(symbols).unwrap_or_default();
+    let has = |names: &[&str]| symbols.iter().any(|s| names.contains(&s.as_str()));
+    if let Some((name, ..)) = OTHERS.iter().find(|other| has(other.2)) {
+        return format!("{name} (linked into the program)");
+    }
+    if mapped("libc.so.6") || mapped("libc-2.") {
+        "glibc's malloc".to_owned()
+    } else if mapped("ld-musl") || mapped("libc.musl") {
+        "musl's malloc".to_owned()
+    } else if mapped("libc.so") {
+        "the C library's malloc".to_owned()
+    } else {
+        "the malloc that is linked into the program".to_owned()
+    }
+}
+
+/// The names of functions that a program defines and that end in what a name of an allocator ends
+/// in; none if the file cannot be read.
+fn symbols(program: &Path) -> Vec<String> {
+    let Ok(file) = File::open(program) else {
+        return Vec::new();
+    };
+    let cache = ReadCache::new(BufReader::new(file));
+    let Ok(file) = object::File::parse(&cache) else {
+        return Vec::new();
+    };
+    let all = file.symbols().chain(file.dynamic_symbols());
+    let wanted = |name: &str| OTHERS.iter().any(|other| other.2.contains(&name));
+    all.filter(ObjectSymbol::is_definition)
+        .filter_map(|symbol| symbol.name().ok())
+        .filter(|name| wanted(name))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,39 @@
+//! Reads the heap of a process that runs on Cairn, or of a core file, from outside.
+//!
+//! Nothing is injected and nothing runs in the process. What is read is not believed: each link is
+//! compared with what is mapped, each walk is bounded by it, and what makes no sense is dropped and
+//! counted ([`Heap::torn`]). So a process may be read while it runs, and memory that somebody
+//! damaged on purpose yields wrong figures at worst.
+//!
+//! ```text
+//!   process, core      where bytes come from, and which of them are resident
+//!   find               the descriptors in it; who serves malloc if there is none
+//!   tables, mapped     arenas, heaps, knobs; what has a mapping of its own
+//!   caches             what threads hold
+//!   visit, walk        chunk by chunk, object by object, in address order
+//!   pages              the same page by page
+//!   account, stats     what adds up to the resident memory; the heap's own figures
+//!   trim               what malloc_trim would give back
+//!   summary            sums alone, for every second
+//! ```
+
+pub mod account;
+pub mod caches;
+pub mod core;
+pub mod find;
+pub mod mapped;
+pub mod maps;
+pub mod pages;
+pub mod process;
+pub mod stats;
+pub mod stop;
+pub mod summary;
+pub mod tables;
+pub mod target;
+pub mod trim;
+pub mod visit;
+pub mod walk;
+
+pub use find::Instance;
+pub use tables::Heap;
+pub use target::{Error, Target};
