@@ -84,8 +84,8 @@ const KNOWN: &[(&str, Kind, f64)] = &[
     ("stuck", Memory, 8.5),
     // Half of the peak goes back while it is freed, in batches.
     ("comb", Calls, 0.004),
-    // Below a MiB nothing goes back; above, a few calls for each.
-    ("idle", Calls, 5.0),
+    // Below a MiB nothing goes back; above, a few calls for each, by how fast the machine is.
+    ("idle", Calls, 8.0),
     // What waits in the quarantine is a part of what is live.
     ("checked_frees", Faults, 0.3),
     ("checked_frees", Memory, 1.8),
