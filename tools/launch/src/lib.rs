@@ -7,8 +7,8 @@
 //! | --- | --- |
 //! | [`statistics`] | spreads, means, and intervals for paired rounds |
 //! | [`runs`] | costs of runs, by library |
-//! | [`machine`] | where they were measured |
 //! | [`libraries`] | allocators, and where they are |
+//! | [`machine`] | where they were measured |
 //! | [`program`] | whether a program can be preloaded into |
 //! | [`launcher`] | the small process that starts one program and follows it |
 //! | [`tree`] | a server's processes, and what they have cost so far |

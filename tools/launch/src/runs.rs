@@ -37,19 +37,28 @@ pub struct Named {
     pub shown: fn(f64) -> String,
 }
 
+/// A time with its unit.
+fn seconds(time: f64) -> String {
+    if time < 0.1 {
+        format!("{:.2} ms", time * 1e3)
+    } else {
+        format!("{time:.3} s")
+    }
+}
+
 /// The five figures that are compared, in the order in which they are shown.
 pub static FIGURES: [Named; statistics::FIGURES] = [
     Named {
         name: "CPU",
         words: "CPU time",
         figure: |cost| cost.cpu,
-        shown: |seconds| format!("{seconds:.3} s"),
+        shown: seconds,
     },
     Named {
         name: "wall",
         words: "wall time",
         figure: |cost| cost.wall,
-        shown: |seconds| format!("{seconds:.3} s"),
+        shown: seconds,
     },
     Named {
         name: "peak",

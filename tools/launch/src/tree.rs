@@ -4,8 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::mem::zeroed;
+use std::thread;
+use std::time::Duration;
 
 use crate::launcher::{Process, look_at};
+
+/// Looks at an empty tree until it is believed.
+const LOOKS: usize = 4;
+/// From one to the next.
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// A process tree at one moment.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +67,19 @@ pub fn adopt_orphans() -> io::Result<()> {
 /// The process and all that came of it, orphans included, if this process [adopts](adopt_orphans)
 /// them and has no other children now.
 pub fn pids(root: i32) -> Vec<i32> {
+    for _ in 1..LOOKS {
+        let found = scan(root);
+        if !found.is_empty() {
+            return found;
+        }
+        thread::sleep(BETWEEN);
+    }
+    scan(root)
+}
+
+/// One look at the list of processes. It is older than what is then read of each: of a process that
+/// forks and ends meanwhile neither the parent nor the child is found.
+fn scan(root: i32) -> Vec<i32> {
     let stats: BTreeMap<i32, Stat> = fs::read_dir("/proc")
         .into_iter()
         .flatten()
