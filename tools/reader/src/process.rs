@@ -276,6 +276,8 @@ impl Target for Process {
 
 /// Neither of a file nor this process's alone: the page of zeros, or one that a fork shares.
 const EITHER: u8 = 128;
+/// Of no process alone: a file's, or the huge page of zeros.
+const OF_FILE: u8 = 64;
 
 impl Process {
     /// From now on residency is told by `/proc/PID/pagemap` alone, as on kernels before 6.7.
@@ -296,7 +298,8 @@ impl Process {
                 let either = has(63) && !has(56) && !has(61);
                 *flags = if has(63) { RESIDENT } else { 0 }
                     | if has(62) { SWAPPED } else { 0 }
-                    | if either { EITHER } else { 0 };
+                    | if either { EITHER } else { 0 }
+                    | if has(63) && has(61) { OF_FILE } else { 0 };
             }
         }
         Some(())
@@ -313,11 +316,12 @@ impl Process {
             };
             let end = size((map.to - from) / self.page).min(pages.len());
             let part = pages.get_mut(i..end).unwrap_or_default();
-            if part.iter().any(|flags| flags & EITHER != 0) {
-                let is_zero = self.has_zeros(map);
-                for flags in part.iter_mut().filter(|flags| **flags & EITHER != 0) {
-                    *flags = RESIDENT | if is_zero { ZERO } else { 0 };
-                }
+            let is_anonymous = map.inode == 0 && !map.shared;
+            let has_zeros = part.iter().any(|flags| flags & EITHER != 0) && self.has_zeros(map);
+            for flags in part {
+                let is_zero =
+                    (*flags & EITHER != 0 && has_zeros) || (*flags & OF_FILE != 0 && is_anonymous);
+                *flags = *flags & (RESIDENT | SWAPPED) | if is_zero { ZERO } else { 0 };
             }
             i = end.max(i + 1);
         }
@@ -329,7 +333,10 @@ impl Process {
         known.unwrap_or_else(|| {
             let mut all = vec![0; size((map.to - map.from) / self.page)];
             let read = self.read_pagemap(map.from, &mut all);
-            let there = all.iter().filter(|flags| **flags & RESIDENT != 0).count() as u64;
+            let is_anonymous = map.inode == 0 && !map.shared;
+            let counts =
+                |flags: &&u8| *flags & RESIDENT != 0 && !(is_anonymous && *flags & OF_FILE != 0);
+            let there = all.iter().filter(counts).count() as u64;
             let more = read.is_some() && there * self.page > map.rss;
             self.zeros.borrow_mut().insert(map.from, more);
             more
