@@ -46,6 +46,9 @@ fn the_parts_add_up_to_what_is_resident() {
         assert!(number(&page, "/unexplained") * 100 <= rss, "{what}");
         assert_eq!(number(&page, "/dropped"), 0, "{what}");
         assert!(line(&page, "unread").is_none(), "{what}");
+        // All tables are known as such: what else is anonymous are data of libraries.
+        let others = line(&page, "anonymous").map_or(0, |line| number(line, "/resident"));
+        assert!(others < 256 << 10, "{what}");
         assert!(page["stood_still_seconds"].as_f64() > Some(0.0), "{what}");
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::maps::{self, Map};
 use crate::target::{Error, HUGE, RESIDENT, SWAPPED, Target, ZERO, printable};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -17,7 +19,9 @@ pub struct Process {
     /// `/proc/PID/pagemap`, if we may read it.
     pagemap: Option<File>,
     /// Whether the kernel tells more than that file says.
-    scans: std::cell::Cell<bool>,
+    scans: Cell<bool>,
+    /// Of mappings, by their first byte, whether they have pages of zeros.
+    zeros: RefCell<HashMap<u64, bool>>,
 }
 
 /// A number of bytes or a place as the kernel wants it.
@@ -50,7 +54,8 @@ impl Process {
             maps: Vec::new(),
             page,
             pagemap: None,
-            scans: std::cell::Cell::new(true),
+            scans: Cell::new(true),
+            zeros: RefCell::default(),
         };
         if !process.path("stat").exists() {
             return Err(Error::Missing(format!("there is no process {pid}")));
@@ -100,6 +105,7 @@ impl Process {
             }
         };
         self.maps = maps::parse(&String::from_utf8_lossy(&text));
+        self.zeros.borrow_mut().clear();
         Ok(())
     }
 
@@ -262,6 +268,24 @@ impl Target for Process {
             self.scans.set(false);
             pages.fill(0);
         }
+        self.read_pagemap(from, &mut pages)?;
+        self.tell_zeros(from, &mut pages);
+        Some(pages)
+    }
+}
+
+/// Neither of a file nor this process's alone: the page of zeros, or one that a fork shares.
+const EITHER: u8 = 128;
+/// Of no process alone: a file's, or the huge page of zeros.
+const OF_FILE: u8 = 64;
+
+impl Process {
+    /// From now on residency is told by `/proc/PID/pagemap` alone, as on kernels before 6.7.
+    pub fn without_scan(&self) {
+        self.scans.set(false);
+    }
+
+    fn read_pagemap(&self, from: u64, pages: &mut [u8]) -> Option<()> {
         let file = self.pagemap.as_ref()?;
         let mut buffer = [0; 8 << 10];
         for (i, part) in pages.chunks_mut(buffer.len() / 8).enumerate() {
@@ -270,10 +294,52 @@ impl Target for Process {
             file.read_exact_at(bytes, place).ok()?;
             for (flags, word) in part.iter_mut().zip(bytes.chunks_exact(8)) {
                 let word = crate::target::quad(word, 0);
-                *flags = if word >> 63 & 1 != 0 { RESIDENT } else { 0 }
-                    | if word >> 62 & 1 != 0 { SWAPPED } else { 0 };
+                let has = |bit: u32| word >> bit & 1 != 0;
+                let either = has(63) && !has(56) && !has(61);
+                *flags = if has(63) { RESIDENT } else { 0 }
+                    | if has(62) { SWAPPED } else { 0 }
+                    | if either { EITHER } else { 0 }
+                    | if has(63) && has(61) { OF_FILE } else { 0 };
             }
         }
-        Some(pages)
+        Some(())
+    }
+
+    /// That file does not tell the page of zeros from pages that a fork shares. Of a mapping that has
+    /// more pages than the kernel counts as resident they are zeros.
+    fn tell_zeros(&self, from: u64, pages: &mut [u8]) {
+        let mut i = 0;
+        while i < pages.len() {
+            let at = from + i as u64 * self.page;
+            let Some(map) = self.map_of(at) else {
+                return;
+            };
+            let end = size((map.to - from) / self.page).min(pages.len());
+            let part = pages.get_mut(i..end).unwrap_or_default();
+            let is_anonymous = map.inode == 0 && !map.shared;
+            let has_zeros = part.iter().any(|flags| flags & EITHER != 0) && self.has_zeros(map);
+            for flags in part {
+                let is_zero =
+                    (*flags & EITHER != 0 && has_zeros) || (*flags & OF_FILE != 0 && is_anonymous);
+                *flags = *flags & (RESIDENT | SWAPPED) | if is_zero { ZERO } else { 0 };
+            }
+            i = end.max(i + 1);
+        }
+    }
+
+    /// Whether more of a mapping is there than the kernel counts as resident.
+    fn has_zeros(&self, map: &Map) -> bool {
+        let known = self.zeros.borrow().get(&map.from).copied();
+        known.unwrap_or_else(|| {
+            let mut all = vec![0; size((map.to - map.from) / self.page)];
+            let read = self.read_pagemap(map.from, &mut all);
+            let is_anonymous = map.inode == 0 && !map.shared;
+            let counts =
+                |flags: &&u8| *flags & RESIDENT != 0 && !(is_anonymous && *flags & OF_FILE != 0);
+            let there = all.iter().filter(counts).count() as u64;
+            let more = read.is_some() && there * self.page > map.rss;
+            self.zeros.borrow_mut().insert(map.from, more);
+            more
+        })
     }
 }
