@@ -229,9 +229,9 @@ pub(crate) unsafe fn leave(from: usize, to: usize) {
     }
 }
 
-/// Gives back the memory of records, states and words in `[from, to)` as far as whole groups of regions are nobody's. Needs no arena's lock: none of them is entered
-/// meanwhile, and whoever looks one up all the same, by a pointer that is stale, reads what it was
-/// or zeros.
+/// Gives back the memory of records, states and words in `[from, to)` as far as whole groups of
+/// regions are nobody's. Needs no arena's lock: none of them is entered meanwhile, and whoever looks
+/// one up all the same, by a pointer that is stale, reads what it was or zeros.
 pub(crate) fn forget(from: usize, to: usize, sizes: Sizes) {
     let mut at = from & !(GROUP * REGION - 1);
     while at < to {

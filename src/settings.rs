@@ -39,6 +39,7 @@ pub(crate) fn apply(k: &Knobs) {
     CACHE_COUNT.store(k.tcache_count, Relaxed);
     PURGE_DELAY.store(k.purge_delay, Relaxed);
     crate::fatal::show_address(k.address);
+    crate::os::names::give(k.names);
     HUGE_FROM.store(k.huge_from, Relaxed);
     MAX_FAST.store(
         if k.mxfast == 0 {

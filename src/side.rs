@@ -142,7 +142,7 @@ fn map_guarded(len: usize) -> Option<usize> {
     let pages = len.checked_add(2 * page)? / page;
     let (base, pages) = match take_spare(pages) {
         Some(spare) => spare,
-        None => (os::map(pages * page, false)?, pages),
+        None => (os::map(pages * page, false, c"cairn tables")?, pages),
     };
     // SAFETY: the pages inside a reservation that nobody else knows.
     if unsafe { os::commit(base + page, len) } {

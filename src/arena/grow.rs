@@ -11,6 +11,9 @@ use crate::{os, region, settings, side};
 use core::mem::offset_of;
 use core::{mem, ptr};
 
+/// Bytes of regions that left, from which on what is known of them is forgotten: it is a hundredth.
+const MANY: usize = 16 << 20;
+
 /// What an arena has of the system.
 #[repr(C)]
 pub(crate) struct Heaps {
@@ -54,9 +57,17 @@ impl Heaps {
     pub(super) fn take_left(&mut self) -> (usize, usize) {
         mem::take(&mut self.left)
     }
-    /// Whether any did.
-    pub(super) const fn any_left(&self) -> bool {
-        self.left.0 != self.left.1
+    /// The same, if they are many: a heap's end that goes back and forth needs its records again.
+    pub(super) fn take_many_left(&mut self) -> (usize, usize) {
+        if self.many_left() {
+            self.take_left()
+        } else {
+            (0, 0)
+        }
+    }
+    /// Whether so many did.
+    pub(super) const fn many_left(&self) -> bool {
+        self.left.1 - self.left.0 >= MANY
     }
     /// The regions of `[from, to)` leave. Of what left before and is not beside them nothing is
     /// forgotten.

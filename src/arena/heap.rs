@@ -122,7 +122,7 @@ impl Reservation {
     /// Reserves `len` bytes.
     pub(crate) fn make(len: usize) -> Option<Self> {
         let page = os::page();
-        let raw = os::map(len + REGION + page, false)?;
+        let raw = os::map(len + REGION + page, false, c"cairn heap")?;
         let base = round_up(raw + page, REGION);
         let (mut from, mut to) = (raw, raw + len + REGION + page);
         // SAFETY: the ends of a mapping nobody else knows.

@@ -45,7 +45,7 @@ impl Locked<'_> {
         }
         let idle = self.extents.idle_bytes();
         let asked = self.due(me, idle, live);
-        let left = self.heaps.take_left();
+        let left = self.heaps.take_many_left();
         match asked {
             Some((limit, asked)) => _ = self.give_some(limit, asked),
             None => drop(self),
@@ -76,7 +76,7 @@ impl Locked<'_> {
         if order.ended || self.top.owed() != 0 {
             self.shorten(limit.top);
         }
-        if !self.heaps.any_left() {
+        if !self.heaps.many_left() {
             self.vacate();
         }
         (self.top.owed() != 0 || self.is_due(limit)).then_some((limit, asked))

@@ -4,9 +4,12 @@
 //! A value that can't be used is ignored, and never ends the program. The environment is read
 //! once, in place, before the first chunk exists.
 
+mod text;
+
 use crate::config::{CACHE_LIMIT, HUGE_FROM, PURGE_DELAY, RUN_LIMIT};
 use core::ffi::CStr;
 use libc::{c_char, c_int};
+use text::{number, split_at_byte};
 
 /// `mallopt`'s parameter numbers, as `<malloc.h>` gives them.
 mod option {
@@ -72,6 +75,8 @@ pub(crate) struct Knobs {
     pub verbose: bool,
     /// See `verbose`.
     pub address: bool,
+    /// What is mapped gets a name in the kernel's list.
+    pub names: bool,
     /// In check mode: the byte that freed memory is filled with.
     pub free_fill: u8,
     /// In check mode: most bytes of freed memory that wait.
@@ -102,6 +107,7 @@ impl Knobs {
         huge_from: HUGE_FROM,
         verbose: false,
         address: false,
+        names: false,
         // A word of it is no address, so following a stale pointer faults.
         free_fill: 0xde,
         quarantine_bytes: 16 << 20,
@@ -339,6 +345,7 @@ impl Reading {
             }
             (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
             (b"ADDRESS", Some(value)) => self.knobs.address = value != 0,
+            (b"NAMES", Some(value)) => self.knobs.names = value != 0,
             (b"FREE_FILL", Some(value)) => {
                 self.knobs.free_fill = u8::try_from(value).unwrap_or(self.knobs.free_fill);
             }
@@ -358,41 +365,6 @@ impl Reading {
         }
         self.knobs
     }
-}
-
-/// What stands before and after the first `byte`.
-fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
-    let mut parts = text.splitn(2, |other| *other == byte);
-    Some((parts.next()?, parts.next()?))
-}
-
-/// A whole number as the C library reads one: blanks, a sign, then `0x` and hexadecimal, `0` and
-/// octal, or decimal. A negative number wraps. `None` if anything else follows, or if it does not
-/// fit.
-fn number(text: &[u8]) -> Option<u64> {
-    let text = text.trim_ascii_start();
-    let (negative, text) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        _ => (false, text),
-    };
-    let (base, digits) = match text {
-        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
-        [b'0', _, ..] => (8, text),
-        _ => (10, text),
-    };
-    if digits.is_empty() {
-        return None;
-    }
-    let value = digits.iter().try_fold(0_u64, |value, byte| {
-        let digit = (*byte as char).to_digit(base)?;
-        value.checked_mul(base.into())?.checked_add(digit.into())
-    })?;
-    Some(if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    })
 }
 
 #[cfg(test)]

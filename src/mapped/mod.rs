@@ -71,7 +71,12 @@ pub(crate) fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> 
             old => Ok(old),
         }
     });
-    let fresh = || Some(Mapping::empty(os::map(len, committed)?, len));
+    let fresh = || {
+        Some(Mapping::empty(
+            os::map(len, committed, c"cairn mapped chunk")?,
+            len,
+        ))
+    };
     let m = old.ok()?.or_else(fresh);
     if m.is_some() {
         return m;

@@ -8,6 +8,7 @@
 
 mod cpus;
 mod futex;
+pub(crate) mod names;
 mod optional;
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -17,6 +18,7 @@ pub(crate) mod streams;
 pub(crate) use cpus::{affine, quota};
 pub(crate) use futex::{wait, wake};
 
+use core::ffi::CStr;
 use core::ops::Range;
 use core::ptr;
 #[cfg(not(target_arch = "x86_64"))]
@@ -120,7 +122,7 @@ unsafe fn advise(at: usize, len: usize, advice: i32) -> bool {
 }
 
 /// Maps `len` bytes (whole pages, not 0), readable and writable, or only reserved.
-pub(crate) fn map(len: usize, committed: bool) -> Option<usize> {
+pub(crate) fn map(len: usize, committed: bool, name: &'static CStr) -> Option<usize> {
     if refused() {
         return None;
     }
@@ -141,6 +143,7 @@ pub(crate) fn map(len: usize, committed: bool) -> Option<usize> {
     // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing.
     let at = unsafe { libc::syscall(libc::SYS_mmap, none, len, access, flags, -1 as c_long, none) };
     let at = address(at)?;
+    names::name(at, len, name);
     count(len, 0);
     Some(at)
 }

@@ -2,6 +2,7 @@
 //! them do. The script is per thread, so that tests side by side do not disturb each other.
 
 use core::cell::Cell;
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Bytes that this process has mapped, the break left out.
@@ -14,6 +15,26 @@ std::thread_local! {
     static REFUSED: Cell<u64> = const { Cell::new(0) };
     static LENT: Cell<bool> = const { Cell::new(false) };
     static SLEEPLESS: Cell<bool> = const { Cell::new(false) };
+    static LISTENS: Cell<bool> = const { Cell::new(false) };
+    static NAMED: Cell<Option<(usize, usize, &'static CStr)>> = const { Cell::new(None) };
+}
+
+/// From now on this kernel gives names; what it says is the last one that this thread asked for.
+pub(crate) fn listen() -> impl Fn() -> Option<(usize, usize, &'static CStr)> {
+    LISTENS.set(true);
+    NAMED.set(None);
+    || {
+        LISTENS.set(false);
+        NAMED.get()
+    }
+}
+
+/// Told before a mapping gets a name; whether that is enough.
+pub(crate) fn names(at: usize, len: usize, name: &'static CStr) -> bool {
+    if LISTENS.get() {
+        NAMED.set(Some((at, len, name)));
+    }
+    LISTENS.get()
 }
 
 /// This thread can neither sleep on a word nor wake who does, as where a sandbox refuses `futex`.

@@ -311,6 +311,7 @@ fn runs_end_at_their_limit_and_check_3_ends_them_all() {
 
 #[test]
 fn an_address_is_shown_for_any_number_but_0() {
+    assert!(!read(&["CAIRN_NAMES=0"]).names && read(&["CAIRN_NAMES=1"]).names);
     assert!(!read(&[]).address && !read(&["CAIRN_ADDRESS=0"]).address);
     assert!(!read(&["CAIRN_ADDRESS=yes"]).address);
     assert!(read(&["CAIRN_ADDRESS=1"]).address && read(&["CAIRN_ADDRESS=2"]).address);

@@ -113,13 +113,14 @@ const fn knob(
 }
 
 /// Variables that Cairn knows beside those.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "MALLOC_PERTURB_",
     "MALLOC_ARENA_TEST",
     "CAIRN_QUARANTINE_COUNT",
     "CAIRN_QUARANTINE_BYTES",
     "CAIRN_FREE_FILL",
     "CAIRN_ADDRESS",
+    "CAIRN_NAMES",
     "CAIRN_VERBOSE",
 ];
 
