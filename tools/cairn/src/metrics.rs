@@ -259,10 +259,10 @@ fn answer(mut stream: TcpStream, arguments: &Arguments) -> Result<()> {
     let mut first = String::new();
     let mut lines = BufReader::new(std::io::Read::take(&stream, REQUEST));
     lines.read_line(&mut first)?;
-    let mut line = String::from(" ");
-    while !line.trim().is_empty() {
+    // To its end: who closes before everything was read breaks the connection.
+    let mut line = String::new();
+    while lines.read_line(&mut line)? != 0 && !line.trim().is_empty() {
         line.clear();
-        lines.read_line(&mut line)?;
     }
     let path = first.split(' ').nth(1).unwrap_or_default();
     let (status, kind, body) = if !first.starts_with("GET ") || path != "/metrics" {

@@ -7,12 +7,12 @@
 
 mod seen;
 
-use seen::{Seen, cairn, common, error, json, number};
+use seen::{Ended, Seen, cairn, common, error, json, number};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SMALL: [&str; 4] = ["2000", "500", "2", "1"];
 
@@ -157,14 +157,20 @@ fn a_process_that_a_debugger_has_is_read_without_stopping() {
         return common::skip("gdb is not there");
     };
     let seen = Seen::heap(SMALL, &[]);
-    let mut gdb = Command::new(gdb)
+    let gdb = Command::new(gdb)
         .args(["-nx", "-q", "-p", &seen.pid()])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("gdb starts");
+    let _gdb = Ended(gdb);
+    let since = Instant::now();
     while seen.state() != 't' {
+        assert!(
+            since.elapsed() < Duration::from_secs(60),
+            "gdb attaches to nothing"
+        );
         thread::sleep(Duration::from_millis(10));
     }
     let said = error(&cairn(&["why", &seen.pid()]));
@@ -172,6 +178,4 @@ fn a_process_that_a_debugger_has_is_read_without_stopping() {
     assert!(said.contains("--running"), "{said}");
     let page = json(&["why", &seen.pid(), "--running"]);
     assert!(page["stood_still_seconds"].is_null(), "{page:#}");
-    gdb.kill().expect("it is killed");
-    gdb.wait().expect("it ends");
 }

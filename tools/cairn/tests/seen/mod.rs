@@ -98,6 +98,16 @@ impl Drop for Seen {
     }
 }
 
+/// A command that ends with its test, also where that fails.
+pub struct Ended(pub Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The command.
 pub fn cairn(arguments: &[&str]) -> Output {
     common::watch(Command::new(env!("CARGO_BIN_EXE_cairn")).args(arguments))
