@@ -5,6 +5,7 @@ mod doctor;
 mod look;
 mod map;
 mod metrics;
+mod run;
 mod stats;
 mod top;
 mod why;
@@ -14,7 +15,7 @@ use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Shows the heap of a process that runs on Cairn, and compares allocators.
+/// Runs programs on Cairn, shows the heap of a process that does, and compares allocators.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Arguments {
@@ -24,6 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Arguments),
     /// Run a program or a server on several allocators in turn, and say what each costs.
     Compare(compare::Arguments),
     Why(why::Arguments),
@@ -36,6 +38,7 @@ enum Command {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Run(arguments) => return Ok(run::run(arguments)),
         Command::Compare(arguments) => return compare::run(arguments),
         Command::Why(arguments) => why::run(arguments)?,
         Command::Stats(arguments) => stats::run(arguments)?,
