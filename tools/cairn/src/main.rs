@@ -3,6 +3,7 @@
 mod compare;
 mod doctor;
 mod look;
+mod man;
 mod map;
 mod metrics;
 mod run;
@@ -11,7 +12,7 @@ mod top;
 mod why;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ enum Command {
     Top(top::Arguments),
     Metrics(metrics::Arguments),
     Doctor(doctor::Arguments),
+    Man(man::Arguments),
 }
 
 fn run(command: &Command) -> Result<ExitCode> {
@@ -46,6 +48,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
+        Command::Man(arguments) => man::run(arguments, Arguments::command())?,
     }
     Ok(ExitCode::SUCCESS)
 }
