@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 /// Runs programs on Cairn, shows the heap of a process that does, and compares allocators.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "cairn", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
