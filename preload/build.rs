@@ -29,11 +29,15 @@ fn main() {
         // Before glibc 2.34 the loader's functions are in a library beside libc; since then that
         // one is empty, and nothing asks for it when a program starts.
         "-Wl,--push-state,--as-needed,-ldl,--pop-state",
-        // A program linked with -lcairn asks for the name, not for a path.
-        "-Wl,-soname,libcairn.so",
     ] {
         println!("cargo::rustc-cdylib-link-arg={flag}");
     }
+    // A program linked with -lcairn asks for the name, not for a path. What is built in the checkout
+    // is called libcairn.so, and a program linked with it finds it beside itself under that name
+    // only; a package has the file libcairn.so.1, and `dist/build` says so.
+    let name = env::var("CAIRN_SONAME").unwrap_or_else(|_| "libcairn.so".to_owned());
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,{name}");
+    println!("cargo::rerun-if-env-changed=CAIRN_SONAME");
     // What the loader closes once it has relocated fills whole pages, of the largest size that
     // the kernels of the architecture have.
     let page = match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {

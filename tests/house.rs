@@ -213,7 +213,7 @@ fn quoted() -> Vec<(PathBuf, String)> {
 #[test]
 fn the_files_that_documents_name_are_there() {
     let folders = [
-        "src/", "preload/", "c-tests/", "tests/", "models/", "fuzz/", "docs/",
+        "src/", "preload/", "c-tests/", "tests/", "models/", "fuzz/", "docs/", "dist/",
     ];
     let quoted = quoted();
     let named: Vec<_> = quoted

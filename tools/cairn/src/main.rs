@@ -3,20 +3,22 @@
 mod compare;
 mod doctor;
 mod look;
+mod man;
 mod map;
 mod metrics;
+mod run;
 mod stats;
 mod top;
 mod why;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Shows the heap of a process that runs on Cairn, and compares allocators.
+/// Runs programs on Cairn, shows the heap of a process that does, and compares allocators.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "cairn", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -24,6 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Arguments),
     /// Run a program or a server on several allocators in turn, and say what each costs.
     Compare(compare::Arguments),
     Why(why::Arguments),
@@ -32,10 +35,12 @@ enum Command {
     Top(top::Arguments),
     Metrics(metrics::Arguments),
     Doctor(doctor::Arguments),
+    Man(man::Arguments),
 }
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Run(arguments) => return Ok(run::run(arguments)),
         Command::Compare(arguments) => return compare::run(arguments),
         Command::Why(arguments) => why::run(arguments)?,
         Command::Stats(arguments) => stats::run(arguments)?,
@@ -43,6 +48,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
+        Command::Man(arguments) => man::run(arguments, Arguments::command())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -90,7 +90,7 @@ fn refuse_privileges(file: &Path) -> Result<()> {
     };
     bail!(
         "{shown} is {kind}: the loader takes no preloaded library into it; a copy without that \
-         right can be compared"
+         right takes one"
     )
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use launch::libraries::{self, CAIRN, Found, GLIBC, Library, Places, shared_object};
 
 /// Cairn's library, as cargo and packages call it.
-const FILE: &str = "libcairn.so";
+const FILES: [&str; 2] = ["libcairn.so", "libcairn.so.1"];
 
 /// Where an installed command finds what no package of another brings.
 struct Beside(PathBuf);
@@ -17,11 +17,16 @@ impl Places for Beside {
         let triple = format!("../lib/{}-linux-gnu", env::consts::ARCH);
         let beside = ["", "../lib", &triple]
             .into_iter()
-            .find_map(|dir| self.0.join(dir).join(FILE).canonicalize().ok());
-        Ok(match beside.or_else(|| shared_object(FILE)) {
-            Some(path) => Ok((path.clone(), path.display().to_string())),
-            None => Err("no libcairn.so beside the command; --library cairn=PATH names it".into()),
-        })
+            .flat_map(|dir| FILES.map(|file| self.0.join(dir).join(file)))
+            .find_map(|file| file.canonicalize().ok());
+        Ok(
+            match beside.or_else(|| FILES.into_iter().find_map(shared_object)) {
+                Some(path) => Ok((path.clone(), path.display().to_string())),
+                None => {
+                    Err("no libcairn.so beside the command; --library cairn=PATH names it".into())
+                }
+            },
+        )
     }
 
     /// The bench builds them below cargo's directory, in which a command that was built lies too.
