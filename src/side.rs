@@ -190,7 +190,10 @@ impl Side {
     /// Notes a mapping for a reader outside ([`mapping`]). One for which there is no memory is not
     /// noted; it serves all the same.
     fn write_down(&mut self, at: usize, len: usize) {
-        if let Some(place) = self.crumbs(mapping::BYTES.next_multiple_of(1 << SMALL), 1 << SMALL) {
+        let room = mapping::BYTES.next_multiple_of(1 << SMALL);
+        let is_room = round_up(self.crumbs.0, 1 << SMALL) + room <= self.crumbs.1
+            || self.pages.1 - self.pages.0 >= os::page();
+        if is_room && let Some(place) = self.crumbs(room, 1 << SMALL) {
             let older = MAPPINGS.load(Relaxed);
             let note: *mut [usize; 3] = ptr::with_exposed_provenance_mut(place);
             // SAFETY: never used memory, long enough and aligned, that nobody else knows (I11).
@@ -200,15 +203,20 @@ impl Side {
     }
 
     fn pages(&mut self, size: usize) -> Option<usize> {
+        let mut new = None;
         if self.pages.1 - self.pages.0 < size {
             let (at, len) = SPANS
                 .iter()
                 .find_map(|&len| Some((map_guarded(len)?, len)))?;
             self.pages = (at, at + len);
-            self.write_down(at, len);
+            new = Some((at, len));
         }
         let at = self.pages.0;
         self.pages.0 += size;
+        // Only now: the note may need a page of it.
+        if let Some((at, len)) = new {
+            self.write_down(at, len);
+        }
         Some(at)
     }
 }
@@ -266,6 +274,17 @@ mod tests {
             stands_alone("side memory", at, size);
         }
         with(|s| s.pages = rest);
+    }
+
+    /// The shorter span may be all that one block needs: the note of it takes nothing away.
+    #[test]
+    fn a_block_as_long_as_its_span_is_all_inside() {
+        let rest = with(|s| (mem::take(&mut s.pages), mem::take(&mut s.crumbs)));
+        scripted::refuse_after(0);
+        let at = take(SPANS[1]).expect("memory");
+        assert_eq!(scripted::refused(), 1, "the longer span");
+        stands_alone("a block of a whole span", at, SPANS[1]);
+        with(|s| (s.pages, s.crumbs) = rest);
     }
 
     /// Where the kernel refuses both to open a reservation and to take it back, the next try has it.
