@@ -279,12 +279,19 @@ mod tests {
     /// The shorter span may be all that one block needs: the note of it takes nothing away.
     #[test]
     fn a_block_as_long_as_its_span_is_all_inside() {
-        let rest = with(|s| (mem::take(&mut s.pages), mem::take(&mut s.crumbs)));
-        scripted::refuse_after(0);
-        let at = take(SPANS[1]).expect("memory");
-        assert_eq!(scripted::refused(), 1, "the longer span");
+        // At once, since other tests take side memory too.
+        let (at, refused) = with(|s| {
+            let rest = (mem::take(&mut s.pages), mem::take(&mut s.crumbs));
+            for spare in &SPARES {
+                spare.store(0, Relaxed);
+            }
+            scripted::refuse_after(0);
+            let at = s.pages(SPANS[1]).expect("memory");
+            (s.pages, s.crumbs) = rest;
+            (at, scripted::refused())
+        });
+        assert_eq!(refused, 1, "the longer span");
         stands_alone("a block of a whole span", at, SPANS[1]);
-        with(|s| (s.pages, s.crumbs) = rest);
     }
 
     /// Where the kernel refuses both to open a reservation and to take it back, the next try has it.
