@@ -19,6 +19,26 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Where what stands is compared elsewhere, with the sizes that are shipped.
+pub mod places {
+    pub mod list {
+        pub const FIRST: usize = 0;
+        pub const BYTES: usize = 0;
+    }
+    pub mod record {
+        pub const HEAP: usize = 0;
+        pub const BASE: usize = 0;
+        pub const PENDING: usize = 0;
+        pub const FREE: usize = 0;
+        pub const STATES: usize = 0;
+        pub const MAP: usize = 0;
+        pub const BYTES: usize = 0;
+    }
+    pub mod cache {
+        pub const PARKED: usize = 4;
+    }
+}
+
 /// Memory as long as the process.
 pub fn leak<T>(value: T) -> usize {
     Box::into_raw(Box::new(value)).expose_provenance()
