@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::cache::thread;
     use crate::config::REGION;
-    use crate::layout::counters::OFFSET;
+    use crate::layout::counters::{self, OFFSET};
     use crate::os::scripted;
     use crate::routes;
     use core::ptr;
@@ -88,7 +88,12 @@ mod tests {
     fn counted() -> Counters {
         let arena = ptr::from_ref(thread::arena());
         // SAFETY: so many bytes stand there; this process has one thread.
-        let bytes = unsafe { arena.byte_add(OFFSET).cast::<[u8; _]>().read() };
+        let bytes = unsafe {
+            arena
+                .byte_add(OFFSET)
+                .cast::<[u8; counters::BYTES]>()
+                .read()
+        };
         Counters::read(&bytes)
     }
 
