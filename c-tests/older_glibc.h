@@ -6,13 +6,17 @@
 #include <dlfcn.h>
 #include <malloc.h>
 
+/* Both the structure and the function. */
+#define mallinfo2 mallinfo2_by_name
+
 struct mallinfo2 {
     size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost;
 };
 
-static inline struct mallinfo2 mallinfo2_by_name(void)
+static inline struct mallinfo2 mallinfo2(void)
 {
-    struct mallinfo2 (*of_library)(void) = dlsym(RTLD_DEFAULT, "mallinfo2");
+    struct mallinfo2 (*of_library)(void) =
+        (struct mallinfo2 (*)(void))dlsym(RTLD_DEFAULT, "mallinfo2");
     if (of_library)
         return of_library();
     struct mallinfo m = mallinfo();
@@ -22,7 +26,5 @@ static inline struct mallinfo2 mallinfo2_by_name(void)
         (unsigned)m.fordblks, (unsigned)m.keepcost,
     };
 }
-
-#define mallinfo2() mallinfo2_by_name()
 
 #endif

@@ -191,8 +191,10 @@ fn what_is_preloaded_already_stays() {
     let (preload, maps) = stdout.split_once('\n').expect("two parts");
     let expected = format!("{}:{}", text(&common::libcairn()), text(&beside));
     assert_eq!(preload, expected);
+    // The kernel names what a link leads to.
+    let file = beside.file_name().expect("a file").to_string_lossy();
     assert!(
-        maps.contains(text(&beside)) && maps.contains("/libcairn.so"),
+        maps.contains(&*file) && maps.contains("/libcairn.so"),
         "{maps}"
     );
 }
@@ -255,8 +257,10 @@ fn a_static_program_gets_a_message() {
         "is statically linked",
     );
 
+    // A script's first line cannot name a path with a space either.
+    let named = common::loadable(program, "static");
     let file = empty_dir("static").join("script");
-    write_executable(&file, format!("#!{}\n", text(&program)));
+    write_executable(&file, format!("#!{}\n", text(&named)));
     assert_gives_up(
         &common::watch(&mut launch(&[text(&file)])),
         126,

@@ -221,7 +221,9 @@ fn compile(variable: &str, default: &str, source: &str, flags: &[&str]) -> PathB
             .arg("-I")
             .arg(root().join("c-tests"))
             .args(["-x", if default == "cc" { "c" } else { "c++" }])
-            .args(before_2_33(default == "cc"))
+            .args(before_2_33(
+                default == "cc" && !flags.contains(&"-nostdlib"),
+            ))
             .arg(root().join("c-tests").join(source))
             .args(["-x", "none"])
             .args(flags)
