@@ -78,8 +78,6 @@ const AS_ON_GLIBC: &[(&str, &[Kind])] = &[
 /// most an operation may take at sixteen times. Nothing comes in without its reason, and no figure
 /// rises.
 const KNOWN: &[(&str, Kind, f64)] = &[
-    // A mapping at an alignment is cut at both ends, unless it happens to lie right.
-    ("aligned_mapped", Calls, 4.1),
     // A place in the registry for each of 16,000 mapped chunks, in 500 operations.
     ("stuck", Memory, 8.5),
     // Half of the peak goes back while it is freed, in batches.
@@ -96,15 +94,15 @@ const KNOWN: &[(&str, Kind, f64)] = &[
     // A step for each free granule of a slot.
     ("holes", Instructions, 10_500.0),
     // A step for each 64 KiB of a chunk that is cut or released: of one of 32 MB.
-    ("long_pair", Instructions, 98_000.0),
+    ("long_pair", Instructions, 76_000.0),
     // One call merges a bounded part of what waits, at once all.
-    ("much_waits", Instructions, 830_000.0),
+    ("much_waits", Instructions, 755_000.0),
     // Holes of 3 KB in 64 MB that a trim leaves, since chunks of one class lie side by side.
     ("misfits", Memory, 34.0),
     // Copies of what is longer.
-    ("turns", Instructions, 880.0),
+    ("turns", Instructions, 850.0),
     // A pass for each of 16 arenas.
-    ("arenas", Instructions, 640.0),
+    ("arenas", Instructions, 615.0),
     // Slots with one survivor serve no chunk, and regions with one are no slots: the heap doubles,
     // until pages go back.
     ("survivors_then_chunks", Faults, 0.5),
@@ -124,9 +122,9 @@ const KNOWN: &[(&str, Kind, f64)] = &[
     ("there", Faults, 11.5),
     ("there", Memory, 48.0),
     // A class above 4.5 KiB keeps one freed chunk: the next goes to the arena.
-    ("comb", Instructions, 2_200.0),
+    ("comb", Instructions, 2_050.0),
     // Twelve chunks of twelve bins are looked at for one that lies right.
-    ("misfits", Instructions, 49_000.0),
+    ("misfits", Instructions, 39_000.0),
 ];
 
 /// What a case did.

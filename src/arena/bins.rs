@@ -117,10 +117,11 @@ impl State {
         if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
             return false;
         }
-        core::ptr::eq(super::arena_of(p), self.me)
-            // SAFETY: the region is this locked arena's, whose heaps live forever (I10, I11). A
-            // payload at the very base of a heap has no header.
-            && p >= unsafe { (*records::heap_of(p)).first() }
+        // One look: many links are followed for one request. A payload at the very base of a heap has
+        // no header.
+        // SAFETY: heaps live as long as the process (I11); only this locked arena's leave it by us.
+        unsafe { records::heap_of(p).as_ref() }
+            .is_some_and(|heap| core::ptr::eq(heap.arena, self.me) && p >= heap.first())
     }
 
     /// A neighbour named by a link, checked.

@@ -21,6 +21,7 @@
 use super::records::{self, Record};
 use crate::config::REGION;
 use crate::layout::places;
+use crate::layout::table::GROUP;
 use crate::os;
 use crate::pages::PageSet;
 
@@ -291,8 +292,14 @@ impl Extents {
 fn each(from: usize, to: usize, mut f: impl FnMut(*mut Record, PageSet)) {
     let mut at = from;
     while at < to {
-        let end = to.min((at | (REGION - 1)) + 1);
-        f(records::of(at), PageSet::of(at, end));
-        at = end;
+        let mut r = records::of(at);
+        // The records of a group lie side by side.
+        let group = to.min((at | (GROUP * REGION - 1)) + 1);
+        while at < group {
+            let end = group.min((at | (REGION - 1)) + 1);
+            f(r, PageSet::of(at, end));
+            r = r.wrapping_add(1);
+            at = end;
+        }
     }
 }
