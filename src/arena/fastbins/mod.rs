@@ -7,7 +7,8 @@
 //!
 //! Consolidation walks a region's map in address order: neighbours that wait become one chunk
 //! without either being linked and unlinked on the way, and cold headers are met in the order
-//! that the prefetcher likes. The order of the frees costs ten times as much (`docs/design.md`).
+//! that the prefetcher likes. To follow neighbours in the order of the frees costs ten times as much
+//! (`docs/design.md`).
 
 use super::records::{self, List, Record};
 use super::{Entry, State, owner};

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cache::thread;
 use crate::knobs::Knobs;
+use crate::os::scripted;
 use crate::routes;
 use std::vec::Vec;
 
@@ -34,19 +35,6 @@ fn a_vain_look_is_the_last_one() -> bool {
 
 #[test]
 fn what_top_keeps_is_looked_at_once_an_epoch() {
-    assert!(holds(a_vain_look_is_the_last_one));
-}
-
-/// Whether it is so in a process of its own, whose knobs are not the other tests'.
-fn holds(what: fn() -> bool) -> bool {
-    // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        // SAFETY: leaves without the harness's farewell.
-        unsafe { libc::_exit(i32::from(!what())) };
-    }
-    let mut status = 0;
-    // SAFETY: waits for the child just made.
-    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    waited == pid && status == 0
+    // Its knobs are not the other tests'.
+    assert!(scripted::holds_in_child(a_vain_look_is_the_last_one));
 }
