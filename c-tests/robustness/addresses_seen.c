@@ -4,23 +4,10 @@
    60 bytes, of which fewer fit, with a state page for each 64 KiB of them. Where
    nobody trims the same is true later, for a program that goes on. */
 #include "check.h"
-#include <fcntl.h>
+#include "robustness/resident.h"
 #include <pthread.h>
 
 enum { BLOCK = 4 << 20, BLOCKS = 5000, SMALL = 60, SMALLS = 4 << 20, MOST_KIB = 3 << 10, LATER_KIB = 6 << 10, ROUNDS = 20000 };
-
-static long resident_kib(void)
-{
-    char text[256];
-    int file = open("/proc/self/statm", O_RDONLY);
-    ssize_t length = read(file, text, sizeof text - 1);
-    close(file);
-    CHECK(length > 0);
-    text[length] = 0;
-    char *end;
-    strtol(text, &end, 10);
-    return strtol(end, NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 /* Objects linked by their first word, so that the program has no table of its own. */
 static void *see(void *what)

@@ -2,25 +2,12 @@
    little work: within a second and a half what they had is the system's again,
    and what the allocator knew of it. In two arenas, since each keeps a little. */
 #include "check.h"
-#include <fcntl.h>
+#include "robustness/resident.h"
 #include <pthread.h>
 
 enum { THREADS = 16, BYTES = 1000, COUNT = (40 << 20) / BYTES, MOST_KIB = 9 << 10, MOST_OF_LARGE_PAGES_KIB = 16 << 10 };
 
 static pthread_barrier_t turn;
-
-static long resident_kib(void)
-{
-    char text[256];
-    int file = open("/proc/self/statm", O_RDONLY);
-    ssize_t length = read(file, text, sizeof text - 1);
-    close(file);
-    CHECK(length > 0);
-    text[length] = 0;
-    char *end;
-    strtol(text, &end, 10);
-    return strtol(end, NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024);
-}
 
 static void *fill_and_free(void *unused)
 {
