@@ -35,29 +35,17 @@ pub struct Counters {
 impl Counters {
     /// Reads them.
     pub fn read(bytes: &[u8; BYTES]) -> Self {
-        let mut words = [0; BYTES / size_of::<usize>()];
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-            *word = usize::from_le_bytes(*bytes);
-        }
-        let [
-            growths,
-            grown,
-            shrunk,
-            sweeps,
-            looks,
-            purges,
-            purged,
-            refused,
-        ] = words;
+        let mut words = bytes.as_chunks().0.iter();
+        let mut next = || words.next().map_or(0, |word| usize::from_le_bytes(*word));
         Self {
-            growths,
-            grown,
-            shrunk,
-            sweeps,
-            looks,
-            purges,
-            purged,
-            refused,
+            growths: next(),
+            grown: next(),
+            shrunk: next(),
+            sweeps: next(),
+            looks: next(),
+            purges: next(),
+            purged: next(),
+            refused: next(),
         }
     }
 }
