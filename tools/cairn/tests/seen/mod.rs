@@ -10,11 +10,13 @@
 #[path = "../../../../tests/common/mod.rs"]
 pub mod common;
 
+#[path = "../../../reader/tests/child/look.rs"]
+mod look;
+
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
-use std::sync::OnceLock;
 
 /// A child that waits for words.
 pub struct Seen {
@@ -151,31 +153,7 @@ pub fn error(output: &Output) -> String {
 /// Whether this is a place in which nobody may look at a child, as in a sandbox without `ptrace`: says
 /// so, and the test ends.
 pub fn cannot_look() -> bool {
-    static MAY: OnceLock<bool> = OnceLock::new();
-    let may = MAY.get_or_init(|| {
-        let mut child = Command::new("sleep").arg("60").spawn().expect("a child");
-        let pid = i32::try_from(child.id()).expect("a number");
-        let none = std::ptr::null_mut::<libc::c_void>();
-        let mut byte = 0_u8;
-        let local = libc::iovec {
-            iov_base: (&raw mut byte).cast(),
-            iov_len: 1,
-        };
-        let remote = libc::iovec {
-            iov_base: none,
-            iov_len: 1,
-        };
-        // SAFETY: seizes a child of ours, and reads at most a byte of it into ours.
-        let (seized, refused) = unsafe {
-            let seized = libc::ptrace(libc::PTRACE_SEIZE, pid, none, none) == 0;
-            libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0);
-            let error = std::io::Error::last_os_error().raw_os_error();
-            (seized, matches!(error, Some(libc::EPERM | libc::ENOSYS)))
-        };
-        child.kill().expect("it is killed");
-        child.wait().expect("it ends");
-        seized && !refused
-    });
+    let may = look::may_look();
     if !may {
         common::skip_elsewhere("nobody may look at a process here");
     }

@@ -7,11 +7,12 @@
     reason = "shared by test binaries that each use a part; a test reports by panicking"
 )]
 
+mod look;
+
 use std::env;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -116,31 +117,7 @@ pub fn churn() -> ! {
 /// Whether this is a place in which nobody may look at a child, as in a sandbox without `ptrace`: says
 /// so, and the test ends.
 pub fn cannot_look() -> bool {
-    static MAY: OnceLock<bool> = OnceLock::new();
-    let may = MAY.get_or_init(|| {
-        let mut child = Command::new("sleep").arg("60").spawn().expect("a child");
-        let pid = i32::try_from(child.id()).expect("a number");
-        let none = std::ptr::null_mut::<libc::c_void>();
-        let mut byte = 0_u8;
-        let local = libc::iovec {
-            iov_base: (&raw mut byte).cast(),
-            iov_len: 1,
-        };
-        let remote = libc::iovec {
-            iov_base: none,
-            iov_len: 1,
-        };
-        // SAFETY: seizes a child of ours, and reads at most a byte of it into ours.
-        let (seized, refused) = unsafe {
-            let seized = libc::ptrace(libc::PTRACE_SEIZE, pid, none, none) == 0;
-            libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0);
-            let error = std::io::Error::last_os_error().raw_os_error();
-            (seized, matches!(error, Some(libc::EPERM | libc::ENOSYS)))
-        };
-        child.kill().expect("it is killed");
-        child.wait().expect("it ends");
-        seized && !refused
-    });
+    let may = look::may_look();
     if !may {
         eprintln!("SKIPPED: nobody may look at a process here");
     }
