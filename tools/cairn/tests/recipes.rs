@@ -150,7 +150,10 @@ fn install(place: &Place) -> PathBuf {
 /// root.
 #[track_caller]
 fn follow(name: &str, programs: &[&str], user: Option<u32>) {
-    if programs.iter().any(|program| common::find(program).is_none()) {
+    if programs
+        .iter()
+        .any(|program| common::find(program).is_none())
+    {
         return;
     }
     let file = common::root().join("docs/recipes").join(name);
