@@ -231,6 +231,81 @@ fn the_files_that_documents_name_are_there() {
     assert!(gone.is_empty(), "named and not there: {gone:?}");
 }
 
+/// Every Rust file below a folder of the repository, but for what is built.
+fn rust_below(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("its entry").path();
+        if path.is_dir() && !path.ends_with("target") {
+            rust_below(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).expect("a source file");
+            found.insert(path, text);
+        }
+    }
+}
+
+/// Whether a name is meant by words that may have `…` for a part of it.
+fn is_meant(words: &str, name: &str) -> bool {
+    let mut parts = words.split('…');
+    let Some(mut rest) = name.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty() || words.ends_with('…')
+}
+
+/// A test is a sentence: its name has four words or more. Before it stands its file, or its module.
+#[test]
+fn the_tests_that_documents_name_are_there() {
+    let mut files = BTreeMap::new();
+    for folder in [
+        "src", "tests", "tools", "models", "fuzz", "bench", "preload",
+    ] {
+        rust_below(&root().join(folder), &mut files);
+    }
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    let sentences = |text: &str| -> BTreeSet<String> {
+        let all = text
+            .split(word)
+            .filter(|name| name.matches('_').count() > 2);
+        all.map(str::to_owned).collect()
+    };
+    let all: BTreeSet<_> = files.values().flat_map(|text| sentences(text)).collect();
+    let quoted = quoted();
+    let named: Vec<_> = quoted
+        .iter()
+        .map(|(document, words)| (document, words.as_str()))
+        .filter(|(_, words)| {
+            let name = words.rsplit("::").next().unwrap_or_default();
+            let is_word =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_…:".contains(c);
+            words.chars().all(is_word) && name.matches('_').count() + name.matches('…').count() > 3
+        })
+        .collect();
+    assert!(named.len() > 100, "these are not all: {named:?}");
+    let gone: Vec<_> = named
+        .into_iter()
+        .filter(|(_, words)| {
+            let (file, name) = match words.rsplit_once("::") {
+                Some((path, name)) => (path.split("::").next().unwrap_or_default(), name),
+                None => ("", *words),
+            };
+            let own = root().join("tests").join(format!("{file}.rs"));
+            let there = match files.get(&own) {
+                Some(text) => sentences(text),
+                None => all.clone(),
+            };
+            !there.iter().any(|known| is_meant(name, known))
+        })
+        .collect();
+    assert!(gone.is_empty(), "named and not there: {gone:?}");
+}
+
 #[test]
 fn the_invariants_that_comments_cite_are_in_the_design() {
     let design = fs::read_to_string(root().join("docs/design.md")).expect("the design");
