@@ -306,6 +306,43 @@ fn the_tests_that_documents_name_are_there() {
     assert!(gone.is_empty(), "named and not there: {gone:?}");
 }
 
+/// A row of the README for each variable and each tunable, and none for another.
+#[test]
+fn every_knob_has_its_row() {
+    let files = sources();
+    let tests = |file: &Path| file.iter().any(|part| part == "tests");
+    let knobs = files
+        .iter()
+        .filter(|(file, _)| room(file) == "knobs" && !tests(file));
+    let mut read = BTreeSet::new();
+    for line in knobs.flat_map(|(_, text)| text.lines()) {
+        let parts: Vec<_> = line.split('"').collect();
+        for part in parts.chunks_exact(2) {
+            let (before, word) = (part[0], part[1]);
+            let is_lower = |c: char| c.is_ascii_lowercase() || c == '_';
+            if before.ends_with("Some(b") {
+                read.insert(format!("MALLOC_{word}"));
+            } else if before.ends_with('b') && word.chars().all(is_lower) {
+                read.insert(word.to_owned());
+            } else if before.trim_start() == "(b" {
+                read.insert(format!("CAIRN_{word}"));
+            }
+        }
+    }
+    assert!(read.len() > 20, "these are not all: {read:?}");
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let section = readme.split("\n## Knobs").nth(1).expect("its section");
+    let section = section.split("\n## ").next().expect("its end");
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let names: BTreeSet<_> = rows
+        .skip(2)
+        .flat_map(|row| row.split('|').skip(2).take(2))
+        .flat_map(|column| column.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(names, read, "rows of the README, and what is read");
+}
+
 #[test]
 fn the_invariants_that_comments_cite_are_in_the_design() {
     let design = fs::read_to_string(root().join("docs/design.md")).expect("the design");
