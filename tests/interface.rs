@@ -16,7 +16,7 @@ use common::{Env, assert_silent_success, describe, for_each_mode, run, run_plain
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// The program succeeds in silence on glibc and, in both modes, on Cairn.
 #[track_caller]
@@ -524,19 +524,12 @@ fn run_privileged(dir: &Path) -> Option<Output> {
     let library = dir.join("libcairn.so");
     fs::copy(common::libcairn(), &library).unwrap();
     fs::set_permissions(&library, Permissions::from_mode(0o755)).unwrap();
-    let source = common::root().join("c-tests/interface/secure.c");
+    let linked = library.display().to_string();
+    let path = format!("-Wl,--no-as-needed,-rpath,{}", dir.display());
+    let compiled = common::compile_c("interface/secure.c", &[&linked, &path]);
     let program = dir.join("secure");
-    let compiled = Command::new("cc")
-        .args(["-O0", "-g", "-fno-builtin", "-Wall", "-Werror", "-I"])
-        .arg(common::root().join("c-tests"))
-        .arg(source)
-        .arg(&library)
-        .arg(format!("-Wl,--no-as-needed,-rpath,{}", dir.display()))
-        .arg("-o")
-        .arg(&program)
-        .output()
-        .unwrap();
-    assert!(compiled.status.success(), "{}", describe(&compiled));
+    fs::copy(&compiled, &program).unwrap();
+    fs::remove_file(&compiled).unwrap();
     chown(&program, Some(NOBODY), None).ok()?;
     fs::set_permissions(&program, Permissions::from_mode(0o4755)).unwrap();
     Some(run_plain(

@@ -190,12 +190,10 @@ fn it_needs_the_c_library_and_the_loader_alone() {
         .filter_map(|line| line.split(['[', ']']).nth(1))
         .collect();
     assert!(needed.contains(&"libc.so.6"), "{needed:?}");
-    // Before glibc 2.34 the C library is in pieces.
-    let old = common::glibc() < (2, 34);
     for library in needed {
-        let piece = ["libpthread.so.0", "libdl.so.2"].contains(&library);
+        let piece = common::pieces_of_libc().contains(&library);
         assert!(
-            library == "libc.so.6" || library.starts_with("ld-linux") || (old && piece),
+            library == "libc.so.6" || library.starts_with("ld-linux") || piece,
             "needs {library}"
         );
     }

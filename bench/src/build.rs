@@ -95,7 +95,11 @@ pub(crate) fn program(name: &str) -> Result<PathBuf> {
     };
     let mut command = match kind.as_str() {
         "c" => compiler("CC", "cc"),
-        "cc" => compiler("CXX", "c++"),
+        "cc" => {
+            let mut command = compiler("CXX", "c++");
+            command.arg("-std=gnu++17");
+            command
+        }
         "rs" => {
             let mut command = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
             command.args(["--edition", "2024", "-O", "-C", "panic=abort"]);

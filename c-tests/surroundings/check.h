@@ -82,10 +82,8 @@ static inline int is_filled(const void *memory, size_t size, unsigned seed)
         at = sizeof seed;
     }
     unsigned char byte = (unsigned char)((seed * 37 + 11) & 0xff);
-    for (; at < size; at++)
-        if (bytes[at] != byte)
-            return 0;
-    return 1;
+    /* Each byte is the one before it: as fast as libc is. */
+    return at == size || (bytes[at] == byte && memcmp(bytes + at, bytes + at + 1, size - at - 1) == 0);
 }
 
 /* Resident memory of this process in KiB, read without the allocator. */

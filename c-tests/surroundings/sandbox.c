@@ -107,7 +107,7 @@ int main(int count, char **arguments)
             BEGIN, LISTED, REFUSE(SYS_getrandom, EPERM), ALLOW(SYS_openat), ALLOW(SYS_execve),
             ALLOW(SYS_fstat), ALLOW(SYS_newfstatat), ALLOW(SYS_pread64), ALLOW(SYS_faccessat),
 #ifdef __x86_64__
-            ALLOW(SYS_access), ALLOW(SYS_arch_prctl), ALLOW(SYS_readlink),
+            ALLOW(SYS_access), ALLOW(SYS_arch_prctl), ALLOW(SYS_readlink), ALLOW(SYS_stat),
 #endif
             ALLOW(SYS_set_tid_address), ALLOW(SYS_set_robust_list), ALLOW(SYS_rseq),
             ALLOW(SYS_prlimit64), END};

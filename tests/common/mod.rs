@@ -4,27 +4,29 @@
 //! Each test binary compiles this file for itself and uses a part of it.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     clippy::expect_used,
     clippy::panic,
     reason = "shared by test binaries that each use a part; a test reports by panicking"
 )]
 
+mod compile;
 pub mod pages;
 
-use std::collections::HashMap;
+pub use compile::{compile_c, compile_cxx};
+
 use std::env;
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, OsStr};
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write as _};
 use std::mem;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,9 +55,10 @@ pub const RUN_LIMITS: [(usize, Env<'static>); 3] = [
 ];
 
 /// Calls `body` once per heap mode with the variables that select it, and
-/// names the mode when the body fails.
+/// names the mode when the body fails. In check mode there are no runs, and so there is one.
 pub fn for_each_mode(mut body: impl FnMut(Env<'_>)) {
-    for mode in MODES {
+    let modes = if IN_CHECK_MODE { 1 } else { MODES.len() };
+    for &mode in &MODES[..modes] {
         let _named = Named(mode);
         body(mode);
     }
@@ -176,95 +179,6 @@ pub fn build(package: &str, name: &str, more: &[&str]) -> Result<PathBuf, String
     Ok(target)
 }
 
-/// Compiles `c-tests/<source>` and returns the program.
-///
-/// Without optimisation and without builtins: a compiler that knows what
-/// `malloc` means removes the very pairs a test is about.
-pub fn compile_c(source: &str, flags: &[&str]) -> PathBuf {
-    compile("CC", "cc", source, flags)
-}
-
-/// Compiles `c-tests/<source>`, which is C++.
-pub fn compile_cxx(source: &str, flags: &[&str]) -> PathBuf {
-    compile("CXX", "c++", source, flags)
-}
-
-type Programs = Mutex<HashMap<u64, Arc<OnceLock<PathBuf>>>>;
-
-fn compile(variable: &str, default: &str, source: &str, flags: &[&str]) -> PathBuf {
-    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
-
-    let compiler = env::var_os(variable).unwrap_or_else(|| default.into());
-    let mut key = DefaultHasher::new();
-    (&compiler, source, flags).hash(&mut key);
-    let key = key.finish();
-
-    // One cell per program: the tests of one binary run in parallel and may
-    // ask for the same program, which the first of them compiles.
-    let cell = PROGRAMS
-        .get_or_init(Programs::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(key)
-        .or_default()
-        .clone();
-    cell.get_or_init(|| {
-        let dir = scratch().join("c-tests");
-        fs::create_dir_all(&dir).expect("no directory for the C programs");
-        let name = source.replace(['/', '.'], "-");
-        let program = dir.join(format!("{name}-{key:016x}"));
-        // Another test binary may run the same program now: the new one
-        // takes its name in one step.
-        let fresh = program.with_extension(process::id().to_string());
-        let compiled = Command::new(&compiler)
-            .args(["-O0", "-g", "-fno-builtin", "-Wall", "-Werror", "-pthread"])
-            .arg("-I")
-            .arg(root().join("c-tests"))
-            .args(["-x", if default == "cc" { "c" } else { "c++" }])
-            .args(before_2_33(
-                default == "cc" && !flags.contains(&"-nostdlib"),
-            ))
-            .arg(root().join("c-tests").join(source))
-            .args(["-x", "none"])
-            .args(flags)
-            .args(before_2_34(flags))
-            .arg("-o")
-            .arg(&fresh)
-            .output()
-            .unwrap_or_else(|error| panic!("{}: {error}", compiler.display()));
-        assert!(
-            compiled.status.success(),
-            "{source} does not compile:\n{}",
-            String::from_utf8_lossy(&compiled.stderr)
-        );
-        fs::rename(&fresh, &program).expect("the program cannot take its name");
-        program
-    })
-    .clone()
-}
-
-/// What comes behind `2.` in the version of glibc; on another libc as if it were new.
-fn glibc_minor() -> u32 {
-    // SAFETY: it returns a static text.
-    let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) }.to_string_lossy();
-    let minor = version.split('.').nth(1).and_then(|n| n.parse().ok());
-    minor.unwrap_or(u32::MAX)
-}
-
-/// What the compiler is told first where glibc has no `mallinfo2` yet.
-fn before_2_33(is_c: bool) -> Vec<OsString> {
-    if !is_c || glibc_minor() >= 33 {
-        return Vec::new();
-    }
-    let header = root().join("c-tests/older_glibc.h");
-    vec!["-D_GNU_SOURCE=".into(), "-include".into(), header.into()]
-}
-
-/// What it is told last where `dlsym` is in a library of its own.
-fn before_2_34(flags: &[&str]) -> Option<&'static str> {
-    (glibc_minor() < 34 && !flags.contains(&"-nostdlib")).then_some("-ldl")
-}
-
 /// Runs a program on Cairn. Ends it, and fails, after [`PATIENCE`].
 pub fn run(program: impl AsRef<OsStr>, args: &[&str], env: Env<'_>) -> Output {
     watch(preloaded(program).args(args).envs(env.iter().copied()))
@@ -350,10 +264,16 @@ pub fn watch_for(command: &mut Command, patience: Duration) -> Output {
     if emulator().is_some() {
         preload_in_the_emulated(command);
         let mut output = watch_process(command, patience);
-        without_the_emulators_word(&mut output.stderr);
+        without_lines(&mut output.stderr, "qemu: uncaught target signal ");
         return output;
     }
-    watch_process(command, patience)
+    let mut output = watch_process(command, patience);
+    // From 2.41 on the loader says so of a tunable whose value cannot be used.
+    without_lines(
+        &mut output.stderr,
+        "WARNING: ld.so: invalid GLIBC_TUNABLES ",
+    );
+    output
 }
 
 /// The library is the program's, not the emulator's.
@@ -369,15 +289,17 @@ fn preload_in_the_emulated(command: &mut Command) {
     }
 }
 
-/// qemu says so when a signal ends the program, or a child of it.
-fn without_the_emulators_word(stderr: &mut Vec<u8>) {
-    let text = String::from_utf8_lossy(stderr).into_owned();
-    let own = |line: &&str| !line.starts_with("qemu: uncaught target signal ");
-    *stderr = text
-        .split_inclusive('\n')
-        .filter(own)
-        .collect::<String>()
-        .into();
+/// What others write into a program's standard error: qemu when a signal ends the program, or a
+/// child of it, and the loader.
+fn without_lines(stderr: &mut Vec<u8>, beginning: &str) {
+    let others = |line: &[u8]| line.starts_with(beginning.as_bytes());
+    if stderr.split(|&byte| byte == b'\n').any(others) {
+        let lines = stderr.split_inclusive(|&byte| byte == b'\n');
+        *stderr = lines
+            .filter(|line| !others(line))
+            .collect::<Vec<_>>()
+            .concat();
+    }
 }
 
 fn watch_process(command: &mut Command, patience: Duration) -> Output {
@@ -606,6 +528,15 @@ pub fn glibc() -> (u32, u32) {
     let mut numbers = text.split('.').map(|n| n.parse().expect("a number"));
     let mut next = || numbers.next().expect("two numbers");
     (next(), next())
+}
+
+/// Libraries that the C library was in, before glibc 2.34, and that Cairn needs there: a program
+/// may do without.
+pub fn pieces_of_libc() -> &'static [&'static str] {
+    if glibc() >= (2, 34) {
+        return &[];
+    }
+    &["libpthread.so.0", "libdl.so.2"]
 }
 
 /// The first CPU on which this process may run: not everywhere is that 0.

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
-use super::{CANNOT, Env, compile_c, describe, skip, watch};
+use super::{CANNOT, Env, compile_c, describe, pieces_of_libc, skip, watch};
 
 /// A command whose environment is the same everywhere.
 pub fn bare(program: impl AsRef<OsStr>) -> Command {
@@ -47,7 +47,9 @@ pub fn of(
     arguments: &[&str],
     env: Env<'_>,
 ) -> Option<Pages> {
-    let preload = library.map_or(OsStr::new(""), Path::as_os_str);
+    // What comes of libc with Cairn comes without it, too: three pages of its own for each piece.
+    let without = pieces_of_libc().join(":");
+    let preload = library.map_or(OsStr::new(&without), Path::as_os_str);
     let mut command = bare(compile_c("counts/spawn.c", &[]));
     // No epoch ends: whether pages went back and came again would hang on how fast the machine is.
     command.env("CAIRN_PURGE_DELAY", "3600000");

@@ -5,10 +5,12 @@ use super::{KIB, MIB, Mode, Scene, Style, forked, in_modes, medium, numbers, ord
 use crate::arena::Arena;
 use crate::arena::check::Role;
 use crate::knobs::Knobs;
+use crate::layout::places::cache::PARKED;
 use crate::os::scripted;
-use crate::{c, cache, check_heap, settings, side, walk};
+use crate::{arenas, c, cache, check_heap, routes, settings, side, walk};
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc;
 use std::vec::Vec;
 use std::{format, println, thread};
 
@@ -260,5 +262,65 @@ fn a_thread_s_strip_goes_back_with_it() {
         }
         trim();
         assert_eq!(count(Role::Run), 0, "slots in which nothing lives");
+    });
+}
+
+/// A thread that allocated and waits to be ended, and the index of its arena.
+struct Waiting {
+    arena: usize,
+    end: mpsc::Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Waiting {
+    fn begin() -> Self {
+        let (tell, told) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            routes::release(routes::allocate(1));
+            // SAFETY: it allocated, so it has one; an arena lives forever.
+            assert!(tell.send(cache::thread::arena().index).is_ok());
+            assert!(ended.recv().is_ok());
+        });
+        let arena = told.recv().expect("it has an arena");
+        Self { arena, end, thread }
+    }
+
+    fn finish(self) {
+        assert!(self.end.send(()).is_ok());
+        self.thread.join().expect("the thread ends well");
+    }
+}
+
+/// By how many threads the arena with the most is ahead of the one with the fewest.
+fn uneven() -> usize {
+    let threads = || arenas::all().map(|arena| arena.threads.load(Relaxed));
+    threads().max().unwrap_or(0) - threads().min().unwrap_or(0)
+}
+
+/// Whoever takes a parked cache takes its arena with it, however many threads that has. There are
+/// few of them, and who comes after them gets the arena with the fewest.
+#[test]
+fn parked_caches_carry_a_few_threads_beyond_an_even_share() {
+    let name = "threads::parked_caches_carry_a_few_threads_beyond_an_even_share";
+    in_modes(&[None], name, || {
+        begin(2);
+        let all: Vec<_> = (0..4 * PARKED).map(|_| Waiting::begin()).collect();
+        assert!(uneven() <= 1);
+        let (main, other): (Vec<_>, Vec<_>) = all.into_iter().partition(|t| t.arena == 0);
+        assert!(main.len().min(other.len()) >= 2 * PARKED - 1);
+        // Half of the main arena's end first, and are parked; then all of the other's.
+        let mut main = main.into_iter();
+        main.by_ref().take(PARKED).for_each(Waiting::finish);
+        other.into_iter().for_each(Waiting::finish);
+        let before = uneven();
+        assert!(before >= PARKED, "the main arena has most of the threads");
+        let carried: Vec<_> = (0..PARKED).map(|_| Waiting::begin()).collect();
+        assert!(carried.iter().all(|thread| thread.arena == 0));
+        assert_eq!(uneven(), before + PARKED);
+        let more: Vec<_> = (0..before + PARKED).map(|_| Waiting::begin()).collect();
+        assert!(more.iter().all(|thread| thread.arena == 1));
+        assert_eq!(uneven(), 0);
+        main.chain(carried).chain(more).for_each(Waiting::finish);
     });
 }
