@@ -2,6 +2,7 @@
 
 mod compare;
 mod doctor;
+mod faults;
 mod look;
 mod man;
 mod map;
@@ -35,6 +36,7 @@ enum Command {
     Top(top::Arguments),
     Metrics(metrics::Arguments),
     Doctor(doctor::Arguments),
+    Faults(faults::Arguments),
     Man(man::Arguments),
 }
 
@@ -48,6 +50,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
+        Command::Faults(arguments) => return faults::run(arguments),
         Command::Man(arguments) => man::run(arguments, Arguments::command())?,
     }
     Ok(ExitCode::SUCCESS)
