@@ -10,6 +10,7 @@ mod metrics;
 mod run;
 mod stats;
 mod top;
+mod tour;
 mod why;
 
 use anyhow::Result;
@@ -37,6 +38,7 @@ enum Command {
     Metrics(metrics::Arguments),
     Doctor(doctor::Arguments),
     Faults(faults::Arguments),
+    Tour(tour::Arguments),
     Man(man::Arguments),
 }
 
@@ -51,6 +53,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Metrics(arguments) => metrics::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
         Command::Faults(arguments) => return faults::run(arguments),
+        Command::Tour(arguments) => return tour::run(arguments),
         Command::Man(arguments) => man::run(arguments, Arguments::command())?,
     }
     Ok(ExitCode::SUCCESS)
