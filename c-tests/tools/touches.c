@@ -1,7 +1,7 @@
 /* Touches pages of the heap as often as its arguments say, and in order: NEW pages are written, freed,
    trimmed and written AGAIN; READ pages of a mapped chunk are read and then written; a child writes
-   COPIED of the first pages, and then the parent does. With `wait` it waits for a line first, and for
-   one more in the end. */
+   COPIED of the first pages, and then the parent does. With `wait` it waits for a line once the NEW
+   pages are written, and for one more in the end. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,12 +43,12 @@ int main(int count, char **arguments)
     long new = atol(arguments[1]), again = atol(arguments[2]);
     long only_read = atol(arguments[3]), copied = atol(arguments[4]);
     int waits = count > 5;
+    take(new);
     if (waits) {
         if (write(1, "ready\n", 6) != 6)
             return 1;
         line();
     }
-    take(new);
     for (long i = 0; i < new * PAGE / CHUNK; i++)
         free(chunks[i]);
     malloc_trim(0);

@@ -64,7 +64,10 @@ fn all_that_is_said_comes_true() {
     for (name, title) in steps() {
         assert!(text.contains(&format!(". {title}\n")), "{title}");
         for line in source(&name).lines() {
-            assert!(text.contains(&format!("  {line}\n")), "{name}: {line}");
+            assert!(
+                text.contains(&format!("\n{}\n", format!("  {line}").trim_end())),
+                "{name}: {line}"
+            );
         }
     }
     let wide = text.lines().find(|line| line.chars().count() > 80);

@@ -18,8 +18,9 @@ use price::Prices;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 use watch::Watch;
 
@@ -201,6 +202,23 @@ fn program(arguments: &Arguments, entries: Entries) -> Result<(Watch, Watched, i
     watch.round(0, true);
     watch.finish();
     Ok((watch, watched, status))
+}
+
+/// Loads of a program, from its first instruction to its last, that missed the TLB; `None` where the
+/// machine does not count them.
+pub(crate) fn tlb_misses(command: Command) -> Option<u64> {
+    let held = Held::start(command).ok()?;
+    let events = Events::open(&[held.pid()], Entries::Never);
+    held.release();
+    loop {
+        match held.state() {
+            State::Runs => thread::sleep(Duration::from_millis(1)),
+            State::Ending => held.end(),
+            State::Ended(_) => break,
+        }
+    }
+    // A counter that stands still is none.
+    events.ok()?.misses().filter(|misses| *misses != 0)
 }
 
 /// The faults that the kernel counted of a process so far: minor, major.

@@ -59,7 +59,8 @@ impl Lesson {
         };
         out.push_str(&format!("tools/cairn/tour/{}.c{with}:\n\n", self.name));
         for code in self.source.lines() {
-            out.push_str(&format!("  {code}\n"));
+            out.push_str(format!("  {code}").trim_end());
+            out.push('\n');
         }
         out.push('\n');
         out

@@ -28,6 +28,14 @@ impl Place {
     /// # Errors
     /// There is no compiler, or no folder.
     pub(super) fn new(library: Option<PathBuf>) -> Result<Self> {
+        // SAFETY: no precondition.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        if page != 4096 {
+            bail!(
+                "pages have {page} bytes here, and the tour counts pages of 4,096; docs/tour.md has \
+                 the whole tour with its output"
+            );
+        }
         let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
         let asked = Command::new(&compiler).arg("--version").output();
         if !asked.is_ok_and(|output| output.status.success()) {

@@ -4,10 +4,11 @@
 use super::lesson::{Lesson, Way};
 use super::program::Place;
 use super::show::Show;
+use crate::faults;
 use crate::look::number;
 use anyhow::{Context, Result};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub(super) const TLB: Lesson = Lesson {
     name: "tlb",
@@ -32,17 +33,9 @@ fn misses(place: &Place, program: &Path, of: &str) -> Result<Option<(u64, &'stat
 
 /// By the machine.
 fn counted(program: &Path, of: &str) -> Option<u64> {
-    let output = Command::new("perf")
-        .args(["stat", "-x,", "-e", "dTLB-load-misses:u", "--"])
-        .arg(program)
-        .arg(of)
-        .output()
-        .ok()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = said
-        .lines()
-        .find(|line| line.contains("dTLB-load-misses"))?;
-    line.split(',').next()?.parse().ok()
+    let mut command = Command::new(program);
+    command.arg(of).stdout(Stdio::null());
+    faults::tlb_misses(command)
 }
 
 /// By cachegrind: a cache of 64 lines of which each is a page is a TLB.
