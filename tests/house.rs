@@ -306,7 +306,7 @@ fn the_tests_that_documents_name_are_there() {
     assert!(gone.is_empty(), "named and not there: {gone:?}");
 }
 
-/// A row of the README for each variable and each tunable, and none for another.
+/// A row of `docs/knobs.md` for each variable and each tunable, and none for another.
 #[test]
 fn every_knob_has_its_row() {
     let files = sources();
@@ -330,8 +330,8 @@ fn every_knob_has_its_row() {
         }
     }
     assert!(read.len() > 20, "these are not all: {read:?}");
-    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
-    let section = readme.split("\n## Knobs").nth(1).expect("its section");
+    let page = fs::read_to_string(root().join("docs/knobs.md")).expect("the page");
+    let section = page.split("\n## By name").nth(1).expect("its section");
     let section = section.split("\n## ").next().expect("its end");
     let rows = section.lines().filter(|line| line.starts_with("| "));
     let names: BTreeSet<_> = rows
@@ -340,7 +340,7 @@ fn every_knob_has_its_row() {
         .flat_map(|column| column.split('`').skip(1).step_by(2))
         .map(str::to_owned)
         .collect();
-    assert_eq!(names, read, "rows of the README, and what is read");
+    assert_eq!(names, read, "rows of the page, and what is read");
 }
 
 #[test]

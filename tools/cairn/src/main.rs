@@ -2,6 +2,7 @@
 
 mod compare;
 mod doctor;
+mod faults;
 mod look;
 mod man;
 mod map;
@@ -9,6 +10,7 @@ mod metrics;
 mod run;
 mod stats;
 mod top;
+mod tour;
 mod why;
 
 use anyhow::Result;
@@ -35,6 +37,8 @@ enum Command {
     Top(top::Arguments),
     Metrics(metrics::Arguments),
     Doctor(doctor::Arguments),
+    Faults(faults::Arguments),
+    Tour(tour::Arguments),
     Man(man::Arguments),
 }
 
@@ -48,6 +52,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
+        Command::Faults(arguments) => return faults::run(arguments),
+        Command::Tour(arguments) => return tour::run(arguments),
         Command::Man(arguments) => man::run(arguments, Arguments::command())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -65,6 +65,20 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     ExitCode::from(status)
 }
 
+/// A command that starts a program on the library, which is the installed one if none is named.
+///
+/// # Errors
+/// There is no such library or program, or they do not fit.
+pub(crate) fn preloaded(library: Option<&Path>, name: &OsStr) -> anyhow::Result<Command> {
+    let (library, file) =
+        prepare(library, name).map_err(|Refusal(_, why)| anyhow::anyhow!("{why}"))?;
+    let mut command = Command::new(file);
+    command
+        .arg0(name)
+        .env("LD_PRELOAD", in_front(library, env::var_os("LD_PRELOAD")));
+    Ok(command)
+}
+
 fn become_program(arguments: &Arguments) -> Refusal {
     let Some((name, rest)) = arguments.program.split_first() else {
         return Refusal(2, "no program".to_owned());

@@ -4,6 +4,8 @@ use crate::caches::{self, Cache};
 use crate::find::Instance;
 use crate::mapped::{self, MappedChunk};
 use crate::target::{Target, long, quad};
+use cairn::layout::counters;
+pub use cairn::layout::counters::Counters;
 use cairn::layout::places::{arena, heap, mapping, stack};
 use cairn::layout::sizes::{MAX_ARENAS, REGION};
 use std::collections::HashSet;
@@ -22,6 +24,8 @@ pub struct Stretch {
     pub base: u64,
     /// One past the last byte in use.
     pub end: u64,
+    /// One past the last byte that it may ever use; 0 for a piece of the break.
+    pub limit: u64,
     /// It is a piece of the break.
     pub is_break: bool,
     /// From here on some of it was asked for in huge pages; 0 if none was.
@@ -62,6 +66,13 @@ pub struct Arena {
 }
 
 impl Arena {
+    /// What its slow paths have done so far.
+    pub fn counters(&self, target: &dyn Target) -> Counters {
+        let mut bytes = [0; counters::BYTES];
+        target.read(self.place.wrapping_add(counters::OFFSET as u64), &mut bytes);
+        Counters::read(&bytes)
+    }
+
     /// Bytes of top.
     pub fn top_bytes(&self) -> u64 {
         match self.heaps.first() {
@@ -243,6 +254,7 @@ fn read_stretch(target: &dyn Target, place: u64, of: u64) -> Option<(Stretch, u6
         place,
         base: word(heap::BASE),
         end: word(heap::END),
+        limit: word(heap::LIMIT),
         is_break: word(heap::LIMIT) == 0,
         huge: word(heap::HUGE),
     };

@@ -101,6 +101,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
+/// The lines of the text picture that show the heap, or what else, around an address.
+pub(crate) fn strip(scene: &look::Scene<'_>, at: u64) -> Option<String> {
+    scene.heaps.iter().find_map(|heap| {
+        let (sections, _) = cells::gather(scene.target, heap, "");
+        terminal::strip(&sections, scene.target.page(), at)
+    })
+}
+
 fn gather(scene: &look::Scene<'_>, pid: Option<i32>, asked: &[u64]) -> Picture {
     let (accounts, _) = look::accounts(scene, pid);
     let mut sections = Vec::new();

@@ -90,6 +90,26 @@ pub(super) fn text(picture: &Picture, subject: &Subject) -> String {
     out
 }
 
+/// The section around an address in two lines at most.
+pub(super) fn strip(sections: &[Section], page: u64, at: u64) -> Option<String> {
+    let size = |s: &Section| s.cells.len() as u64 * page;
+    let holds = |s: &&Section| s.base <= at && at < s.base + size(s);
+    let section = sections.iter().find(holds)?;
+    let unit = section.cells.len().div_ceil(WIDTH).max(1);
+    let signs: String = section
+        .cells
+        .chunks(unit)
+        .map(|c| sign(merged(c)))
+        .collect();
+    Some(format!(
+        "  cairn map: {} at {:#x}, {}, {} a character\n  [{signs}]",
+        section.name,
+        section.base,
+        bytes(size(section)),
+        bytes(unit as u64 * page)
+    ))
+}
+
 fn histogram(picture: &Picture, out: &mut String) {
     let holes = picture.holes();
     let most = holes.values().map(|hole| hole.1).max().unwrap_or(0);
