@@ -3,6 +3,8 @@
 use std::env;
 
 fn main() {
+    // The same source is libcairn.a (`static`).
+    println!("cargo::rustc-check-cfg=cfg(static_library)");
     for flag in [
         // Threads hold destructors and the process holds fork handlers that
         // point into the library: it can be loaded late, but never leave.
@@ -49,6 +51,9 @@ fn main() {
     let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     println!("cargo::rustc-cdylib-link-arg=-T");
     println!("cargo::rustc-cdylib-link-arg={here}/library.ld");
+    // Where the linker is GNU's, which the compiler's driver looks for here first.
+    println!("cargo::rustc-cdylib-link-arg=-B{here}/gnu");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=gnu/ld");
     println!("cargo::rerun-if-changed=library.ld");
 }

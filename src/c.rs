@@ -1,6 +1,7 @@
 //! The C interface without its symbols: C's rules about `errno`, overflow and null, and nothing
 //! else. The cdylib exports these functions one by one; none of them calls an exported symbol.
 
+pub use crate::api::c::*;
 use crate::config::{ALIGN, MAX_REQUEST};
 use crate::routes::{self, alloc, check, realloc as resizing, start, trim};
 use crate::{fatal, os, stats};

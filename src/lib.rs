@@ -23,12 +23,15 @@
 //! | `routes` | which part serves a request; start, fork, check |
 //! | `stats` | the figures of the whole heap, and their texts |
 //! | `note` | where a reader outside finds what is not among the static bytes |
+//! | `api` | figures, trim, idle, walks and settings, for Rust and for C |
 //! | `c`, `global` | the interfaces |
 //!
 //! `c` and `layout` are public for the library that is preloaded and for readers outside, and no
 //! part of the crate's promise.
 
 #![cfg_attr(not(any(test, miri)), no_std)]
+// What needs a feature says so, where docs.rs builds the pages.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(all(
     target_os = "linux",
@@ -55,6 +58,7 @@ macro_rules! versioned {
     };
 }
 
+mod api;
 mod arena;
 mod arenas;
 #[doc(hidden)]
@@ -85,6 +89,7 @@ mod sync;
 mod vet;
 mod watch;
 
+pub use api::{Options, Stats, VERSION, flush, idle, stats, trim, usable_size};
 pub use arena::check::{Broken, HeapReport, Role, View};
-pub use global::Cairn;
-pub use routes::check::{check_heap, walk};
+pub use global::{Cairn, CairnWith};
+pub use routes::check::{Object, State, check_heap, walk, walk_objects};

@@ -9,6 +9,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 /// malloc's family and its control, as C programs name them.
@@ -79,13 +80,32 @@ const CXX_DERIVED: &[&str] = &[
     "_ZdaPvSt11align_val_tRKSt9nothrow_t",
 ];
 
+/// What only Cairn has, under the version [`VERSION`]; `cairn.h` declares them.
+const OWN: &[&str] = &[
+    "cairn_flush",
+    "cairn_idle",
+    "cairn_stats",
+    "cairn_trim",
+    "cairn_usable_size",
+    "cairn_version",
+    "cairn_walk_objects",
+];
+
+/// The version of [`OWN`]. What else is exported has none, or the loader would pass over it for a
+/// program that asks for `malloc@GLIBC_2.2.5`.
+const VERSION: &str = "CAIRN_1";
+
 /// What a binutils program says about the library, or `None` without it.
 fn says(tool: &str, arguments: &[&str]) -> Option<String> {
+    says_of(&common::libcairn(), tool, arguments)
+}
+
+fn says_of(library: &Path, tool: &str, arguments: &[&str]) -> Option<String> {
     let tool = common::find(tool)?;
     let output = common::watch(
         Command::new(&tool)
             .args(arguments)
-            .arg(common::libcairn())
+            .arg(library)
             .env("LC_ALL", "C"),
     );
     assert!(output.status.success(), "{}", common::describe(&output));
@@ -97,30 +117,71 @@ fn bare(symbol: &str) -> &str {
     symbol.split('@').next().unwrap_or(symbol)
 }
 
-#[test]
-fn it_exports_the_documented_symbols_and_no_other() {
-    let Some(symbols) = says("nm", &["-D", "--defined-only", "--format=posix"]) else {
+/// Every exported symbol with its version, `malloc` or `cairn_trim@@CAIRN_1`.
+fn exported(library: &Path) -> Option<BTreeSet<String>> {
+    let symbols = says_of(library, "nm", &["-D", "--defined-only", "--format=posix"])?;
+    let mut all = BTreeSet::new();
+    for line in symbols.lines() {
+        let mut words = line.split(' ');
+        let (name, kind) = (words.next().unwrap_or_default(), words.next());
+        // A GNU linker has a symbol of a version's own name as well.
+        if name != VERSION {
+            assert_eq!(kind, Some("T"), "not a function: {line}");
+            all.insert(name.to_owned());
+        }
+    }
+    Some(all)
+}
+
+#[track_caller]
+fn exports_what_is_documented(library: &Path) {
+    let Some(exported) = exported(library) else {
         return;
     };
-    let exported: BTreeSet<&str> = symbols
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(bare)
-        .collect();
-    let documented: BTreeSet<&str> = [C, ALIASES, CXX_BASE, CXX_DERIVED]
-        .concat()
-        .into_iter()
-        .collect();
-    assert_eq!(documented.len(), 20 + 12 + 20);
+    let plain = [C, ALIASES, CXX_BASE, CXX_DERIVED].concat();
+    let own = OWN.iter().map(|name| format!("{name}@@{VERSION}"));
+    let documented: BTreeSet<String> = plain.into_iter().map(str::to_owned).chain(own).collect();
+    assert_eq!(documented.len(), 20 + 12 + 20 + 7);
     let missing: Vec<_> = documented.difference(&exported).collect();
     let undocumented: Vec<_> = exported.difference(&documented).collect();
     assert!(
         missing.is_empty() && undocumented.is_empty(),
         "missing {missing:?}, undocumented {undocumented:?}"
     );
-    for line in symbols.lines() {
-        assert_eq!(line.split(' ').nth(1), Some("T"), "not a function: {line}");
+}
+
+#[test]
+fn it_exports_the_documented_symbols_and_no_other() {
+    exports_what_is_documented(&common::libcairn());
+}
+
+/// Of the linkers each takes the list of versions in its own way (`preload/library.ld`).
+#[test]
+fn a_gnu_linker_exports_the_same() {
+    // A library from elsewhere has its own linker, and another build is for the long form.
+    if std::env::var_os("CAIRN_LIBRARY").is_some() || !common::is_long() {
+        return;
     }
+    // Debian's linker; the compiler's own is lld on x86-64 from Rust 1.90 on.
+    let linker = ["--config", "build.rustflags=['-Clink-arg=-fuse-ld=bfd']"];
+    let library = common::build_libcairn("libcairn-gnu", &linker).expect("it builds");
+    exports_what_is_documented(&library);
+}
+
+/// What the loader does where a program asks for a symbol of a version is told by the version's
+/// definition: a library has one of its name, and the one that only its own functions carry.
+#[test]
+fn it_defines_one_version() {
+    let Some(versions) = says("readelf", &["--version-info", "--wide"]) else {
+        return;
+    };
+    let defined: Vec<&str> = versions
+        .lines()
+        .skip_while(|line| !line.contains(".gnu.version_d"))
+        .take_while(|line| !line.contains(".gnu.version_r"))
+        .filter_map(|line| line.split("Name: ").nth(1))
+        .collect();
+    assert_eq!(defined, ["libcairn.so", VERSION], "{versions}");
 }
 
 /// What an exported symbol calls or looks up among the exported ones goes
@@ -131,7 +192,7 @@ fn no_exported_symbol_calls_another() {
     let Some(relocations) = says("readelf", &["--relocs", "--wide"]) else {
         return;
     };
-    let exported = [C, ALIASES, CXX_BASE, CXX_DERIVED].concat();
+    let exported = [C, ALIASES, CXX_BASE, CXX_DERIVED, OWN].concat();
     let mut compared = Vec::new();
     for line in relocations.lines().filter(|line| line.contains("R_")) {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -1,13 +1,19 @@
 /* cairn.h: what libcairn.so.1 serves beyond the headers of the C library.
 
    malloc's family, `mallopt`, `malloc_trim` and the statistics are declared by <stdlib.h> and
-   <malloc.h>, which this includes. Cairn has no functions of its own name. */
+   <malloc.h>, which this includes. What has Cairn's name in front is here, and carries the version
+   CAIRN_1 in the library: a program that calls it starts on no other allocator. One that is to run on
+   any asks for it by `dlsym(RTLD_DEFAULT, "cairn_trim")`.
+
+   All of them may be called from any thread, but not from a signal handler. None sets `errno` to an
+   error. The Rust crate has the same functions without the prefix, with the same meaning. */
 
 #ifndef CAIRN_H
 #define CAIRN_H
 
 #include <malloc.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 /* The release that this header came with. */
@@ -24,6 +30,72 @@ extern "C" {
    asked for with ends the process. */
 extern void free_sized(void *object, size_t size) __THROW;
 extern void free_aligned_sized(void *object, size_t alignment, size_t size) __THROW;
+
+/* The release of the library that serves, which may be newer than this header: "0.1.0". Never freed. */
+extern const char *cairn_version(void) __THROW;
+
+/* The figures of the whole heap at one moment, in bytes where nothing else is said. Later releases
+   add fields at the end; `version` rises only if one changes its meaning. */
+struct cairn_stats {
+    uint32_t version; /* set by the call: CAIRN_STATS_VERSION */
+    uint32_t size;    /* set by the caller: sizeof(struct cairn_stats); by the call: what it filled */
+    uint64_t in_use;  /* all that the program holds, headers included, mapped chunks among it */
+    uint64_t free;    /* of heaps, what no object has; some pages of it may be the system's again */
+    uint64_t cached;  /* of `free`, what lies in caches of threads or in check mode's quarantine */
+    uint64_t heaps;   /* of the heaps of all arenas: what is in use there, and `free` */
+    uint64_t mapped;  /* of mapped chunks, whole pages */
+    uint64_t mapped_chunks; /* their number */
+    uint64_t peak_heaps;    /* the most that each arena's heaps ever had, added up */
+    uint64_t peak_mapped;   /* the most of mapped chunks at a time */
+    uint64_t purged;  /* of pages inside heaps, what was given back to the system so far */
+    uint64_t arenas;  /* their number */
+    uint64_t threads; /* number of threads that have a cache */
+};
+#define CAIRN_STATS_VERSION 1
+
+/* Fills as much of `*stats` as its field `size` says there is, and says there how much that was: a
+   program may be older or newer than the library. 0; or EINVAL, and nothing is written, where
+   `stats` is null or has no room for a figure.
+
+       struct cairn_stats stats = { .size = sizeof stats };
+       if (cairn_stats(&stats) == 0)
+           printf("%" PRIu64 " bytes in use\n", stats.in_use); */
+extern int cairn_stats(struct cairn_stats *stats) __THROW;
+
+/* Gives back to the system whatever is free, in all arenas; 1 if anything went, else 0. As
+   `malloc_trim(0)`, by a name that no other allocator has. */
+extern int cairn_trim(void) __THROW;
+
+/* Empties this thread's cache into its arena, where other threads are served from it. Nothing goes
+   to the system. */
+extern void cairn_flush(void) __THROW;
+
+/* Says that this thread waits for long now. Its cache is emptied; if no other thread allocates from
+   the same arena, what is free there goes back to the system at once, but for M_TOP_PAD bytes at the
+   heap's end. 1 if anything went, else 0. The thread may go on as if nothing had been said. In check
+   mode threads have no caches, and nothing happens. */
+extern int cairn_idle(void) __THROW;
+
+/* Bytes at `object` that may be written, at least as many as were asked for. 0 where it is null or
+   another allocator's; `malloc_usable_size` ends the process then. It must not have been freed. */
+extern size_t cairn_usable_size(const void *object) __THROW;
+
+/* Whose a piece of the heap is. */
+enum cairn_state {
+    CAIRN_IN_USE = 0, /* the program's */
+    CAIRN_CACHED = 1, /* free, in the cache of a thread or in check mode's quarantine */
+    CAIRN_FREE = 2    /* free, for any thread that asks the arena */
+};
+
+/* Called for each piece of the heap with `context`; `bytes` are those that may be written of an
+   object in use, and the length of a free piece. It must neither allocate nor free, which ends the
+   process, since the arena is locked; nor leave by `longjmp` or an exception. */
+typedef void cairn_visit(void *context, void *object, size_t bytes, int state);
+
+/* Shows every object of the heap and every free piece, arena by arena, then the mapped chunks; and
+   checks the heap on the way. 0; or the number of the invariant that is broken (docs/design.md),
+   where the walk ends. Without a `visit` it only checks. Later releases may add states. */
+extern int cairn_walk_objects(cairn_visit *visit, void *context);
 
 #ifdef __cplusplus
 }

@@ -421,8 +421,8 @@ pub mod knobs {
         };
         /// # Safety
         /// None here.
-        pub unsafe fn from_environment(_: *const *const c_char, _: bool) -> Self {
-            Self::DEFAULT
+        pub unsafe fn under_environment(self, _: *const *const c_char, _: bool) -> Self {
+            self
         }
         pub fn set_option(&mut self, _: c_int, value: c_int) -> c_int {
             self.mmap_threshold = value as usize;

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `c.rs` | malloc's family, control, statistics, glibc's aliases |
+//! | `own.rs` | the `cairn_*` functions, which alone carry a version |
 //! | `cxx.rs` | what the C++ operators need that can be written in Rust |
 //! | `cxx/x86_64.rs`, `cxx/aarch64.rs` | the 8 `new` and 12 `delete`, in assembly |
 //! | `lib.rs` | start, exit, and what a panic would do |
@@ -14,6 +15,9 @@
 //! The symbols have a crate of their own because a Rust program that depends
 //! on `cairn-malloc` keeps the C library's `malloc`, and a Cargo feature could
 //! be switched on for it by anybody else in its dependency graph.
+//!
+//! The package in `static` is the same source as an archive, `libcairn.a`, for
+//! programs that link Cairn in.
 //!
 //! `no_std` holds wherever panics abort, as both profiles of the workspace
 //! have it. `cargo test` always unwinds, and links the standard library and
@@ -32,6 +36,8 @@ compile_error!(
 mod c;
 #[cfg(target_env = "gnu")]
 mod cxx;
+#[cfg(target_env = "gnu")]
+mod own;
 #[cfg(target_env = "gnu")]
 mod valgrind;
 

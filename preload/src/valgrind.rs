@@ -101,9 +101,20 @@ fn is_running() -> bool {
 }
 
 /// A function of this library at the address that a tool replaces; the names
-/// are the linker's (`build.rs`).
+/// are the linker's (`build.rs`). A program that has the archive linked in has
+/// nobody in front of its own.
 macro_rules! own {
-    ($function:ident = $name:literal, $kind:ty) => {
+    ($function:ident = $name:literal or $symbol:ident, $kind:ty) => {
+        #[cfg(static_library)]
+        fn $function() -> $kind {
+            unsafe extern "C" {
+                fn $symbol();
+            }
+            // SAFETY: the function of that name has this kind.
+            unsafe { core::mem::transmute::<unsafe extern "C" fn(), $kind>($symbol) }
+        }
+
+        #[cfg(not(static_library))]
         fn $function() -> $kind {
             let own: *mut c_void;
             // SAFETY: forms an address.
@@ -130,10 +141,10 @@ macro_rules! own {
     };
 }
 
-own! { own_malloc = "cairn_own_malloc", unsafe extern "C" fn(usize) -> *mut c_void }
-own! { own_free = "cairn_own_free", unsafe extern "C" fn(*mut c_void) }
-own! { own_realloc = "cairn_own_realloc", unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void }
-own! { own_memalign = "cairn_own_memalign", unsafe extern "C" fn(usize, usize) -> *mut c_void }
+own! { own_malloc = "cairn_own_malloc" or malloc, unsafe extern "C" fn(usize) -> *mut c_void }
+own! { own_free = "cairn_own_free" or free, unsafe extern "C" fn(*mut c_void) }
+own! { own_realloc = "cairn_own_realloc" or realloc, unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void }
+own! { own_memalign = "cairn_own_memalign" or memalign, unsafe extern "C" fn(usize, usize) -> *mut c_void }
 
 /// `reallocarray`.
 ///

@@ -18,6 +18,7 @@ pub(crate) mod heap;
 mod known;
 pub(crate) mod records;
 pub(crate) mod runs;
+pub(crate) mod shown;
 pub(crate) mod slots;
 pub(crate) mod split;
 pub(crate) mod strip;

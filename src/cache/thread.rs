@@ -252,16 +252,21 @@ pub(crate) fn trims() -> usize {
 /// give back what theirs hold when they next take the slow way.
 pub(crate) fn flush() {
     TRIMS.fetch_add(1, Relaxed);
-    if let Some(cache) = existing() {
-        // SAFETY: this thread's own cache.
-        unsafe { (*cache).flush() };
-    }
+    flush_own();
     for place in &PARK {
         let cache = place.swap(ptr::null_mut(), Acquire);
         if !cache.is_null() {
             // SAFETY: swapped out, so ours.
             unsafe { discard(cache) };
         }
+    }
+}
+
+/// Gives back what this thread's cache holds.
+pub(crate) fn flush_own() {
+    if let Some(cache) = existing() {
+        // SAFETY: this thread's own cache.
+        unsafe { (*cache).flush() };
     }
 }
 

@@ -27,11 +27,11 @@ mod option {
 }
 
 /// Largest `mxfast`, bytes: glibc's `MAX_FAST_SIZE`.
-const MXFAST_LIMIT: u64 = 20 * size_of::<usize>() as u64;
+pub(crate) const MXFAST_LIMIT: u64 = 20 * size_of::<usize>() as u64;
 /// Largest `tcache_count`, objects: glibc's `MAX_TCACHE_COUNT`.
-const TCACHE_COUNT_LIMIT: u64 = u16::MAX as u64;
+pub(crate) const TCACHE_COUNT_LIMIT: u64 = u16::MAX as u64;
 /// Most objects that can wait in the quarantine.
-const QUARANTINE_LIMIT: u64 = 1 << 24;
+pub(crate) const QUARANTINE_LIMIT: u64 = 1 << 24;
 /// The `check` level at which every request gets a header of its own.
 const CHECK_HEADERS: u32 = 3;
 
@@ -114,7 +114,8 @@ impl Knobs {
         quarantine_count: 16 << 10,
     };
 
-    /// The settings that an environment asks for; a privileged process (`secure`) ignores it.
+    /// These settings, and what an environment asks for over them; a privileged process (`secure`)
+    /// ignores it.
     ///
     /// A `GLIBC_TUNABLES` entry goes before the variable of the same meaning, wherever the two
     /// stand; of two equal variables the first counts, of two equal tunables the last, as in
@@ -123,10 +124,14 @@ impl Knobs {
     /// # Safety
     /// `environ` is null, or an array of pointers to C strings that ends with null, none of
     /// which changes during the call.
-    pub(crate) unsafe fn from_environment(environ: *const *const c_char, secure: bool) -> Self {
-        let mut reading = Reading::new();
+    pub(crate) unsafe fn under_environment(
+        self,
+        environ: *const *const c_char,
+        secure: bool,
+    ) -> Self {
+        let mut reading = Reading::over(self);
         if secure || environ.is_null() {
-            return reading.knobs;
+            return reading.finish();
         }
         let mut entry = environ;
         loop {
@@ -280,9 +285,9 @@ struct Reading {
 }
 
 impl Reading {
-    const fn new() -> Self {
+    const fn over(knobs: Knobs) -> Self {
         Self {
-            knobs: Knobs::DEFAULT,
+            knobs,
             by_tunable: 0,
             by_variable: 0,
         }

@@ -2,14 +2,21 @@
 
 use super::fork;
 use super::start::{self, Route};
-use crate::arena::check::{Broken, HeapReport, View};
-use crate::watch::{WALK, checked, looks};
-use crate::{arenas, fatal, settings};
+use crate::arena::check::{Broken, HeapReport, Role, View};
+use crate::arena::shown::{self, Piece};
+use crate::mapped::registry;
+use crate::watch::{WALK, canary, checked, looks};
+use crate::{arenas, class, fatal, settings};
 
 /// Checks the invariants of every heap; for tests, and for programs that suspect themselves.
 ///
 /// # Errors
 /// The first invariant found broken, with the address at which it showed.
+///
+/// ```
+/// let report = cairn::check_heap().expect("the heap is whole");
+/// assert!(report.free <= report.chunks);
+/// ```
 pub fn check_heap() -> Result<HeapReport, Broken> {
     walk(&mut |_| {})
 }
@@ -19,6 +26,17 @@ pub fn check_heap() -> Result<HeapReport, Broken> {
 ///
 /// # Errors
 /// As [`check_heap`].
+///
+/// ```
+/// let mut free = 0;
+/// let walked = cairn::walk(&mut |chunk| {
+///     if chunk.role == cairn::Role::Free {
+///         free += chunk.size;
+///     }
+/// });
+/// assert!(walked.is_ok());
+/// println!("{free} bytes of chunks are free");
+/// ```
 pub fn walk(see: &mut dyn FnMut(View)) -> Result<HeapReport, Broken> {
     start::ensure();
     let mut report = HeapReport::default();
@@ -36,6 +54,105 @@ pub fn walk(see: &mut dyn FnMut(View)) -> Result<HeapReport, Broken> {
         damaged.map_or(Ok(()), Err)?;
     }
     Ok(report)
+}
+
+/// Whose a piece of the heap is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// The program's.
+    InUse,
+    /// Free, in the cache of a thread, or in check mode's quarantine.
+    Cached,
+    /// Free, for any thread that asks the arena.
+    Free,
+}
+
+/// An object, or a piece of the heap that is free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Object {
+    /// Its first byte: of an object in use, what the program was given.
+    pub address: usize,
+    /// Bytes that an object in use may have written to; bytes of a free piece, without a header.
+    pub usable: usize,
+    /// Whose it is.
+    pub state: State,
+}
+
+/// As [`walk`], and shows every object of the heap, the free ones too, arena by arena, and mapped
+/// chunks at last. C has it by `cairn_walk_objects()`.
+///
+/// A chunk that is free may be reused as soon as its arena is given back. The arena is locked
+/// meanwhile: a `see` that allocates from Cairn, or frees, ends the process.
+///
+/// # Errors
+/// As [`check_heap`].
+///
+/// ```
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// let kept = vec![1_u8; 1000];
+/// let (mut bytes, mut seen) = (0, false);
+/// let walked = cairn::walk_objects(&mut |object| {
+///     if object.state == cairn::State::InUse {
+///         bytes += object.usable;
+///         seen |= object.address == kept.as_ptr().addr();
+///     }
+/// });
+/// assert!(walked.is_ok() && seen && bytes >= 1000);
+/// ```
+pub fn walk_objects(see: &mut dyn FnMut(Object)) -> Result<HeapReport, Broken> {
+    let report = walk(&mut |view| show(&view, see))?;
+    registry::with(|r| {
+        r.each(|m| {
+            see(Object {
+                address: m.p,
+                // In check mode no more than was asked for may be written.
+                usable: if m.last == 0 {
+                    m.base + m.len - m.p
+                } else {
+                    m.asked
+                },
+                state: State::InUse,
+            });
+        });
+    });
+    Ok(report)
+}
+
+/// What a chunk of the walk consists of; its arena is locked.
+fn show(view: &View, see: &mut dyn FnMut(Object)) {
+    let payload = view.payload;
+    let whole = |state, usable| Object {
+        address: payload,
+        usable,
+        state,
+    };
+    let room = class::usable(view.size);
+    match view.role {
+        Role::InUse if settings::check() != 0 => {
+            // SAFETY: the walk has checked the header (I2), and the arena is locked.
+            let asked = unsafe { canary::read(payload, room) };
+            see(whole(State::InUse, asked.unwrap_or(0)));
+        }
+        Role::InUse => see(whole(State::InUse, room)),
+        Role::Cached => see(whole(State::Cached, room)),
+        Role::Fast | Role::Free => see(whole(State::Free, room)),
+        Role::Top => see(whole(State::Free, view.size)),
+        Role::Fence => {}
+        Role::Run => shown::pieces(payload, &mut |piece, address, usable| {
+            see(Object {
+                address,
+                usable,
+                state: match piece {
+                    Piece::InUse => State::InUse,
+                    Piece::Cached => State::Cached,
+                    Piece::Free => State::Free,
+                },
+            });
+        }),
+    }
 }
 
 /// Check mode's look at every object, in use or freed: ends the process if one was written past

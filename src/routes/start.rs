@@ -73,10 +73,24 @@ fn route_at_last() -> Route {
     }
 }
 
+/// As [`ensure`], for a program that brings its own settings; `environment`: may change them.
+#[inline]
+pub(crate) fn ensure_with(own: &Knobs, environment: bool) {
+    if STAGE.load(Acquire) == NOT_YET {
+        begin_with(own, environment);
+    }
+}
+
 /// As [`ensure`], where most likely it was not.
 #[cold]
 #[inline(never)]
 pub(crate) fn begin() {
+    begin_with(&Knobs::DEFAULT, true);
+}
+
+#[cold]
+#[inline(never)]
+fn begin_with(own: &Knobs, environment: bool) {
     // C promises that `errno` is 0 when `main` begins; what is asked here may well be refused.
     let errno = os::errno();
     {
@@ -94,7 +108,7 @@ pub(crate) fn begin() {
         // environment while the first allocation is under way.
         let knobs = unsafe {
             let secure = !cfg!(miri) && libc::getauxval(libc::AT_SECURE) != 0;
-            Knobs::from_environment(environ, secure)
+            own.under_environment(environ, secure || !environment)
         };
         // SAFETY: the lock is held.
         unsafe { (*KNOBS.0.get()).write(knobs) };

@@ -66,6 +66,7 @@ fn of(arena: &Arena, mut each: impl FnMut(usize, SizeRow)) -> ArenaStats {
         writable_bytes: state.heaps.bytes(),
         top_bytes: top,
         in_use_bytes: 0,
+        cached_bytes: held.bytes,
         heaps: 0,
     };
     let mut heap = state.top.heap();
@@ -83,6 +84,48 @@ fn of(arena: &Arena, mut each: impl FnMut(usize, SizeRow)) -> ArenaStats {
     });
     s.in_use_bytes = s.system_bytes.saturating_sub(s.free_bytes + s.fast_bytes);
     s
+}
+
+/// The figures of all arenas together, bytes but where something else is said.
+#[derive(Default)]
+pub(crate) struct Totals {
+    /// Bytes of heaps.
+    pub heaps: usize,
+    /// The most that each arena's ever had, added up.
+    pub peak_heaps: usize,
+    /// What of them no object has.
+    pub free: usize,
+    /// What of that is in caches or in the quarantine.
+    pub cached: usize,
+    /// What the kernel was asked to take of pages inside them.
+    pub purged: usize,
+    /// Number of arenas.
+    pub arenas: usize,
+    /// Number of threads that have a cache.
+    pub threads: usize,
+    /// Mapped chunks.
+    pub mapped: mapped::Totals,
+}
+
+/// The figures of the whole heap.
+pub(crate) fn totals() -> Totals {
+    let mut all = Totals {
+        threads: cache::thread::count(),
+        mapped: mapped::totals(),
+        ..Totals::default()
+    };
+    for arena in arenas::all() {
+        let s = of(arena, |_, _| {});
+        all.heaps += s.system_bytes;
+        all.peak_heaps += s.max_system_bytes;
+        all.free += s.free_bytes + s.fast_bytes;
+        all.cached += s.cached_bytes;
+        all.purged += arena.counters.purged.get();
+        all.arenas += 1;
+    }
+    // A cache may hold what is another arena's, so that one arena's sums need not fit.
+    all.free = all.free.min(all.heaps);
+    all
 }
 
 fn mapped_stats() -> MappedStats {

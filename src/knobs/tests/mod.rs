@@ -15,7 +15,7 @@ fn read_as(entries: &[&str], secure: bool) -> Knobs {
     let mut environ: Vec<*const c_char> = strings.iter().map(|s| s.as_ptr()).collect();
     environ.push(ptr::null());
     // SAFETY: null-terminated, and the strings live to the end of this function.
-    unsafe { Knobs::from_environment(environ.as_ptr(), secure) }
+    unsafe { D.under_environment(environ.as_ptr(), secure) }
 }
 
 fn read(entries: &[&str]) -> Knobs {
@@ -72,7 +72,7 @@ fn numbers_are_read_as_the_c_library_reads_them() {
 fn an_empty_or_missing_environment_gives_the_defaults() {
     assert_eq!(read(&[]), D);
     // SAFETY: null is allowed.
-    assert_eq!(unsafe { Knobs::from_environment(ptr::null(), false) }, D);
+    assert_eq!(unsafe { D.under_environment(ptr::null(), false) }, D);
     assert_eq!(
         read(&["HOME=/", "MALLOC_", "CAIRN_=", "=", "", "MALLOC_ARENA_MAX"]),
         D

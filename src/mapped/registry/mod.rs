@@ -267,6 +267,16 @@ impl Registry {
         self.used -= 1;
         out
     }
+    /// Shows every mapping that holds a chunk.
+    pub(crate) fn each(&self, mut see: impl FnMut(&Mapping)) {
+        for i in 0..self.places {
+            // SAFETY: a place of the table, with the registry locked (I11).
+            let m = unsafe { &*self.place(i) };
+            if m.p != 0 && !m.stuck {
+                see(m);
+            }
+        }
+    }
     /// Counts a mapping that holds a chunk.
     pub(crate) fn count(&mut self, m: &Mapping) {
         let t = &mut self.totals;

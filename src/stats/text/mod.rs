@@ -46,6 +46,8 @@ pub(crate) struct ArenaStats {
     pub top_bytes: usize,
     /// Bytes of `system_bytes` that are not free.
     pub in_use_bytes: usize,
+    /// Bytes of `free_bytes` that caches and the quarantine hold.
+    pub cached_bytes: usize,
     /// Mapped heaps; 0 for an arena that lives on the break alone.
     pub heaps: usize,
 }
@@ -228,6 +230,7 @@ fn add(sum: &mut ArenaStats, arena: &ArenaStats) {
         writable_bytes: plus(sum.writable_bytes, arena.writable_bytes),
         top_bytes: plus(sum.top_bytes, arena.top_bytes),
         in_use_bytes: plus(sum.in_use_bytes, arena.in_use_bytes),
+        cached_bytes: plus(sum.cached_bytes, arena.cached_bytes),
         heaps: plus(sum.heaps, arena.heaps),
     };
 }

@@ -20,6 +20,7 @@ const MAIN: ArenaStats = ArenaStats {
     writable_bytes: 135_168,
     top_bytes: 69_000,
     in_use_bytes: 65_072,
+    cached_bytes: 0,
     heaps: 0,
 };
 const SECOND: ArenaStats = ArenaStats {
@@ -32,6 +33,7 @@ const SECOND: ArenaStats = ArenaStats {
     writable_bytes: 8192,
     top_bytes: 1000,
     in_use_bytes: 3096,
+    cached_bytes: 0,
     heaps: 2,
 };
 const MAPPED: MappedStats = MappedStats {

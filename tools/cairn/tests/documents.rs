@@ -78,6 +78,8 @@ fn pages() -> BTreeMap<PathBuf, Page> {
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "SECURITY.md",
+        "allocator/README.md",
         "c-tests/README.md",
     ] {
         let text = fs::read_to_string(root.join(page)).expect("a page");

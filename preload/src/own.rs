@@ -1,0 +1,85 @@
+//! The `cairn_*` symbols, which `cairn.h` explains: functions that only Cairn has.
+//!
+//! They alone carry a version. A version is the linker's to give, by a list that names it
+//! (`library.ld`); but rustc brings a list of its own with every symbol that it exports, which has no
+//! versions and goes first. So rustc knows nothing of these names: each is a jump in assembly to a
+//! function that is not exported.
+
+use crate::valgrind;
+use core::arch::global_asm;
+use core_cairn::c;
+use libc::{c_char, c_int, c_void};
+
+#[cfg(target_arch = "x86_64")]
+macro_rules! jump {
+    () => {
+        "jmp {function}"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! jump {
+    () => {
+        "b {function}"
+    };
+}
+
+/// Exports a function under its name.
+macro_rules! symbol {
+    ($name:ident = $function:path: $kind:ty) => {
+        // What C calls has the arguments that `cairn.h` gives it.
+        const _: $kind = $function;
+        global_asm!(
+            concat!(".pushsection .text.", stringify!($name), ",\"ax\",@progbits"),
+            concat!(".globl ", stringify!($name)),
+            concat!(".type ", stringify!($name), ", @function"),
+            concat!(stringify!($name), ":"),
+            jump!(),
+            concat!(".size ", stringify!($name), ", . - ", stringify!($name)),
+            ".popsection",
+            function = sym $function,
+        );
+    };
+}
+
+symbol! { cairn_version = version: extern "C" fn() -> *const c_char }
+symbol! { cairn_stats = stats: unsafe extern "C" fn(*mut c::CStats) -> c_int }
+symbol! { cairn_trim = trim: extern "C" fn() -> c_int }
+symbol! { cairn_flush = flush: extern "C" fn() }
+symbol! { cairn_idle = idle: extern "C" fn() -> c_int }
+symbol! { cairn_usable_size = usable_size: unsafe extern "C" fn(*const c_void) -> usize }
+symbol! { cairn_walk_objects = walk_objects: unsafe extern "C" fn(Option<c::Visit>, *mut c_void) -> c_int }
+
+extern "C" fn version() -> *const c_char {
+    c::cairn_version()
+}
+
+unsafe extern "C" fn stats(out: *mut c::CStats) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_stats(out) }
+}
+
+extern "C" fn trim() -> c_int {
+    c::cairn_trim()
+}
+
+extern "C" fn flush() {
+    c::cairn_flush();
+}
+
+extern "C" fn idle() -> c_int {
+    c::cairn_idle()
+}
+
+/// 0 of what is a valgrind tool's.
+unsafe extern "C" fn usable_size(p: *const c_void) -> usize {
+    if valgrind::serves() {
+        return 0;
+    }
+    // SAFETY: the caller's.
+    unsafe { c::cairn_usable_size(p) }
+}
+
+unsafe extern "C" fn walk_objects(see: Option<c::Visit>, context: *mut c_void) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_walk_objects(see, context) }
+}
