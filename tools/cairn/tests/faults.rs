@@ -173,22 +173,16 @@ fn a_process_is_watched_for_a_time() {
         .args(["faults", &child.0.id().to_string(), "--json"])
         .args(["--seconds", "300"])
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
     let mut watch = seen::Ended(watch);
-    // It watches once it has a ring.
-    let maps = format!("/proc/{}/maps", watch.0.id());
-    let has_ring = || std::fs::read_to_string(&maps).is_ok_and(|m| m.contains("[perf_event]"));
-    while !has_ring() {
-        assert!(watch.0.try_wait().expect("its state").is_none());
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let mut said = BufReader::new(watch.0.stderr.take().expect("a pipe")).lines();
+    let line = said.next().expect("a line").expect("text");
+    assert!(line.starts_with("watching process "), "{line}");
     let mut input = child.0.stdin.take().expect("a pipe");
-    // The first look at what is there has to be over, too: an interrupt before it ends nothing.
-    std::thread::sleep(std::time::Duration::from_millis(300));
     input.write_all(b"\n").expect("it listens");
     assert_eq!(lines.next().expect("a line").expect("text"), "done");
-    std::thread::sleep(std::time::Duration::from_millis(50));
     let pid = i32::try_from(watch.0.id()).expect("a number");
     // SAFETY: a signal to a child of ours.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);

@@ -59,8 +59,19 @@ impl Held {
         self.0
     }
 
-    /// Lets it run; it is held once more when it is about to end.
+    /// Lets it run; it is held once more when it is about to end. From now on the kernel's word of a
+    /// child's change of state (SIGCHLD) ends a wait for records, and comes at no other time: each
+    /// signal for the program waits until it is handed on.
     pub(super) fn release(&self) {
+        extern "C" fn nothing(_: libc::c_int) {}
+        // SAFETY: the handler does nothing. The program was started before, and has another mask.
+        unsafe {
+            libc::signal(libc::SIGCHLD, nothing as *const () as libc::sighandler_t);
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGCHLD);
+            libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+        }
         // What seizes leaves stops to the program, as they would be without us.
         request(libc::PTRACE_DETACH, self.0, 0);
         request(libc::PTRACE_SEIZE, self.0, libc::PTRACE_O_TRACEEXIT);

@@ -71,8 +71,8 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Milliseconds between two looks at the records, if the kernel does not call earlier.
-const ROUND: i32 = 10;
+/// Between two looks at the records, if the kernel does not call earlier.
+const ROUND: Duration = Duration::from_millis(10);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -136,6 +136,7 @@ fn process(pid: i32, seconds: f64, entries: Entries) -> Result<(Watch, Watched, 
         watch.begin(scene);
     })?;
     let begin = Instant::now();
+    eprintln!("watching process {pid} for {seconds} s; an interrupt ends it");
     let end = begin + Duration::from_secs_f64(seconds);
     while !INTERRUPTED.load(Ordering::Relaxed) && Instant::now() < end {
         if watch.round(ROUND, false) {
@@ -145,7 +146,7 @@ fn process(pid: i32, seconds: f64, entries: Entries) -> Result<(Watch, Watched, 
     let after = counted(pid);
     let time = begin.elapsed();
     watch.events.stop();
-    watch.round(0, true);
+    watch.round(Duration::ZERO, true);
     // It may have ended.
     let _ = look::look(&pid.to_string(), false, |scene| watch.end(scene));
     let watched = Watched {
@@ -181,7 +182,7 @@ fn program(arguments: &Arguments, entries: Entries) -> Result<(Watch, Watched, i
             State::Runs => {}
             State::Ending => {
                 watched.counted = counted(pid);
-                watch.round(0, true);
+                watch.round(Duration::ZERO, true);
                 // What stands there need not be stopped.
                 if let Ok((subject, ())) =
                     look::look(&pid.to_string(), true, |scene| watch.end(scene))
@@ -199,7 +200,7 @@ fn program(arguments: &Arguments, entries: Entries) -> Result<(Watch, Watched, i
         watched.command = name.to_string_lossy().into_owned();
     }
     watch.events.stop();
-    watch.round(0, true);
+    watch.round(Duration::ZERO, true);
     watch.finish();
     Ok((watch, watched, status))
 }

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const HUGE_PAGE: u64 = 2 << 20;
 /// Longest time between two looks at tables that did not help.
 const LONGEST: Duration = Duration::from_millis(100);
+/// Forks that are followed back.
+const GENERATIONS: usize = 64;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What is known of a process's heap.
@@ -22,6 +24,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 struct Known {
     places: Places,
     instances: Vec<Instance>,
+    /// The process whose memory it began with.
+    parent: Option<i32>,
     looked: Instant,
     pause: Duration,
 }
@@ -31,6 +35,7 @@ impl Known {
         Self {
             places: Places::default(),
             instances: Vec::new(),
+            parent: None,
             looked: Instant::now(),
             pause: Duration::ZERO,
         }
@@ -124,18 +129,19 @@ impl Watch {
     }
 
     /// Waits for records, and takes in what came; whether the first process has ended.
-    pub(super) fn round(&mut self, milliseconds: i32, last: bool) -> bool {
-        if milliseconds != 0 {
-            self.events.wait(milliseconds);
+    pub(super) fn round(&mut self, wait: Duration, last: bool) -> bool {
+        if !wait.is_zero() {
+            self.events.wait(wait);
         }
         let mut faults = Vec::new();
         for record in self.events.drain(last) {
             match record.what {
                 What::Fork { of } if of != record.pid => {
                     self.settle(record.pid);
-                    if let Some(known) = self.known.get(&of).cloned() {
-                        self.known.insert(record.pid, known);
-                    }
+                    let known = self.known.entry(of).or_insert_with(Known::new);
+                    let mut child = known.clone();
+                    child.parent = Some(of);
+                    self.known.insert(record.pid, child);
                 }
                 What::Exec => {
                     self.settle(record.pid);
@@ -205,16 +211,35 @@ impl Watch {
         }
     }
 
+    /// What is known of a process; of one that was gone before a look, what is known of those that it
+    /// came from.
+    fn known_of(&self, pid: i32) -> Option<&Known> {
+        let mut known = self.known.get(&pid)?;
+        for _ in 0..GENERATIONS {
+            match known.parent.and_then(|parent| self.known.get(&parent)) {
+                Some(parent) if known.instances.is_empty() => known = parent,
+                _ => break,
+            }
+        }
+        Some(known)
+    }
+
     /// Adds up what a process did that is done with.
     fn settle(&mut self, pid: i32) {
         let Some(process) = self.history.processes.remove(&pid) else {
             return;
         };
-        let known = self.known.get(&pid);
+        let known = self.known_of(pid);
+        let mut sums: BTreeMap<(Kind, Cause), Tally> = BTreeMap::new();
         for ((page, cause), tally) in &process.tallies {
             let kind = known.map_or(Kind::Other, |k| k.places.kind(*page, self.page));
-            self.totals.entry((kind, *cause)).or_default().add(tally);
+            sums.entry((kind, *cause)).or_default().add(tally);
+        }
+        if !sums.is_empty() {
             self.processes.insert(pid);
+        }
+        for (of, sum) in sums {
+            self.totals.entry(of).or_default().add(&sum);
         }
     }
 

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 use sys::bindings as b;
 
 /// The events of a process.
@@ -28,6 +29,8 @@ pub(super) struct Events {
     kinds: HashMap<u64, Kind>,
     entry: Option<Entry>,
     misses: Vec<OwnedFd>,
+    /// Bytes of each ring, at most.
+    room: usize,
     /// Whether faults that the kernel has on behalf of the program are seen too.
     pub(super) with_kernel: bool,
     /// Those of the events that count faults, which each fault is also told by.
@@ -64,12 +67,14 @@ impl Events {
                 Entries::Never => None,
             },
             misses: Vec::new(),
+            room: 0,
             with_kernel: true,
             counts: Vec::new(),
             seen: 0,
             waiting: Vec::new(),
         };
         let cpus = cpus();
+        all.room = Ring::room(cpus.len());
         for cpu in &cpus {
             let mut ring: Option<i32> = None;
             for tid in threads {
@@ -149,7 +154,7 @@ impl Events {
         }
         match *ring {
             None => {
-                self.rings.push(Ring::map(raw)?);
+                self.rings.push(Ring::map(raw, self.room)?);
                 *ring = Some(raw);
             }
             Some(first) => {
@@ -205,8 +210,8 @@ impl Events {
         self.entry.is_some()
     }
 
-    /// Waits for records, at most so long.
-    pub(super) fn wait(&self, milliseconds: i32) {
+    /// Waits for records or a signal, at most so long.
+    pub(super) fn wait(&self, time: Duration) {
         let mut all: Vec<libc::pollfd> = self
             .rings
             .iter()
@@ -216,8 +221,18 @@ impl Events {
                 revents: 0,
             })
             .collect();
-        // SAFETY: as many as the vector has.
-        unsafe { libc::poll(all.as_mut_ptr(), all.len() as libc::nfds_t, milliseconds) };
+        let time = libc::timespec {
+            tv_sec: time.as_secs() as libc::time_t,
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        // SAFETY: as many as the vector has. A set of no signals lets all come, for as long as this
+        // waits: none comes just before it.
+        unsafe {
+            let mut none = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            let count = all.len() as libc::nfds_t;
+            libc::ppoll(all.as_mut_ptr(), count, &raw const time, &raw const none);
+        }
     }
 
     /// What came since, in the order of time; at the end all of it.

@@ -7,9 +7,11 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of a ring that anybody may have of the kernel's memory, and of one that root may.
+/// Bytes of a ring that anybody may have of the kernel's memory.
 pub(super) const DATA: usize = 512 << 10;
-const DATA_OF_ROOT: usize = 8 << 20;
+/// Bytes of the largest, and of all together.
+const LARGEST: usize = 8 << 20;
+const ALL: usize = 64 << 20;
 const PAGE: usize = 4096;
 
 /// What the kernel writes and we read.
@@ -21,10 +23,20 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn map(fd: i32) -> Result<Self> {
+    /// Bytes of each of so many that are worth asking for.
+    pub(super) fn room(rings: usize) -> usize {
+        let share = (ALL / rings.max(1)).max(DATA);
+        let mut room = LARGEST;
+        while room > share {
+            room /= 2;
+        }
+        room
+    }
+
+    pub(super) fn map(fd: i32, room: usize) -> Result<Self> {
         // SAFETY: no precondition.
         let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(PAGE);
-        for data in [DATA_OF_ROOT, DATA, DATA / 4, DATA / 16] {
+        for data in [room, DATA, DATA / 4, DATA / 16] {
             // SAFETY: a new mapping of an event of ours.
             let base = unsafe {
                 libc::mmap(
