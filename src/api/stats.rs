@@ -7,6 +7,12 @@ use crate::stats::totals;
 ///
 /// They are taken arena by arena, so that together they are exact only where no other thread
 /// allocates meanwhile. Later versions may have more fields.
+///
+/// ```
+/// let stats = cairn::stats();
+/// assert!(stats.cached <= stats.free && stats.free <= stats.heaps);
+/// println!("{} bytes in use, {} at most", stats.in_use, stats.peak_heaps + stats.peak_mapped);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 #[repr(C)]

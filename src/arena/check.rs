@@ -25,6 +25,12 @@ use crate::region;
 use core::ptr;
 
 /// A broken invariant: its number, and the address at which it showed.
+///
+/// ```
+/// if let Err(cairn::Broken { invariant, address }) = cairn::check_heap() {
+///     eprintln!("I{invariant} does not hold at {address:#x}");
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Broken {
     /// The number in `docs/design.md`.
@@ -33,7 +39,7 @@ pub struct Broken {
     pub address: usize,
 }
 
-/// What a chunk of the walk is.
+/// What a chunk of the walk is; see [`crate::walk`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// Handed out.
@@ -52,7 +58,7 @@ pub enum Role {
     Fence,
 }
 
-/// One chunk of the walk.
+/// One chunk of the walk; see [`crate::walk`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct View {
     /// Index of the arena.
@@ -73,7 +79,7 @@ pub struct View {
     pub vacant: usize,
 }
 
-/// What a check counted.
+/// What a check counted; see [`crate::check_heap`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HeapReport {
     /// Arenas with a heap.

@@ -56,7 +56,7 @@ pub fn walk(see: &mut dyn FnMut(View)) -> Result<HeapReport, Broken> {
     Ok(report)
 }
 
-/// Whose a piece of the heap is.
+/// Whose a piece of the heap is; see [`walk_objects`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     /// The program's.
@@ -67,7 +67,7 @@ pub enum State {
     Free,
 }
 
-/// An object, or a piece of the heap that is free.
+/// An object, or a piece of the heap that is free; see [`walk_objects`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Object {
