@@ -8,7 +8,6 @@ pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 
 /// How much memory, as a user says it. (Off is 0 in memory.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(dead_code, reason = "the knobs that need it are on their way")]
 #[repr(usize)]
 pub(crate) enum Amount {
     /// Not said.
@@ -19,7 +18,6 @@ pub(crate) enum Amount {
     Bytes(usize),
 }
 
-#[allow(dead_code, reason = "the knobs that need it are on their way")]
 impl Amount {
     /// Bytes; `None` where nothing was said, or a share of no limit.
     pub(crate) fn of(self, limit: Option<usize>) -> Option<usize> {
@@ -34,7 +32,6 @@ impl Amount {
 
 /// `90%`, or bytes as a whole number above 0 with `K`, `M`, `G` or `T` (powers of 1024) behind it
 /// or nothing; `0` is off.
-#[allow(dead_code, reason = "the knobs that need it are on their way")]
 pub(super) fn amount(text: &[u8]) -> Option<Amount> {
     let text = text.trim_ascii();
     if let Some(share) = text.strip_suffix(b"%") {
@@ -53,6 +50,17 @@ pub(super) fn amount(text: &[u8]) -> Option<Amount> {
         0 => Amount::Off,
         count => Amount::Bytes((count as usize) << shift),
     })
+}
+
+/// A signal, as its number or by the name of one of the two that are the program's.
+pub(super) fn signal(text: &[u8]) -> Option<u8> {
+    match text.strip_prefix(b"SIG").unwrap_or(text) {
+        b"USR1" => Some(libc::SIGUSR1 as u8),
+        b"USR2" => Some(libc::SIGUSR2 as u8),
+        text => number(text)
+            .filter(|n| (1..=64).contains(n))
+            .map(|n| n as u8),
+    }
 }
 
 /// A whole number as the C library reads one: blanks, a sign, then `0x` and hexadecimal, `0` and
@@ -110,6 +118,22 @@ mod tests {
         ];
         for (text, means) in cases {
             assert_eq!(amount(text), means, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_signal_has_a_number_or_one_of_two_names() {
+        let cases: [(&[u8], Option<u8>); 7] = [
+            (b"USR1", Some(10)),
+            (b"SIGUSR2", Some(12)),
+            (b"34", Some(34)),
+            (b"0", None),
+            (b"65", None),
+            (b"KILL", None),
+            (b"", None),
+        ];
+        for (text, number) in cases {
+            assert_eq!(signal(text), number, "{}", text.escape_ascii());
         }
     }
 

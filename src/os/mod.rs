@@ -8,8 +8,8 @@
 
 mod cgroup;
 mod cpus;
+pub(crate) mod files;
 mod futex;
-#[allow(dead_code, reason = "the knobs that need it are on their way")]
 pub(crate) mod limits;
 pub(crate) mod names;
 mod optional;
