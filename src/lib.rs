@@ -12,14 +12,14 @@
 //! | `config`, `fatal`, `knobs` | constants, last words, the environment |
 //! | `os`, `statics` | the system's primitives; the static bytes, and who has which |
 //! | `sync` | locks and the thread-local word |
-//! | `settings`, `side` | the knobs in force; memory for the allocator's own data |
+//! | `settings`, `mark`, `side` | the knobs in force; whether the process grew by much; memory for the allocator's own data |
 //! | `class`, `chunk`, `pages`, `granules` | size classes; headers, feet and tags; sets of pages, and of 16 bytes each |
 //! | `region`, `object` | what an address is; an object's state |
 //! | `mapped` | one mapping each |
 //! | `arena` | bins, fastbins, runs, top, records: everything behind one lock |
 //! | `arenas`, `vet` | which arenas there are; what a pointer is |
 //! | `cache` | a thread's arrays |
-//! | `watch` | check mode: trailers, quarantine, guarded mappings |
+//! | `watch` | check mode: trailers, quarantine, guarded mappings; the report before the kill |
 //! | `routes` | which part serves a request; start, fork, check |
 //! | `stats` | the figures of the whole heap, and their texts |
 //! | `note` | where a reader outside finds what is not among the static bytes |
@@ -74,6 +74,7 @@ mod knobs;
 #[doc(hidden)]
 pub mod layout;
 mod mapped;
+mod mark;
 #[cfg(not(miri))]
 mod note;
 mod object;

@@ -1,8 +1,8 @@
 //! Cairn under inputs that nobody thought of.
 //!
-//! Three targets, as functions, so that `cargo fuzz` and `cargo test` run the same: sequences of
-//! every call, sequences with misuse in them, and environments. Each input gets a heap that was
-//! never used (`fresh`), in a system that this program plays (`system`), on one thread that can
+//! Four targets, as functions, so that `cargo fuzz` and `cargo test` run the same: sequences of
+//! every call, sequences with misuse in them, environments, and for the reader outside reports that
+//! somebody damaged. Each input of the first three gets a heap that was never used (`fresh`), in a system that this program plays (`system`), on one thread that can
 //! pass for several (`threads`). `docs/testing.md` says how to run them and how far they went.
 
 mod environment;
@@ -11,6 +11,7 @@ mod misuse;
 mod operations;
 mod program;
 pub mod scene;
+mod snapshot;
 pub mod source;
 pub mod system;
 pub mod threads;
@@ -18,6 +19,7 @@ pub mod threads;
 pub use environment::environment;
 pub use misuse::misuse;
 pub use operations::operations;
+pub use snapshot::snapshot;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -3,13 +3,13 @@
 //! `FUZZ_INPUT` for one file; `FUZZ_TRACE` tells the steps.
 
 use cairn_fuzz::source::Source;
-use cairn_fuzz::{counted, environment, misuse, operations, scene, system};
+use cairn_fuzz::{counted, environment, misuse, operations, scene, snapshot, system};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 use std::{env, fs, panic};
 
-/// New inputs of each target.
+/// New inputs of each target; of `snapshot`, which reads a whole heap each time, one in ten.
 const RUNS: u64 = 20_000;
 /// Bytes of the longest.
 const LONGEST: usize = 1024;
@@ -18,10 +18,11 @@ const LONGEST: usize = 1024;
 static NOW: Mutex<String> = Mutex::new(String::new());
 
 type Target = (&'static str, fn(&[u8]));
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     ("operations", operations),
     ("misuse", misuse),
     ("environment", environment),
+    ("snapshot", snapshot),
 ];
 
 fn number(name: &str, default: u64) -> u64 {
@@ -89,6 +90,7 @@ fn main() {
             run(name, body, &data, file.display().to_string());
         }
         let only = env::var_os("FUZZ_NUMBER").map(|_| number("FUZZ_NUMBER", 0));
+        let runs = if name == "snapshot" { runs / 10 } else { runs };
         for i in only.map_or(0..runs, |n| n..n + 1) {
             let mut random = Source::new(&[]);
             random.reseed(seed << 32 | i);

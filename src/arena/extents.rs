@@ -22,8 +22,8 @@ use super::records::{self, Record};
 use crate::config::REGION;
 use crate::layout::places;
 use crate::layout::table::GROUP;
-use crate::os;
 use crate::pages::PageSet;
+use crate::{mark, os};
 
 use core::cell::Cell;
 use core::mem::offset_of;
@@ -178,6 +178,11 @@ impl Extents {
         #[cfg(feature = "stats")]
         // SAFETY: a record of this locked arena (I8, I10).
         AGAIN.fetch_add(unsafe { &(*r).pages }.gone().and(pages).len(), Relaxed);
+        // SAFETY: as above.
+        let again = unsafe { &(*r).pages }.gone().and(pages);
+        if !again.is_empty() {
+            mark::grew(again.len() * os::page());
+        }
         self.forget_in(r, pages)
     }
 

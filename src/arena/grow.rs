@@ -7,7 +7,7 @@ use super::records;
 use super::vacant::Vacant;
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::layout::places::arena as places;
-use crate::{os, region, settings, side};
+use crate::{mark, os, region, settings, side};
 use core::mem::offset_of;
 use core::{mem, ptr};
 
@@ -110,6 +110,7 @@ impl State {
     /// The system gave so many bytes.
     fn has_grown(&mut self, bytes: usize) {
         self.heaps.bytes += bytes;
+        mark::grew(bytes);
         self.counters().growths.add(1);
         self.counters().grown.add(bytes);
     }

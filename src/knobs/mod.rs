@@ -9,7 +9,8 @@ mod text;
 use crate::config::{CACHE_LIMIT, HUGE_FROM, PURGE_DELAY, RUN_LIMIT};
 use core::ffi::CStr;
 use libc::{c_char, c_int};
-use text::{number, split_at_byte};
+pub(crate) use text::Amount;
+use text::{amount, number, signal, split_at_byte};
 
 /// `mallopt`'s parameter numbers, as `<malloc.h>` gives them.
 mod option {
@@ -83,6 +84,12 @@ pub(crate) struct Knobs {
     pub quarantine_bytes: usize,
     /// In check mode: most freed objects that wait; 0: none does.
     pub quarantine_count: usize,
+    /// From where on a report is written.
+    pub report_at: Amount,
+    /// The signal on which one is written; 0: none.
+    pub report_signal: u8,
+    /// Its path, as the address and the length of the environment's bytes; a length of 0: not said.
+    pub report_file: (usize, usize),
 }
 
 impl Knobs {
@@ -112,6 +119,9 @@ impl Knobs {
         free_fill: 0xde,
         quarantine_bytes: 16 << 20,
         quarantine_count: 16 << 10,
+        report_at: Amount::Off,
+        report_signal: 0,
+        report_file: (0, 0),
     };
 
     /// These settings, and what an environment asks for over them; a privileged process (`secure`)
@@ -336,6 +346,19 @@ impl Reading {
     }
 
     fn own(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"REPORT_AT" => self.knobs.report_at = amount(value).unwrap_or(self.knobs.report_at),
+            b"REPORT_SIGNAL" => {
+                self.knobs.report_signal = signal(value).unwrap_or(self.knobs.report_signal);
+            }
+            b"REPORT_FILE" => {
+                self.knobs.report_file = (value.as_ptr().expose_provenance(), value.len());
+            }
+            _ => self.own_number(name, value),
+        }
+    }
+
+    fn own_number(&mut self, name: &[u8], value: &[u8]) {
         match (name, number(value)) {
             // A negative number wraps far above the limit; it means nothing, so it is ignored.
             (b"RUN_MAX", Some(value)) if value <= i64::MAX as u64 => {

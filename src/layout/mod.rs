@@ -11,5 +11,6 @@ pub mod counters;
 pub mod descriptor;
 pub mod head;
 pub mod places;
+pub mod report;
 pub mod sizes;
 pub mod table;

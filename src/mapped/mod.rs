@@ -11,7 +11,7 @@
 
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, round_up};
-use crate::{fatal, os, settings};
+use crate::{fatal, mark, os, settings};
 use core::ptr;
 use registry::{LOOKS, Mapping, any_stuck, forgo, with};
 
@@ -79,6 +79,7 @@ pub(crate) fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> 
     };
     let m = old.ok()?.or_else(fresh);
     if m.is_some() {
+        mark::grew(len);
         return m;
     }
     forgo();
@@ -271,6 +272,9 @@ pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Re
     let lead = p - m.base;
     // SAFETY: the mapping is ours, and nobody else can find it.
     let moved = unsafe { os::remap(m.base, m.len, len) };
+    if len > m.len {
+        mark::grew(len - m.len);
+    }
     let kept = Mapping {
         loose: m.loose || len < m.len,
         ..m

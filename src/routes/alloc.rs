@@ -7,7 +7,7 @@ use crate::arena::{Arena, Entry};
 use crate::arenas::candidates;
 use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST};
 use crate::mapped::{self, Bound};
-use crate::watch::{checked, perturb};
+use crate::watch::{checked, perturb, report};
 use crate::{cache, class, settings};
 use core::ptr;
 
@@ -36,6 +36,13 @@ fn slower(n: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn slowest(n: usize) -> *mut u8 {
+    let p = serve(n);
+    report::look();
+    p
+}
+
+#[inline(always)]
+fn serve(n: usize) -> *mut u8 {
     if n == 0 {
         let p = cache::nothing::take();
         if !p.is_null() {
@@ -115,12 +122,14 @@ fn one_object(arena: &Arena, class: usize) -> Option<usize> {
 
 /// A chunk for `n` bytes at a multiple of `align`; what caches hold is used before there is none.
 fn from_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -> Fresh {
-    let got = search_arenas(n, align, mine, growth);
-    if got.p != 0 || n > HEAP_RESERVE {
-        return got; // no heap becomes longer than that
+    let mut got = search_arenas(n, align, mine, growth);
+    // No heap becomes longer than that.
+    if got.p == 0 && n <= HEAP_RESERVE {
+        cache::thread::flush();
+        got = search_arenas(n, align, mine, growth);
     }
-    cache::thread::flush();
-    search_arenas(n, align, mine, growth)
+    report::look();
+    got
 }
 
 fn search_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -> Fresh {

@@ -8,7 +8,7 @@ use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
 use crate::vet::{self, Found, alive, found};
-use crate::watch;
+use crate::watch::{self, report};
 use crate::{class, fatal, os, region, settings};
 use core::ptr;
 
@@ -89,7 +89,9 @@ fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
     // What has become small belongs into the heap, unless it is about as large as before.
     let least = settings::mmap_threshold() / 2;
     let at = p.expose_provenance();
-    match mapped::resize(at, n, least, had) {
+    let resized = mapped::resize(at, n, least, had);
+    report::look();
+    match resized {
         Resized::At(to) => ptr::with_exposed_provenance_mut(to),
         Resized::Stays(have) if n < least && n < have => {
             let moved = copy(p, have, n);

@@ -6,7 +6,7 @@
 use crate::knobs::Knobs;
 use crate::statics::{self, STATICS};
 use crate::sync::Lock;
-use crate::watch::checked;
+use crate::watch::{checked, report};
 use crate::{arenas, cache, chunk, class, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
@@ -116,6 +116,7 @@ fn begin_with(own: &Knobs, environment: bool) {
             checked::begin(&knobs);
         }
         put_in_force(&knobs);
+        report::begin(&knobs);
         cache::thread::init();
         STAGE.store(if knobs.check == 0 { PLAIN } else { CHECKED }, Release);
     }

@@ -1,5 +1,6 @@
 //! What watches a program: check mode (`MALLOC_CHECK_`), its trailers behind objects, the quarantine
-//! where freed ones wait, and mappings between guard pages; and the fill of `M_PERTURB`.
+//! where freed ones wait, and mappings between guard pages; the fill of `M_PERTURB`; and the report that
+//! a process writes before it is killed.
 //!
 //! The routes of a process without it ask one word whether to come here. `docs/check-mode.md` says
 //! what a user gets for which level. Trailers and guard pages are there from the first level on.
@@ -10,6 +11,7 @@ pub(crate) mod guarded;
 pub(crate) mod looks;
 pub(crate) mod newest;
 pub(crate) mod quarantine;
+pub(crate) mod report;
 pub(crate) mod resize;
 
 use crate::settings;

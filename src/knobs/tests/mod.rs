@@ -325,6 +325,18 @@ fn verbose_is_any_number_but_0() {
 }
 
 #[test]
+fn a_report_is_asked_for_by_an_amount_or_a_signal() {
+    let set = |entry| read(&[entry]);
+    assert_eq!(set("CAIRN_REPORT_AT=90%").report_at, Amount::Percent(90));
+    assert_eq!(set("CAIRN_REPORT_AT=2G").report_at, Amount::Bytes(2 << 30));
+    assert_eq!(set("CAIRN_REPORT_SIGNAL=USR2").report_signal, 12);
+    assert_eq!(set("CAIRN_REPORT_FILE=/a/%p").report_file.1, 5);
+    for useless in ["CAIRN_REPORT_AT=101%", "CAIRN_REPORT_SIGNAL=HUPP"] {
+        assert_eq!(set(useless), Knobs::DEFAULT, "{useless}");
+    }
+}
+
+#[test]
 fn the_quarantine_and_the_fill_take_what_they_can_hold() {
     let set = |entry| read(&[entry]);
     assert_eq!(set("CAIRN_QUARANTINE_COUNT=0").quarantine_count, 0);

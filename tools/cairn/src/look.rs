@@ -5,12 +5,22 @@ use cairn_reader::account::{Account, Rest};
 use cairn_reader::core::Core;
 use cairn_reader::find;
 use cairn_reader::process::Process;
+use cairn_reader::report::Report;
 use cairn_reader::stop::{Stopped, Thread};
 use cairn_reader::summary::Summary;
 use cairn_reader::tables::Heap;
 use cairn_reader::{Error, Target, caches};
 use std::path::Path;
 use std::time::Duration;
+
+/// What a report says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// Who wrote it, and when.
+    pub(crate) text: String,
+    /// Nothing is left out.
+    pub(crate) whole: bool,
+}
 
 /// What was looked at.
 #[derive(Clone, Debug)]
@@ -27,6 +37,8 @@ pub(crate) struct Subject {
     pub(crate) cpus: usize,
     /// How long its threads stood still.
     pub(crate) stood: Option<Duration>,
+    /// What a report says of itself, if it is one.
+    pub(crate) report: Option<Written>,
 }
 
 impl Subject {
@@ -37,6 +49,7 @@ impl Subject {
             command => format!(" ({command})"),
         };
         match self.pid {
+            _ if self.report.is_some() => format!("report {}{command}", self.name),
             Some(pid) => format!("process {pid}{command}"),
             None => format!("core file {}{command}", self.name),
         }
@@ -44,6 +57,9 @@ impl Subject {
 
     /// How it was read.
     pub(crate) fn how(&self) -> String {
+        if let Some(report) = &self.report {
+            return report.text.clone();
+        }
         match (self.pid, self.stood) {
             (None, _) => "read from the file".to_owned(),
             (_, None) => "read while it ran: figures of different moments".to_owned(),
@@ -75,6 +91,7 @@ pub(crate) fn look<R>(
     match what.parse::<i32>() {
         Ok(pid) if pid > 0 => process(pid, running, see),
         Ok(pid) => bail!("{pid} is no number of a process"),
+        Err(_) if Report::is_report(Path::new(what)) => report(what, see),
         Err(_) => core(what, see),
     }
 }
@@ -107,6 +124,7 @@ fn process<R>(pid: i32, running: bool, see: impl FnOnce(&Scene<'_>) -> R) -> Res
         rss,
         cpus: cpus(pid),
         stood,
+        report: None,
     };
     Ok((subject, seen))
 }
@@ -133,6 +151,50 @@ fn core<R>(path: &str, see: impl FnOnce(&Scene<'_>) -> R) -> Result<(Subject, R)
         rss: None,
         cpus: 0,
         stood: None,
+        report: None,
+    };
+    Ok((subject, seen))
+}
+
+fn report<R>(path: &str, see: impl FnOnce(&Scene<'_>) -> R) -> Result<(Subject, R)> {
+    let report = Report::open(Path::new(path))?;
+    let found = find::instances(&report).map_err(|error| match error {
+        Error::Other(_) => Error::Damaged(format!(
+            "{path}: the report ends before it says anything of the heap"
+        )),
+        other => other,
+    })?;
+    let heaps = heaps(&report, found, &[]);
+    let seen = see(&Scene {
+        target: &report,
+        heaps: &heaps,
+        threads: &[],
+    });
+    let (why, limit) = (report.why, bytes(report.why.limit));
+    let used = bytes(why.used);
+    let text = match (why.asked, why.limit) {
+        (true, _) => format!("written by the process {} on a signal", report.pid),
+        (false, 0) => format!("written by the process {} at {used} in use", report.pid),
+        (false, _) => format!(
+            "written by the process {} at {used} in use of {limit}",
+            report.pid
+        ),
+    };
+    let cut = match report.whole {
+        true => "",
+        false => "; it is not all there: the file ends early, or would have become too long",
+    };
+    let subject = Subject {
+        pid: None,
+        name: path.to_owned(),
+        command: report.command.clone(),
+        rss: Some(report.rss()),
+        cpus: 0,
+        stood: None,
+        report: Some(Written {
+            text: text + cut,
+            whole: report.whole,
+        }),
     };
     Ok((subject, seen))
 }

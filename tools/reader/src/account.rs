@@ -185,6 +185,17 @@ impl Visit for Counts {
     }
 }
 
+/// A mapping that Cairn has a part of, as the kernel counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ours {
+    /// Its first byte.
+    pub from: u64,
+    /// One past its last.
+    pub to: u64,
+    /// What is resident of it, bytes.
+    pub resident: u64,
+}
+
 /// What is not Cairn's.
 #[derive(Clone, Debug, Default)]
 pub struct Rest {
@@ -205,6 +216,8 @@ pub struct Rest {
     pub huge: u64,
     /// In swap, bytes, of all mappings.
     pub swap: u64,
+    /// The mappings that Cairn has a part of, the fullest first.
+    pub ours: Vec<Ours>,
 }
 
 impl Rest {
@@ -240,6 +253,8 @@ impl Rest {
             rest.swap += map.swap;
             if covered != 0 {
                 rest.huge += map.huge;
+                let (from, to, resident) = (map.from, map.to, map.rss);
+                rest.ours.push(Ours { from, to, resident });
             }
             if covered == map.to - map.from {
                 rest.unexplained += map.rss.abs_diff(ours);
@@ -256,6 +271,7 @@ impl Rest {
         rest.named
             .sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         rest.named.truncate(5);
+        rest.ours.sort_by_key(|map| std::cmp::Reverse(map.resident));
         rest
     }
 

@@ -6,7 +6,8 @@
 //! damaged on purpose yields wrong figures at worst.
 //!
 //! ```text
-//!   process, core      where bytes come from, and which of them are resident
+//!   process, core,     where bytes come from, and which of them are resident
+//!   report, pagemap
 //!   find               the descriptors in it; who serves malloc if there is none
 //!   tables, mapped     arenas, heaps, knobs; what has a mapping of its own
 //!   caches             what threads hold
@@ -23,8 +24,10 @@ pub mod core;
 pub mod find;
 pub mod mapped;
 pub mod maps;
+mod pagemap;
 pub mod pages;
 pub mod process;
+pub mod report;
 pub mod stats;
 pub mod stop;
 pub mod summary;

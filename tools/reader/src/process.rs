@@ -1,6 +1,7 @@
 //! A running process: its memory, what is mapped, and what is resident.
 
 use crate::maps::{self, Map};
+use crate::pagemap::{self, Flags};
 use crate::target::{Error, HUGE, RESIDENT, SWAPPED, Target, ZERO, printable};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -268,16 +269,13 @@ impl Target for Process {
             self.scans.set(false);
             pages.fill(0);
         }
-        self.read_pagemap(from, &mut pages)?;
+        if self.read_pagemap(from, &mut pages).is_none() {
+            return self.by_mapping(from, pages);
+        }
         self.tell_zeros(from, &mut pages);
         Some(pages)
     }
 }
-
-/// Neither of a file nor this process's alone: the page of zeros, or one that a fork shares.
-const EITHER: u8 = 128;
-/// Of no process alone: a file's, or the huge page of zeros.
-const OF_FILE: u8 = 64;
 
 impl Process {
     /// From now on residency is told by `/proc/PID/pagemap` alone, as on kernels before 6.7.
@@ -293,16 +291,24 @@ impl Process {
             let place = (from / self.page + (i * 1024) as u64) * 8;
             file.read_exact_at(bytes, place).ok()?;
             for (flags, word) in part.iter_mut().zip(bytes.chunks_exact(8)) {
-                let word = crate::target::quad(word, 0);
-                let has = |bit: u32| word >> bit & 1 != 0;
-                let either = has(63) && !has(56) && !has(61);
-                *flags = if has(63) { RESIDENT } else { 0 }
-                    | if has(62) { SWAPPED } else { 0 }
-                    | if either { EITHER } else { 0 }
-                    | if has(63) && has(61) { OF_FILE } else { 0 };
+                *flags = pagemap::of_word(crate::target::quad(word, 0));
             }
         }
         Some(())
+    }
+
+    /// Where that file cannot be read: mappings of which all is resident, or nothing. Of others the
+    /// kernel says how much, but not which pages.
+    fn by_mapping(&self, from: u64, mut pages: Vec<u8>) -> Option<Vec<u8>> {
+        for (i, flags) in pages.iter_mut().enumerate() {
+            let map = self.map_of(from + i as u64 * self.page)?;
+            *flags = match map.rss {
+                0 => 0,
+                rss if rss >= map.to - map.from => RESIDENT,
+                _ => return None,
+            };
+        }
+        Some(pages)
     }
 
     /// That file does not tell the page of zeros from pages that a fork shares. Of a mapping that has
@@ -316,13 +322,9 @@ impl Process {
             };
             let end = size((map.to - from) / self.page).min(pages.len());
             let part = pages.get_mut(i..end).unwrap_or_default();
-            let is_anonymous = map.inode == 0 && !map.shared;
-            let has_zeros = part.iter().any(|flags| flags & EITHER != 0) && self.has_zeros(map);
-            for flags in part {
-                let is_zero =
-                    (*flags & EITHER != 0 && has_zeros) || (*flags & OF_FILE != 0 && is_anonymous);
-                *flags = *flags & (RESIDENT | SWAPPED) | if is_zero { ZERO } else { 0 };
-            }
+            let has_zeros = Flags::may_have_zeros(part) && self.has_zeros(map);
+            let page = self.page;
+            Flags { map, page }.settle(part, has_zeros);
             i = end.max(i + 1);
         }
     }
@@ -333,11 +335,8 @@ impl Process {
         known.unwrap_or_else(|| {
             let mut all = vec![0; size((map.to - map.from) / self.page)];
             let read = self.read_pagemap(map.from, &mut all);
-            let is_anonymous = map.inode == 0 && !map.shared;
-            let counts =
-                |flags: &&u8| *flags & RESIDENT != 0 && !(is_anonymous && *flags & OF_FILE != 0);
-            let there = all.iter().filter(counts).count() as u64;
-            let more = read.is_some() && there * self.page > map.rss;
+            let page = self.page;
+            let more = read.is_some() && Flags { map, page }.has_zeros(&all);
             self.zeros.borrow_mut().insert(map.from, more);
             more
         })

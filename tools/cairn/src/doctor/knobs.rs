@@ -113,7 +113,7 @@ const fn knob(
 }
 
 /// Variables that Cairn knows beside those.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 11] = [
     "MALLOC_PERTURB_",
     "MALLOC_ARENA_TEST",
     "CAIRN_QUARANTINE_COUNT",
@@ -122,6 +122,9 @@ const OTHERS: [&str; 8] = [
     "CAIRN_ADDRESS",
     "CAIRN_NAMES",
     "CAIRN_VERBOSE",
+    "CAIRN_REPORT_AT",
+    "CAIRN_REPORT_SIGNAL",
+    "CAIRN_REPORT_FILE",
 ];
 
 /// The variables that the process was started with.

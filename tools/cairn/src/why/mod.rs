@@ -5,7 +5,7 @@ mod verdict;
 
 use crate::look::{self, Subject};
 use anyhow::Result;
-use cairn_reader::account::{Account, Rest};
+use cairn_reader::account::{Account, Ours, Rest};
 use cairn_reader::tables::Settings;
 use clap::Args;
 use lines::Line;
@@ -17,13 +17,14 @@ use std::fmt::Write as _;
 #[command(after_help = "\
 Example:
   cairn why $(pidof redis-server)
+  cairn why cairn-report.1234.1
   cairn why core.1234 --json | jq '.lines[] | select(.share > 0.1)'
 
 The process stands still meanwhile, mostly for milliseconds. The rights are those of a debugger:
 its user, or root. Nothing is changed in it.")]
 pub(crate) struct Arguments {
-    /// Number of a process, or path of a core file
-    #[arg(value_name = "PID|CORE")]
+    /// Number of a process, or path of a core file or of a report
+    #[arg(value_name = "PID|FILE")]
     target: String,
     /// Print everything as JSON
     #[arg(long)]
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     running: bool,
 }
+
+/// Lines of a list that are shown.
+const SHOWN: usize = 8;
 
 /// Everything that was found out.
 pub(crate) struct Facts {
@@ -74,13 +78,24 @@ struct Page<'a> {
     in_huge_pages: u64,
     swapped: u64,
     dropped: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report_is_whole: Option<bool>,
     lines: &'a [Line],
     caches: &'a [Held],
     largest_elsewhere: &'a [(String, u64)],
+    mappings: Vec<Mapping>,
     trim: Trim,
     pinned: Pinned,
     knobs: Knobs,
     verdict: &'a [String],
+}
+
+/// A mapping that Cairn has a part of, by the kernel's count.
+#[derive(Serialize)]
+struct Mapping {
+    from: u64,
+    bytes: u64,
+    resident: u64,
 }
 
 /// What `malloc_trim(0)` would give back.
@@ -188,6 +203,15 @@ fn gather(scene: &look::Scene<'_>, pid: Option<i32>) -> Facts {
     }
 }
 
+fn mappings(facts: &Facts) -> Vec<Mapping> {
+    let of = |map: &Ours| Mapping {
+        from: map.from,
+        bytes: map.to - map.from,
+        resident: map.resident,
+    };
+    facts.rest.ours.iter().map(of).collect()
+}
+
 fn json<'a>(
     facts: &'a Facts,
     subject: &'a Subject,
@@ -207,9 +231,11 @@ fn json<'a>(
         in_huge_pages: facts.rest.huge,
         swapped: facts.rest.swap,
         dropped: facts.sum(|a| a.torn),
+        report_is_whole: subject.report.as_ref().map(|report| report.whole),
         lines,
         caches: &facts.caches,
         largest_elsewhere: &facts.rest.named,
+        mappings: mappings(facts),
         trim: Trim {
             at_once: facts.sum(|a| a.trim),
             with_all_caches: facts.sum(|a| a.trim_later),
@@ -275,6 +301,13 @@ fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) ->
             look::number(dropped)
         ));
     }
+    if !facts.known() && subject.rss.is_some() {
+        put("\nThe kernel counts as resident, of the mappings that Cairn has a part of:");
+        for map in facts.rest.ours.iter().take(SHOWN) {
+            let (bytes, all) = (look::bytes(map.resident), look::bytes(map.to - map.from));
+            put(&format!("  {bytes:>10}  of {all:>10} at {:#x}", map.from));
+        }
+    }
     if facts.caches.len() > 1 {
         put("\nThread caches, the fullest first:");
         put(&caches(&facts.caches));
@@ -294,7 +327,6 @@ fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) ->
 
 /// The fullest caches, and one line for the others.
 fn caches(all: &[Held]) -> String {
-    const SHOWN: usize = 8;
     let mut sorted = all.to_vec();
     sorted.sort_by_key(|held| std::cmp::Reverse(held.resident));
     let mut out = String::new();

@@ -35,7 +35,12 @@ impl Seen {
     }
 
     /// Any command that prints a line once it may be looked at.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_saying(command).0
+    }
+
+    /// The same, and the line.
+    pub fn start_saying(mut command: Command) -> (Self, String) {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -48,8 +53,8 @@ impl Seen {
             input,
             output,
         };
-        seen.line();
-        seen
+        let line = seen.line();
+        (seen, line)
     }
 
     pub fn pid(&self) -> String {

@@ -1,12 +1,14 @@
 //! `cairn top`: the processes on Cairn, every second.
 
+mod screen;
+
 use crate::look::{bytes, number};
 use anyhow::Result;
 use cairn_reader::summary::{self, Summary};
 use clap::{Args, ValueEnum};
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, stdin, stdout};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,8 +20,8 @@ Example:
   cairn top --sort growth
   cairn top 1234 --count 10 --interval 0.5
 
-Processes are read while they run. In a terminal the table is drawn anew each time; elsewhere one
-follows on another.")]
+Processes are read while they run. In a terminal keys sort the table and choose a process, and q ends
+it; elsewhere one table follows on another.")]
 pub(crate) struct Arguments {
     /// Number of a process; without it all that we may look at
     pid: Option<i32>,
@@ -72,36 +74,52 @@ impl Row {
 /// # Errors
 /// The process cannot be looked at, or the output is gone.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let mut before: HashMap<i32, (Summary, Instant)> = HashMap::new();
+    if stdout().is_terminal() && stdin().is_terminal() {
+        return screen::run(arguments);
+    }
+    let mut sample = Sample::default();
     let mut shown = 0;
-    loop {
+    while let Some(mut rows) = sample.take(arguments)? {
+        sort(&mut rows, arguments.sort);
+        crate::print(&table(&rows))?;
+        shown += 1;
+        if arguments.count.is_some_and(|count| shown >= count) {
+            break;
+        }
+        thread::sleep(Duration::from_secs_f64(arguments.interval));
+    }
+    Ok(())
+}
+
+/// What was seen last, for what is counted by the second.
+#[derive(Default)]
+struct Sample {
+    before: HashMap<i32, (Summary, Instant)>,
+    taken: bool,
+}
+
+impl Sample {
+    /// Looks; `None` once the process that was asked for has ended.
+    ///
+    /// # Errors
+    /// The first look at it fails.
+    fn take(&mut self, arguments: &Arguments) -> Result<Option<Vec<Row>>> {
         let all = match arguments.pid {
             None => summary::all(),
             // The first time says what is wrong; later it has ended.
             Some(pid) => match crate::look::summary(pid) {
                 Ok(one) => vec![one],
-                Err(error) if shown == 0 => return Err(error),
-                Err(_) => return Ok(()),
+                Err(error) if !self.taken => return Err(error),
+                Err(_) => return Ok(None),
             },
         };
+        self.taken = true;
         let at = Instant::now();
-        let mut rows: Vec<Row> = all.into_iter().map(|now| row(now, at, &before)).collect();
-        before = rows
-            .iter()
-            .map(|r| (r.now.pid, (r.now.clone(), at)))
-            .collect();
-        sort(&mut rows, arguments.sort);
-        let clear = if stdout().is_terminal() {
-            "\x1b[H\x1b[2J"
-        } else {
-            ""
-        };
-        crate::print(&format!("{clear}{}", table(&rows)))?;
-        shown += 1;
-        if arguments.count.is_some_and(|count| shown >= count) {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_secs_f64(arguments.interval));
+        let of = |now| row(now, at, &self.before);
+        let rows: Vec<Row> = all.into_iter().map(of).collect();
+        let seen = |row: &Row| (row.now.pid, (row.now.clone(), at));
+        self.before = rows.iter().map(seen).collect();
+        Ok(Some(rows))
     }
 }
 
@@ -135,6 +153,24 @@ fn sort(rows: &mut [Row], by: Sort) {
     });
 }
 
+/// What stands in the columns.
+fn cells(row: &Row) -> [String; 10] {
+    let now = &row.now;
+    let sign = if row.growth < 0.0 { "-" } else { "+" };
+    [
+        now.pid.to_string(),
+        now.command.clone(),
+        bytes(now.resident),
+        bytes(now.live()),
+        bytes(now.free()),
+        bytes(row.cached()),
+        format!("{sign}{}", bytes(row.growth.abs() as u64)),
+        now.arenas.len().to_string(),
+        number(now.mapped_chunks),
+        format!("{:.0}", row.faults),
+    ]
+}
+
 fn table(rows: &[Row]) -> String {
     let mut out = String::new();
     let _ = writeln!(
@@ -152,21 +188,22 @@ fn table(rows: &[Row]) -> String {
         "faults/s"
     );
     for row in rows {
-        let now = &row.now;
-        let sign = if row.growth < 0.0 { "-" } else { "+" };
+        let [
+            pid,
+            command,
+            resident,
+            live,
+            free,
+            cached,
+            growth,
+            arenas,
+            mapped,
+            faults,
+        ] = cells(row);
         let _ = writeln!(
             out,
-            "{:>8} {:<15} {:>10} {:>10} {:>10} {:>10} {:>12} {:>6} {:>7} {:>9.0}",
-            now.pid,
-            now.command,
-            bytes(now.resident),
-            bytes(now.live()),
-            bytes(now.free()),
-            bytes(row.cached()),
-            format!("{sign}{}", bytes(row.growth.abs() as u64)),
-            now.arenas.len(),
-            number(now.mapped_chunks),
-            row.faults
+            "{pid:>8} {command:<15} {resident:>10} {live:>10} {free:>10} {cached:>10} \
+             {growth:>12} {arenas:>6} {mapped:>7} {faults:>9}"
         );
     }
     if rows.is_empty() {
