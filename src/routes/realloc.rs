@@ -89,10 +89,8 @@ fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
     // What has become small belongs into the heap, unless it is about as large as before.
     let least = settings::mmap_threshold() / 2;
     let at = p.expose_provenance();
-    let resized = mapped::resize(at, n, least, had);
-    report::look();
-    match resized {
-        Resized::At(to) => ptr::with_exposed_provenance_mut(to),
+    match mapped::resize(at, n, least, had) {
+        Resized::At(to) => resized(to),
         Resized::Stays(have) if n < least && n < have => {
             let moved = copy(p, have, n);
             if !moved.is_null() {
@@ -111,6 +109,13 @@ fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
             ptr::null_mut()
         }
     }
+}
+
+/// A mapped chunk that may have grown: its own function, so that other ways keep their frame.
+#[inline(never)]
+fn resized(to: usize) -> *mut u8 {
+    report::look();
+    ptr::with_exposed_provenance_mut(to)
 }
 
 fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {

@@ -16,9 +16,10 @@ use crate::os::{self, files};
 use crate::{mark, side};
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
+use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{
-    AtomicUsize,
+    AtomicBool, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use file::Rooms;
@@ -29,12 +30,14 @@ const LEAST_STEP: usize = 64 << 10;
 const LEAST: usize = 1 << 20;
 const LEAST_PART: usize = 1024;
 
-struct Shared(UnsafeCell<Option<Memory>>);
+struct Shared(UnsafeCell<MaybeUninit<Memory>>);
 // SAFETY: written once, at the start, before anybody else can be here.
 unsafe impl Sync for Shared {}
 
-/// The cgroup whose use counts; none where the process's own does.
-static GROUP: Shared = Shared(UnsafeCell::new(None));
+/// The cgroup whose use counts, if [`OF_GROUP`]. (No static of Cairn's begins with anything but zeros.)
+static GROUP: Shared = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
+/// Whether a cgroup's use counts, and not the process's own.
+static OF_GROUP: AtomicBool = AtomicBool::new(false);
 /// The first mark, bytes.
 static FIRST: AtomicUsize = AtomicUsize::new(0);
 /// The limit, bytes; 0: none.
@@ -65,8 +68,11 @@ pub(crate) fn begin(knobs: &Knobs) {
         if let Some(first) = knobs.report_at.of(limit) {
             FIRST.store(first, Relaxed);
             LIMIT.store(limit.unwrap_or(0), Relaxed);
-            // SAFETY: nobody else is here yet.
-            unsafe { *GROUP.0.get() = group.filter(|_| of_group) };
+            if let Some(group) = group.filter(|_| of_group) {
+                // SAFETY: nobody else is here yet.
+                unsafe { (*GROUP.0.get()).write(group) };
+                OF_GROUP.store(true, Release);
+            }
             mark::every(LEAST_STEP);
         }
     }
@@ -85,11 +91,11 @@ extern "C" fn on_signal(_: c_int) {
 
 /// What is in use, bytes.
 fn used() -> Option<usize> {
-    // SAFETY: never written after the start.
-    match unsafe { &*GROUP.0.get() } {
-        Some(group) => group.used(),
-        None => files::resident(),
+    if !OF_GROUP.load(Acquire) {
+        return files::resident();
     }
+    // SAFETY: written at the start, as the flag says, and never after it.
+    unsafe { (*GROUP.0.get()).assume_init_ref() }.used()
 }
 
 /// The mark of this number, bytes; `None` where too little would remain.
