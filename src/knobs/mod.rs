@@ -9,6 +9,8 @@ mod text;
 use crate::config::{CACHE_LIMIT, HUGE_FROM, PURGE_DELAY, RUN_LIMIT};
 use core::ffi::CStr;
 use libc::{c_char, c_int};
+#[allow(unused_imports, reason = "the knobs that need it are on their way")]
+pub(crate) use text::Amount;
 use text::{number, split_at_byte};
 
 /// `mallopt`'s parameter numbers, as `<malloc.h>` gives them.

@@ -1,16 +1,11 @@
 //! How many CPUs the process may use, which is how many arenas it needs.
 
+use super::cgroup::{self, Path, Read, Version, decimal, read_file};
 use libc::c_long;
 
 /// So few CPUs, and an arena each, that it does not pay to ask for a quota: to look for its files
 /// takes more than a tenth of what Cairn adds to the start of a process.
 const FEW: usize = 4;
-/// Bytes of the longest path that is asked for, its NUL included.
-const PATH: usize = 512;
-/// Bytes of `/proc/self/cgroup` that are read: 14 lines on the largest of version 1's systems.
-const LINES: usize = 1536;
-/// Parents of a cgroup that are asked at most.
-const DEPTH: usize = 16;
 
 /// CPUs of the affinity mask of today, at least 1.
 pub(crate) fn affine() -> usize {
@@ -41,85 +36,19 @@ fn cut(cpus: usize, quota: impl FnOnce() -> Option<usize>) -> usize {
     quota().map_or(usize::MAX, |quota| quota.max(1))
 }
 
-/// Reads the beginning of a file, whose path ends in NUL, into the buffer: bytes that were read.
-type Read<'a> = &'a mut dyn FnMut(&[u8], &mut [u8]) -> Option<usize>;
-
-fn read_file(path: &[u8], to: &mut [u8]) -> Option<usize> {
-    // SAFETY: the path ends in NUL, the buffer has the size it is said to have, and the descriptor
-    // is ours from open to close.
-    let got = unsafe {
-        let flags = c_long::from(libc::O_RDONLY | libc::O_CLOEXEC);
-        let at = c_long::from(libc::AT_FDCWD);
-        let fd = libc::syscall(libc::SYS_openat, at, path.as_ptr(), flags);
-        if fd < 0 {
-            return None;
-        }
-        let got = libc::syscall(libc::SYS_read, fd, to.as_mut_ptr(), to.len());
-        libc::syscall(libc::SYS_close, fd);
-        got
-    };
-    usize::try_from(got).ok()
-}
-
-/// The least quota of the cgroups that `/proc/self/cgroup` names and of their parents, in whole
-/// CPUs; where it cannot be read, that of the topmost, which a container takes for its own.
+/// The least quota of the process's cgroups, in whole CPUs.
 fn least(read: Read<'_>) -> Option<usize> {
-    let mut text = [0; LINES];
-    let got = read(b"/proc/self/cgroup\0", &mut text).unwrap_or(0);
-    let text = text.get(..got).unwrap_or(&[]);
-    let mut all = None;
-    let mut note = |quota: Option<usize>| {
+    let mut all: Option<usize> = None;
+    cgroup::each(b"cpu", read, &mut |version, dir, read| {
+        let quota = match version {
+            Version::Second => second(dir, read),
+            Version::First => first(dir, read),
+        };
         if let Some(quota) = quota {
-            all = Some(all.map_or(quota, |least: usize| least.min(quota)));
+            all = Some(all.map_or(quota, |least| least.min(quota)));
         }
-    };
-    for line in text.split(|&byte| byte == b'\n') {
-        let mut fields = line.splitn(3, |&byte| byte == b':');
-        let (Some(_), Some(controllers), Some(path)) =
-            (fields.next(), fields.next(), fields.next())
-        else {
-            continue;
-        };
-        if controllers.is_empty() {
-            note(along(&[b"/sys/fs/cgroup"], path, &mut |dir| {
-                second(dir, read)
-            }));
-        } else if controllers.split(|&byte| byte == b',').any(|c| c == b"cpu") {
-            note(along(
-                &[b"/sys/fs/cgroup/", controllers],
-                path,
-                &mut |dir| first(dir, read),
-            ));
-        }
-    }
-    if text.is_empty() {
-        note(second(&Path::of(&[b"/sys/fs/cgroup"])?, read));
-        note(first(&Path::of(&[b"/sys/fs/cgroup/cpu"])?, read));
-    }
+    });
     all
-}
-
-/// The least of what `ask` says of a cgroup's folder and of its parents' up to the mount's.
-fn along(
-    mount: &[&[u8]],
-    path: &[u8],
-    ask: &mut dyn FnMut(&Path) -> Option<usize>,
-) -> Option<usize> {
-    // What lies above the process's own view of the groups (`/..`) has no folder in it.
-    let mut path = if path.starts_with(b"/..") { b"" } else { path };
-    let mut least: Option<usize> = None;
-    for _ in 0..DEPTH {
-        path = path.strip_suffix(b"/").unwrap_or(path);
-        let dir = Path::of(mount).and_then(|dir| dir.then(path));
-        if let Some(quota) = dir.and_then(|dir| ask(&dir)) {
-            least = Some(least.map_or(quota, |least| least.min(quota)));
-        }
-        let Some(slash) = path.iter().rposition(|&byte| byte == b'/') else {
-            break;
-        };
-        path = path.get(..slash).unwrap_or(&[]);
-    }
-    least
 }
 
 /// Version 2: `cpu.max` holds quota and period.
@@ -140,46 +69,9 @@ fn first(dir: &Path, read: Read<'_>) -> Option<usize> {
     whole(text.get(..got + period)?)
 }
 
-/// A path on the stack.
-#[derive(Clone, Copy)]
-struct Path {
-    bytes: [u8; PATH],
-    len: usize,
-}
-
-impl Path {
-    /// `None` where it is too long.
-    fn of(parts: &[&[u8]]) -> Option<Self> {
-        let mut path = Self {
-            bytes: [0; PATH],
-            len: 0,
-        };
-        for part in parts {
-            path = path.then(part)?;
-        }
-        Some(path)
-    }
-    fn then(&self, part: &[u8]) -> Option<Self> {
-        let mut longer = *self;
-        let to = longer.bytes.get_mut(self.len..self.len + part.len())?;
-        to.copy_from_slice(part);
-        longer.len += part.len();
-        Some(longer)
-    }
-    fn text(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or(&[])
-    }
-}
-
 /// Whole CPUs, rounded up, of `QUOTA PERIOD`, both in microseconds; `max PERIOD` is no quota.
 fn whole(text: &[u8]) -> Option<usize> {
-    let mut numbers = text.split(u8::is_ascii_whitespace).map(|digits| {
-        (!digits.is_empty()).then_some(())?;
-        digits.iter().try_fold(0usize, |n, d| {
-            let digit = char::from(*d).to_digit(10)?;
-            n.checked_mul(10)?.checked_add(digit as usize)
-        })
-    });
+    let mut numbers = text.split(u8::is_ascii_whitespace).map(decimal);
     let (quota, period) = (numbers.next()??, numbers.next()??);
     quota
         .checked_add(period)?
@@ -219,15 +111,8 @@ mod tests {
         assert_eq!(cut(64, || None), usize::MAX);
     }
 
-    /// A system of such files.
     fn among(files: &[(&str, &str)]) -> Option<usize> {
-        least(&mut |path, to| {
-            let path = path.strip_suffix(b"\0").unwrap_or_else(|| unreachable!());
-            let (_, text) = files.iter().find(|(name, _)| name.as_bytes() == path)?;
-            let n = text.len().min(to.len());
-            to[..n].copy_from_slice(&text.as_bytes()[..n]);
-            Some(n)
-        })
+        least(&mut cgroup::tests::system(files))
     }
 
     #[test]

@@ -6,8 +6,11 @@
 //! They go through libc's `syscall`: the loader looks up every function that a library names,
 //! whether or not it is ever called, and each process pays for it. `sbrk` is libc's own, see there.
 
+mod cgroup;
 mod cpus;
 mod futex;
+#[allow(dead_code, reason = "the knobs that need it are on their way")]
+pub(crate) mod limits;
 pub(crate) mod names;
 mod optional;
 #[cfg(test)]
