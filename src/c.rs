@@ -21,7 +21,7 @@ fn or_enomem(p: *mut u8) -> *mut c_void {
 
 /// Sets everything up; the library's constructor calls it, the first allocation does too.
 pub fn init() {
-    start::begin();
+    start::constructed();
 }
 
 /// Check mode's last look, and the `CAIRN_VERBOSE` line; the library's destructor calls it.
@@ -241,6 +241,16 @@ pub fn is_own(p: *mut c_void) -> bool {
 /// As glibc's.
 pub unsafe fn mallopt(parameter: c_int, value: c_int) -> c_int {
     start::set_option(parameter, value)
+}
+
+/// `cairn_background`: whether a thread of Cairn's own gives memory back where the program has
+/// stopped calling, from now on (not 0) or no more (0); 1 if it did so before, else 0. A process
+/// with one thread has none until a second one comes.
+///
+/// # Safety
+/// None: it is as the others are.
+pub unsafe fn background(on: c_int) -> c_int {
+    c_int::from(start::set_background(on != 0))
 }
 
 /// `malloc_trim`: everything free goes back, `pad` bytes of each top excepted; 1 if any did.

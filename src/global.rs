@@ -1,8 +1,17 @@
 //! `#[global_allocator]`.
 
 use crate::config::ALIGN;
-use crate::routes::{self, alloc, realloc};
+use crate::routes::{self, alloc, realloc, start};
 use core::alloc::{GlobalAlloc, Layout};
+
+/// Whether a thread of Cairn's own gives memory back where the program has stopped calling, from now
+/// on; whether that was so before. `CAIRN_BACKGROUND=1` says the same from the start.
+///
+/// A process with one thread has none until a second one comes, nor has a static program, or one
+/// in check mode.
+pub fn background(on: bool) -> bool {
+    start::set_background(on)
+}
 
 /// Cairn as a Rust program's allocator.
 ///

@@ -1,7 +1,7 @@
 /* cairn.h: what libcairn.so.1 serves beyond the headers of the C library.
 
    malloc's family, `mallopt`, `malloc_trim` and the statistics are declared by <stdlib.h> and
-   <malloc.h>, which this includes. Cairn has no functions of its own name. */
+   <malloc.h>, which this includes. */
 
 #ifndef CAIRN_H
 #define CAIRN_H
@@ -24,6 +24,12 @@ extern "C" {
    asked for with ends the process. */
 extern void free_sized(void *object, size_t size) __THROW;
 extern void free_aligned_sized(void *object, size_t alignment, size_t size) __THROW;
+
+/* From now on a thread of Cairn's own gives memory back where the program has stopped calling (not 0),
+   or no more (0); 1 if it did so before, else 0. A process with one thread has none until a second
+   one comes. `mallopt(M_CAIRN_BACKGROUND, 1)` says the same, and CAIRN_BACKGROUND=1 from the start. */
+extern int cairn_background(int on) __THROW;
+#define M_CAIRN_BACKGROUND 0x43410001
 
 #ifdef __cplusplus
 }

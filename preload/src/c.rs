@@ -81,6 +81,9 @@ symbols! {
     // `mallopt(3)`: 0 when the value cannot be used, else 1.
     mallopt, __libc_mallopt: { mallopt(parameter: c_int, value: c_int) -> c_int }
 
+    // Cairn's own: a thread that gives memory back, on (not 0) or off; 1 if it was on.
+    cairn_background: { background(on: c_int) -> c_int }
+
     // `malloc_trim(3)`: 1 when anything went back to the system.
     malloc_trim: { malloc_trim(pad: usize) -> c_int }
 

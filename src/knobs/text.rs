@@ -8,7 +8,6 @@ pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 
 /// How much memory, as a user says it. (Off is 0 in memory.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(dead_code, reason = "the knobs that need it are on their way")]
 #[repr(usize)]
 pub(crate) enum Amount {
     /// Not said.
@@ -19,7 +18,6 @@ pub(crate) enum Amount {
     Bytes(usize),
 }
 
-#[allow(dead_code, reason = "the knobs that need it are on their way")]
 impl Amount {
     /// Bytes; `None` where nothing was said, or a share of no limit.
     pub(crate) fn of(self, limit: Option<usize>) -> Option<usize> {
@@ -34,7 +32,6 @@ impl Amount {
 
 /// `90%`, or bytes as a whole number above 0 with `K`, `M`, `G` or `T` (powers of 1024) behind it
 /// or nothing; `0` is off.
-#[allow(dead_code, reason = "the knobs that need it are on their way")]
 pub(super) fn amount(text: &[u8]) -> Option<Amount> {
     let text = text.trim_ascii();
     if let Some(share) = text.strip_suffix(b"%") {

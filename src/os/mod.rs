@@ -9,6 +9,7 @@
 mod cgroup;
 mod cpus;
 mod futex;
+pub(crate) mod handles;
 #[allow(dead_code, reason = "the knobs that need it are on their way")]
 pub(crate) mod limits;
 pub(crate) mod names;
@@ -17,6 +18,7 @@ mod optional;
 pub(crate) mod scripted;
 pub(crate) mod stay;
 pub(crate) mod streams;
+pub(crate) mod threads;
 
 pub(crate) use cpus::{affine, quota};
 pub(crate) use futex::{wait, wake};

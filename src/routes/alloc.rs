@@ -8,7 +8,7 @@ use crate::arenas::candidates;
 use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST};
 use crate::mapped::{self, Bound};
 use crate::watch::{checked, perturb};
-use crate::{cache, class, settings};
+use crate::{background, cache, class, relief, settings};
 use core::ptr;
 
 /// As [`super::allocate`], from the start.
@@ -45,7 +45,7 @@ fn slowest(n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return checked::allocate(n);
     }
-    if n > MAX_REQUEST {
+    if n > MAX_REQUEST || !relief::permits(n) {
         return ptr::null_mut();
     }
     let p = ptr::with_exposed_provenance_mut(match from_cache(n) {
@@ -53,6 +53,7 @@ fn slowest(n: usize) -> *mut u8 {
         p => p,
     });
     perturb(p, n, !settings::perturb());
+    background::attend();
     p
 }
 
@@ -193,7 +194,7 @@ pub(crate) fn zeroed(n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return checked::zeroed(n);
     }
-    if n > MAX_REQUEST {
+    if n > MAX_REQUEST || !relief::permits(n) {
         return ptr::null_mut();
     }
     let got = direct(n, Growth::Yes);
@@ -220,6 +221,9 @@ pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
     let cached = cache::take_aligned(align, n);
     if !cached.is_null() {
         return cached;
+    }
+    if !relief::permits(n) {
+        return ptr::null_mut();
     }
     let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, home(), Growth::Yes).p);
     perturb(p, n, !settings::perturb());
