@@ -7,7 +7,8 @@
 use std::{env, fs, path::Path};
 
 /// The sources, from `src/`, and what else is replaced in each.
-const SOURCES: [(&str, &[(&str, &str)]); 8] = [
+const SOURCES: [(&str, &[(&str, &str)]); 9] = [
+    ("sync/bell.rs", &[]),
     (
         "sync/lock.rs",
         &[

@@ -22,7 +22,7 @@ fn or_enomem(p: *mut u8) -> *mut c_void {
 
 /// Sets everything up; the library's constructor calls it, the first allocation does too.
 pub fn init() {
-    start::begin();
+    start::constructed();
 }
 
 /// Check mode's last look, and the `CAIRN_VERBOSE` line; the library's destructor calls it.

@@ -11,8 +11,8 @@
 //! | `layout` | what a reader outside shares: sizes, the header's word, classes, the table's arithmetic, counters |
 //! | `config`, `fatal`, `knobs` | constants, last words, the environment |
 //! | `os`, `statics` | the system's primitives; the static bytes, and who has which |
-//! | `sync` | locks and the thread-local word |
-//! | `settings`, `mark`, `side` | the knobs in force; whether the process grew by much; memory for the allocator's own data |
+//! | `sync` | locks, a bell, and the thread-local word |
+//! | `settings`, `limit`, `mark`, `side` | the knobs in force; what the heap may hold; whether the process grew by much; memory for the allocator's own data |
 //! | `class`, `chunk`, `pages`, `granules` | size classes; headers, feet and tags; sets of pages, and of 16 bytes each |
 //! | `region`, `object` | what an address is; an object's state |
 //! | `mapped` | one mapping each |
@@ -20,6 +20,7 @@
 //! | `arenas`, `vet` | which arenas there are; what a pointer is |
 //! | `cache` | a thread's arrays |
 //! | `watch` | check mode: trailers, quarantine, guarded mappings; the report before the kill |
+//! | `relief`, `background` | all that is free goes back, near a limit say; the thread that gives memory back where nobody calls |
 //! | `routes` | which part serves a request; start, fork, check |
 //! | `stats` | the figures of the whole heap, and their texts |
 //! | `note` | where a reader outside finds what is not among the static bytes |
@@ -61,6 +62,7 @@ macro_rules! versioned {
 mod api;
 mod arena;
 mod arenas;
+mod background;
 #[doc(hidden)]
 pub mod c;
 mod cache;
@@ -73,6 +75,7 @@ mod granules;
 mod knobs;
 #[doc(hidden)]
 pub mod layout;
+mod limit;
 mod mapped;
 mod mark;
 #[cfg(not(miri))]
@@ -81,6 +84,7 @@ mod object;
 mod os;
 mod pages;
 mod region;
+mod relief;
 mod routes;
 mod settings;
 mod side;
@@ -90,7 +94,7 @@ mod sync;
 mod vet;
 mod watch;
 
-pub use api::{Options, Stats, VERSION, flush, idle, stats, trim, usable_size};
+pub use api::{Options, Stats, VERSION, background, flush, idle, stats, trim, usable_size};
 pub use arena::check::{Broken, HeapReport, Role, View};
 pub use global::{Cairn, CairnWith};
 pub use routes::check::{Object, State, check_heap, walk, walk_objects};

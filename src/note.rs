@@ -7,7 +7,7 @@ use crate::cache::{all, thread};
 use crate::layout::descriptor;
 use crate::mapped::registry;
 use crate::watch::quarantine;
-use crate::{class, settings, side};
+use crate::{class, limit, settings, side};
 use core::arch::global_asm;
 
 // The order is that of [`descriptor::Heads`].
@@ -43,6 +43,9 @@ global_asm!(
     ".quad {registry_lock} - .",
     ".quad {caches_lock} - .",
     ".quad {side_lock} - .",
+    ".quad {background} - .",
+    ".quad {limit} - .",
+    ".quad {limit_hard} - .",
     ".popsection",
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::HEADS_BYTES,
@@ -70,4 +73,7 @@ global_asm!(
     registry_lock = sym registry::LOCK,
     caches_lock = sym all::LOCK,
     side_lock = sym side::LOCK,
+    background = sym settings::BACKGROUND,
+    limit = sym limit::LIMIT,
+    limit_hard = sym limit::HARD,
 );

@@ -3,6 +3,7 @@
 
 use crate::config::{MAX_CHUNK, MMAP_THRESHOLD_MAX};
 use crate::knobs::Knobs;
+use crate::sync::Bell;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 pub(crate) static MMAP_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
@@ -18,6 +19,9 @@ pub(crate) static CACHE_COUNT: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static CHECK: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static BACKGROUND: AtomicUsize = AtomicUsize::new(0);
+/// Wakes the background thread: there is something to give back, or nobody left to work for.
+pub(crate) static BELL: Bell = Bell::new();
 
 /// Check mode of this level (0: off), for as long as the process lives: an object says nowhere
 /// whether it has a trailer.
@@ -38,6 +42,7 @@ pub(crate) fn apply(k: &Knobs) {
     ARENA_MAX.store(k.arena_max, Relaxed);
     CACHE_COUNT.store(k.tcache_count, Relaxed);
     PURGE_DELAY.store(k.purge_delay, Relaxed);
+    BACKGROUND.store(usize::from(k.background), Relaxed);
     crate::fatal::show_address(k.address);
     crate::os::names::give(k.names);
     HUGE_FROM.store(k.huge_from, Relaxed);
@@ -86,6 +91,10 @@ pub(crate) fn max_fast() -> usize {
 /// How long memory lies free before it goes back, milliseconds.
 pub(crate) fn purge_delay() -> usize {
     PURGE_DELAY.load(Relaxed)
+}
+/// Whether a thread of Cairn's own is to give memory back.
+pub(crate) fn background() -> bool {
+    BACKGROUND.load(Relaxed) != 0
 }
 /// Length from which a heap grows by huge pages, bytes.
 pub(crate) fn huge_from() -> usize {

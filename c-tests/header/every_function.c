@@ -218,5 +218,8 @@ int main(int argc, char **argv)
     check_flush();
     check_idle_and_trim();
     CHECK(cairn_walk_objects(NULL, NULL) == 0, "");
+    CHECK(cairn_background(1) == 0, "");
+    CHECK(mallopt(M_CAIRN_BACKGROUND, 0) == 1, "");
+    CHECK(cairn_background(0) == 0, "");
     return 0;
 }

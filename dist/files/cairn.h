@@ -97,6 +97,12 @@ typedef void cairn_visit(void *context, void *object, size_t bytes, int state);
    where the walk ends. Without a `visit` it only checks. Later releases may add states. */
 extern int cairn_walk_objects(cairn_visit *visit, void *context);
 
+/* From now on a thread of Cairn's own gives memory back where the program has stopped calling (not 0),
+   or no more (0); 1 if it did so before, else 0. A process with one thread has none until a second
+   one comes. `mallopt(M_CAIRN_BACKGROUND, 1)` says the same, and CAIRN_BACKGROUND=1 from the start. */
+extern int cairn_background(int on) __THROW;
+#define M_CAIRN_BACKGROUND 0x43410001
+
 #ifdef __cplusplus
 }
 #endif

@@ -48,6 +48,8 @@ const CAIRN: [&str; 9] = [
     "QUARANTINE_COUNT",
     "PURGE_DELAY",
     "HUGE_FROM",
+    "BACKGROUND",
+    "LIMIT",
     "run_max",
     "",
 ];

@@ -11,7 +11,7 @@
 )]
 
 pub mod stand_in;
-pub use stand_in::{chunk, class, config, fatal, granules, watch};
+pub use stand_in::{background, chunk, class, config, fatal, granules, limit, watch};
 pub use stand_in::{knobs, mapped, os, settings, side, statics};
 
 macro_rules! shipped {
@@ -21,10 +21,14 @@ macro_rules! shipped {
 }
 
 pub mod sync {
+    mod bell {
+        shipped!("sync_bell.rs");
+    }
     mod lock {
         shipped!("sync_lock.rs");
     }
     pub use crate::stand_in::tls;
+    pub use bell::Bell;
     pub use lock::{Guard, Lock};
 }
 

@@ -137,7 +137,7 @@ pub mod tls {
 
 /// Loom's atomics, before each use of which a signal may come.
 pub mod atomic {
-    pub use loom::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+    pub use loom::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
     use super::signal::may_come;
 
@@ -313,6 +313,24 @@ pub mod os {
     pub fn affine() -> usize {
         2
     }
+    pub mod handles {
+        /// None: the bell has its word alone here.
+        pub struct Handle;
+        impl Handle {
+            pub fn new() -> Self {
+                Self
+            }
+            pub fn is_there(&self) -> bool {
+                false
+            }
+            pub fn write(&self, _: &[u8]) -> bool {
+                false
+            }
+        }
+    }
+    pub fn serves_malloc() -> bool {
+        true
+    }
     pub fn quota() -> usize {
         usize::MAX
     }
@@ -382,11 +400,20 @@ pub mod settings {
         // SAFETY: as above.
         super::IN_FORCE.with(|f| unsafe { *f })
     }
+    /// Nobody sleeps here; the bell itself has a model of its own.
+    pub struct Silent;
+    impl Silent {
+        pub fn ring_after_store(&self) {}
+    }
+    pub static BELL: Silent = Silent;
     pub fn arena_max() -> usize {
         0
     }
     pub fn mmap_threshold() -> usize {
         0
+    }
+    pub fn background() -> bool {
+        false
     }
     pub fn trim_threshold() -> usize {
         0
@@ -406,6 +433,7 @@ pub mod knobs {
         pub mmap_threshold_fixed: bool,
         pub trim_threshold: usize,
         pub verbose: bool,
+        pub background: bool,
     }
     impl Knobs {
         pub const DEFAULT: Self = Self {
@@ -418,6 +446,7 @@ pub mod knobs {
             mmap_threshold_fixed: false,
             trim_threshold: 0,
             verbose: false,
+            background: false,
         };
         /// # Safety
         /// None here.
@@ -429,6 +458,20 @@ pub mod knobs {
             1
         }
     }
+}
+
+pub mod limit {
+    pub fn begin(_: &super::knobs::Knobs) {}
+}
+
+pub mod background {
+    pub fn follow() {}
+    /// # Safety
+    /// None here.
+    pub unsafe fn remember(_: *const *const core::ffi::c_char) {}
+    pub fn prepare() {}
+    pub fn start_now() {}
+    pub fn in_child() {}
 }
 
 pub mod watch {

@@ -9,7 +9,7 @@ use cairn_models::arena::records;
 use cairn_models::config::REGION;
 use cairn_models::routes::{fork, start};
 use cairn_models::stand_in::{STARTS, chunk, os, refuse_values, settings, signal};
-use cairn_models::sync::Lock;
+use cairn_models::sync::{Bell, Lock};
 use cairn_models::{arenas, cache, region};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -413,4 +413,65 @@ fn a_fork_within_a_fork_gives_back_what_it_took() {
         drop(held);
         other.join().expect("it ends");
     });
+}
+
+/// What the background thread sleeps for: written under a lock, or without one.
+struct Errand {
+    bell: Bell,
+    lock: Lock,
+    under_lock: AtomicUsize,
+    without: AtomicUsize,
+}
+
+/// Sleeps until there is something; loom fails the model if it sleeps for ever.
+fn one_sleeps_until(
+    bring: fn(&Errand),
+    is_there: fn(&Errand) -> bool,
+) -> impl Fn() + Sync + Send + 'static {
+    move || {
+        let errand = Arc::new(Errand {
+            bell: Bell::new(),
+            lock: Lock::new(),
+            under_lock: AtomicUsize::new(0),
+            without: AtomicUsize::new(0),
+        });
+        let other = errand.clone();
+        let other = thread::spawn(move || bring(&other));
+        errand.bell.lie_down();
+        if !is_there(&errand) {
+            errand.bell.wait();
+        }
+        errand.bell.get_up();
+        assert!(is_there(&errand), "woken for nothing");
+        other.join().expect("it ends");
+    }
+}
+
+#[test]
+fn who_settles_an_arena_wakes_the_sleeper_that_did_not_see_it() {
+    let bring = |errand: &Errand| {
+        let held = errand.lock.acquire();
+        errand.under_lock.store(1, Relaxed);
+        let rings = errand.bell.is_heard_asleep();
+        drop(held);
+        if rings {
+            errand.bell.ring();
+        }
+    };
+    let is_there = |errand: &Errand| {
+        let _held = errand.lock.acquire();
+        errand.under_lock.load(Relaxed) != 0
+    };
+    model(one_sleeps_until(bring, is_there));
+}
+
+#[test]
+fn the_last_thread_wakes_the_sleeper_that_did_not_see_it_go() {
+    let bring = |errand: &Errand| {
+        errand.without.store(1, Relaxed);
+        errand.bell.ring_after_store();
+    };
+    model(one_sleeps_until(bring, |errand| {
+        errand.without.load(Relaxed) != 0
+    }));
 }

@@ -43,6 +43,7 @@ macro_rules! symbol {
 
 symbol! { cairn_version = version: extern "C" fn() -> *const c_char }
 symbol! { cairn_stats = stats: unsafe extern "C" fn(*mut c::CStats) -> c_int }
+symbol! { cairn_background = background: extern "C" fn(c_int) -> c_int }
 symbol! { cairn_trim = trim: extern "C" fn() -> c_int }
 symbol! { cairn_flush = flush: extern "C" fn() }
 symbol! { cairn_idle = idle: extern "C" fn() -> c_int }
@@ -56,6 +57,10 @@ extern "C" fn version() -> *const c_char {
 unsafe extern "C" fn stats(out: *mut c::CStats) -> c_int {
     // SAFETY: the caller's.
     unsafe { c::cairn_stats(out) }
+}
+
+extern "C" fn background(on: c_int) -> c_int {
+    c::cairn_background(on)
 }
 
 extern "C" fn trim() -> c_int {

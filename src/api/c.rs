@@ -39,6 +39,11 @@ pub type Mallinfo2 = libc::mallinfo2;
 /// A stream of C's.
 pub type Stream = libc::FILE;
 
+/// `cairn_background`: [`crate::background`], on for anything but 0; 1 if it was on.
+pub fn cairn_background(on: c_int) -> c_int {
+    c_int::from(super::background(on != 0))
+}
+
 /// `cairn_version`: the release, a string that is never freed.
 pub fn cairn_version() -> *const c_char {
     VERSION.as_ptr()

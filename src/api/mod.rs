@@ -34,6 +34,21 @@ pub fn trim() -> bool {
     trimming::trim(0)
 }
 
+/// Whether a thread of Cairn's own gives memory back where the program has stopped calling, from now
+/// on; whether that was so before. C has it by `cairn_background()`, and `CAIRN_BACKGROUND=1` says
+/// the same from the start.
+///
+/// A process with one thread has none until a second one comes, nor has a static program, or one
+/// in check mode.
+///
+/// ```
+/// assert!(!cairn::background(true));
+/// assert!(cairn::background(false));
+/// ```
+pub fn background(on: bool) -> bool {
+    start::set_background(on)
+}
+
 /// Empties this thread's cache into its arena, where other threads are served from it. C has it by
 /// `cairn_flush()`.
 ///

@@ -9,7 +9,7 @@ use crate::pages::PageSet;
 
 impl State {
     /// That no other pages are marked as free than those that were seen, and that the queue holds
-    /// the idle ones.
+    /// the idle ones, and that those that went are counted.
     pub(super) fn check_pages(&self, seen: usize) -> Result<(), Broken> {
         let (mut free, mut idle, mut heap) = (0, 0, self.top.heap());
         while !heap.is_null() {
@@ -37,7 +37,9 @@ impl State {
                 r = (*r).pages.newer();
             }
         }
-        if (free, idle, queued) == (seen, self.extents.idle(), self.extents.idle()) {
+        let sums = [seen, self.extents.idle(), self.extents.idle()];
+        let gone = self.extents.gone_bytes() / os::page();
+        if [free, idle, queued] == sums && free - idle == gone {
             Ok(())
         } else {
             Err(no(13, free))

@@ -5,7 +5,7 @@
 //! and would find it gone. A program that does hardly anything has [`QUIET`] such times.
 //!
 //! The clock is the kernel's coarse one, and it is looked at on slow paths alone, in an arena that
-//! holds enough to give back: there is no thread for it.
+//! holds enough to give back: there is no thread for it, unless somebody asks for one (`quiet`).
 
 use crate::settings;
 
@@ -57,6 +57,11 @@ impl Decay {
     #[inline]
     pub(super) const fn count(&mut self, bytes: usize) {
         self.work = self.work.wrapping_add(bytes);
+    }
+
+    /// Bytes handed out in this epoch.
+    pub(super) const fn work(&self) -> usize {
+        self.work
     }
 
     /// The kernel would not have what it was offered, or a look for that was in vain.

@@ -101,6 +101,8 @@ pub(crate) struct Extents {
     idle: usize,
     /// Counts epochs; see `decay`.
     epoch: u32,
+    /// Pages that went.
+    gone: u32,
 }
 
 const _: () = assert!(
@@ -117,6 +119,7 @@ impl Extents {
             newest: ptr::null_mut(),
             idle: 0,
             epoch: 0,
+            gone: 0,
         }
     }
 
@@ -127,6 +130,16 @@ impl Extents {
     /// Idle pages.
     pub(crate) const fn idle(&self) -> usize {
         self.idle
+    }
+    /// Bytes of pages that went and were not used since.
+    pub(crate) fn gone_bytes(&self) -> usize {
+        self.gone as usize * os::page()
+    }
+    fn has_more_gone(&mut self, pages: PageSet) {
+        self.gone = self.gone.wrapping_add(pages.len() as u32);
+    }
+    fn has_less_gone(&mut self, pages: PageSet) {
+        self.gone = self.gone.wrapping_sub(pages.len() as u32);
     }
     /// The epoch.
     pub(crate) const fn epoch(&self) -> u32 {
@@ -194,6 +207,7 @@ impl Extents {
             return false;
         }
         self.idle -= p.idle.get().and(pages).len();
+        self.has_less_gone(p.gone.get().and(pages));
         p.idle.set(p.idle.get().without(pages));
         p.gone.set(p.gone.get().without(pages));
         if p.idle.get().is_empty() {
@@ -208,6 +222,7 @@ impl Extents {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &(*r).pages };
         self.idle -= p.idle.get().and(pages).len();
+        self.has_more_gone(pages.without(p.gone.get()));
         p.idle.set(p.idle.get().without(pages));
         p.gone.set(p.gone.get().with(pages));
         p.busy.fetch_or(pages.bits(), Relaxed);
@@ -221,6 +236,7 @@ impl Extents {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &(*r).pages };
         let back = pages.and(p.gone.get());
+        self.has_less_gone(back);
         p.gone.set(p.gone.get().without(back));
         self.vacate_in(r, back);
     }
@@ -230,7 +246,9 @@ impl Extents {
         each(from, to, |r, pages| {
             // SAFETY: a record of this locked arena (I8, I10).
             let p = unsafe { &(*r).pages };
-            p.gone.set(p.gone.get().with(pages.without(p.idle.get())));
+            let all = p.gone.get().with(pages.without(p.idle.get()));
+            self.has_more_gone(all.without(p.gone.get()));
+            p.gone.set(all);
         });
     }
 

@@ -7,7 +7,7 @@ use super::records;
 use super::vacant::Vacant;
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::layout::places::arena as places;
-use crate::{mark, os, region, settings, side};
+use crate::{limit, mark, os, region, settings, side};
 use core::mem::offset_of;
 use core::{mem, ptr};
 
@@ -160,7 +160,11 @@ impl State {
         let end = heap.end();
         let from = round_up(end, HUGE_PAGE);
         let step = from + HUGE_PAGE - end;
-        if end - heap.base < settings::huge_from() || missing > step || !self.lengthen(step) {
+        if end - heap.base < settings::huge_from()
+            || missing > step
+            || limit::is_near()
+            || !self.lengthen(step)
+        {
             return false;
         }
         // SAFETY: memory just obtained for this heap.

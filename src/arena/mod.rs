@@ -16,6 +16,7 @@ pub(crate) mod fastbins;
 pub(crate) mod grow;
 pub(crate) mod heap;
 mod known;
+mod quiet;
 pub(crate) mod records;
 pub(crate) mod runs;
 pub(crate) mod shown;
@@ -34,7 +35,7 @@ use crate::class::RUNS;
 use crate::layout::counters;
 use crate::layout::places::arena as places;
 use crate::sync::{Guard, Lock};
-use crate::{granules, region};
+use crate::{granules, limit, region};
 use bins::Bins;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
@@ -75,6 +76,10 @@ pub(crate) struct Arena {
     state: UnsafeCell<State>,
     /// What is given back just now. Guarded by `purging`.
     batch: UnsafeCell<batch::Batch>,
+    /// What the background thread saw of it last ([`quiet`]).
+    seen: AtomicUsize,
+    /// Bytes held that the limit was told of. Guarded by the lock.
+    told: AtomicUsize,
 }
 
 const _: () = assert!(offset_of!(Arena, counters) == counters::OFFSET);
@@ -158,6 +163,8 @@ impl Arena {
                 bins: Bins::new(),
             }),
             batch: UnsafeCell::new(batch::Batch::new()),
+            seen: AtomicUsize::new(0),
+            told: AtomicUsize::new(0),
         }
     }
 
@@ -216,6 +223,29 @@ impl Locked<'_> {
     pub(crate) fn arena(&self) -> &'static Arena {
         // SAFETY: `me` is set by every lock, and arenas live forever.
         unsafe { &*self.me }
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if limit::is_on() {
+            self.tell();
+        }
+    }
+}
+
+impl Locked<'_> {
+    /// Tells the limit what is held now.
+    #[cold]
+    #[inline(never)]
+    fn tell(&self) {
+        let unused = self.top.unused() + self.extents.gone_bytes();
+        let held = self.heaps.bytes().saturating_sub(unused);
+        let before = self.arena().told.swap(held, Relaxed);
+        if held != before {
+            limit::count(held, before);
+        }
     }
 }
 

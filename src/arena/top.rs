@@ -86,6 +86,15 @@ impl Top {
     pub(crate) fn has_used(&self, size: usize) -> bool {
         self.at != 0 && self.at + size <= self.fresh && self.has_room(size)
     }
+    /// Bytes of it that never were, as far as that is whole pages.
+    pub(super) fn unused(&self) -> usize {
+        if self.at == 0 {
+            return 0;
+        }
+        let from = round_up(self.fresh.max(self.at), os::page());
+        // SAFETY: an arena with top has a heap (I10).
+        unsafe { (*self.heap).end() }.saturating_sub(from)
+    }
     /// Bytes of it that were used before.
     pub(crate) const fn used(&self) -> usize {
         self.fresh.saturating_sub(self.at)

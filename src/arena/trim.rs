@@ -6,7 +6,7 @@
 
 use super::batch::{APART, Batch, Of, WHOLE};
 use super::records::{self, Record};
-use super::{Arena, Locked, State};
+use super::{Arena, Locked, State, quiet};
 use crate::config::{HUGE_PAGE, REGION};
 use crate::pages::PageSet;
 use crate::sync::Guard;
@@ -15,19 +15,22 @@ use core::sync::atomic::Ordering::Relaxed;
 
 /// Regions that one call looks at.
 const LOOKS: usize = 256;
+/// Regions at the end of top that one call looks at: 256 MiB.
+const END_LOOKS: usize = 4096;
 /// Regions of a huge page.
 const PARTS: usize = HUGE_PAGE / REGION;
 
 /// How much of what is idle goes.
 #[derive(Clone, Copy)]
-struct Limit {
+pub(super) struct Limit {
     /// What is at least so many epochs old goes down to `keep` bytes.
-    age: u32,
-    keep: usize,
+    pub age: u32,
+    /// See `age`.
+    pub keep: usize,
     /// All of it goes down to `most` bytes.
-    most: usize,
+    pub most: usize,
     /// Bytes of top that stay.
-    top: usize,
+    pub top: usize,
 }
 
 impl Locked<'_> {
@@ -46,11 +49,16 @@ impl Locked<'_> {
         let idle = self.extents.idle_bytes();
         let asked = self.due(me, idle, live);
         let left = self.heaps.take_many_left();
+        // Asked with the arena locked, as the sleeper looks at it.
+        let rings = settings::BELL.is_heard_asleep() && self.to_give() >= quiet::WORTH;
         match asked {
             Some((limit, asked)) => _ = self.give_some(limit, asked),
             None => drop(self),
         }
         records::forget(left.0, left.1);
+        if rings {
+            settings::BELL.ring();
+        }
     }
 
     /// What is to go, and the right to ask the kernel for it, if anything is.
@@ -83,7 +91,7 @@ impl Locked<'_> {
     }
 
     /// Gives a batch back, and the arena. Bytes that went.
-    fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> usize {
+    pub(super) fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> usize {
         let me = self.arena();
         // SAFETY: `purging` is held, which guards it.
         let batch = unsafe { &mut *me.batch.get() };
@@ -163,6 +171,13 @@ impl Arena {
             }
             left = left.saturating_sub(gone / os::page());
         }
+        self.shrink(pad) | any
+    }
+
+    /// The heaps end where what is in use does, `pad` bytes of top excepted. Whether any became
+    /// shorter.
+    pub(super) fn shrink(&self, pad: usize) -> bool {
+        let mut any = false;
         let (mut state, mut asked) = (self.lock(), self.purging.acquire());
         while state.shorten(pad) {
             any = true;
@@ -223,18 +238,22 @@ impl State {
         let before = self.extents.idle_bytes();
         let least = self.top.at().saturating_add(limit.top);
         let mut end = self.top.fresh();
-        while self.top.owed() > before - self.extents.idle_bytes()
-            && batch.has_room()
-            && end > least
-        {
-            self.counters().looks.add(1);
+        for _ in 0..END_LOOKS {
+            let gone = before - self.extents.idle_bytes();
+            if self.top.owed() <= gone || !batch.has_room() || end <= least {
+                break;
+            }
             let base = (end - 1) & !(REGION - 1);
             let r = records::of(base);
             // SAFETY: a region of this locked arena's newest heap.
-            let goes =
-                unsafe { self.take_whole(r, limit, batch) || self.take_idle(r, limit, batch) };
-            if !goes {
-                break;
+            unsafe {
+                // What went already, with the huge page that it lies in say, is no reason to ask again.
+                if !(*r).pages.idle().is_empty() {
+                    self.counters().looks.add(1);
+                    if !self.take_whole(r, limit, batch) && !self.take_idle(r, limit, batch) {
+                        break;
+                    }
+                }
             }
             end = base;
         }

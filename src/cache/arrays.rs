@@ -5,7 +5,7 @@ use crate::arena::Entry;
 use crate::arena::strip::Strip;
 use crate::class::{self, CLASSES, FIRST_CHUNK};
 use crate::config::ALIGN;
-use crate::{settings, side};
+use crate::{limit, settings, side};
 use core::ptr;
 
 /// First room of an array, entries.
@@ -139,7 +139,8 @@ impl Cache {
 /// Bytes that a cache may hold.
 fn budget() -> usize {
     let threads = thread::count().max(1);
-    (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1)
+    let most = (BUDGET.0 / threads).clamp(BUDGET.2, BUDGET.1);
+    if limit::is_near() { BUDGET.2 } else { most }
 }
 
 /// What an entry of a class weighs that is only freed into.

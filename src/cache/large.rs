@@ -143,9 +143,21 @@ pub(crate) fn take(n: usize) -> *mut u8 {
     // A thread that lives on such chunks alone takes no slower way, and has its turn all the same.
     places.served.set(places.served.get().wrapping_add(1));
     if places.served.get().is_multiple_of(LOOK_AFTER) {
-        arenas::look_after(None);
+        take_turn();
     }
     ptr::with_exposed_provenance_mut(c.payload())
+}
+
+/// The turn of a thread that may take no slower way: at looking after others, and at following a
+/// trim.
+#[cold]
+#[inline(never)]
+fn take_turn() {
+    arenas::look_after(None);
+    if let Some(cache) = thread::existing() {
+        // SAFETY: this thread's own cache.
+        unsafe { (*cache).follow_trims() };
+    }
 }
 
 /// Takes back the chunk at `p`, vetting it first; false if there is no place for it, in which case

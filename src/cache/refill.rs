@@ -4,8 +4,8 @@ use super::arrays::{FIRST, weight};
 use super::spill::Spill;
 use super::{Bin, Cache, Use, thread};
 use crate::arena::strip::Strip;
-use crate::arenas;
 use crate::class::{self, BIN_SHIFT, CLASSES};
+use crate::{arenas, limit};
 use core::ptr;
 use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
@@ -243,12 +243,17 @@ impl Cache {
         }
     }
 
-    /// Follows a trim of the process; and every now and then, bins that nobody asked lose half of
-    /// what they hold.
-    pub(super) fn look_around(&self) {
+    /// Gives everything back if the process was trimmed since.
+    pub(super) fn follow_trims(&self) {
         if self.trims.get() != thread::trims() {
             self.flush();
         }
+    }
+
+    /// Follows a trim of the process; and every now and then, bins that nobody asked lose half of
+    /// what they hold.
+    pub(super) fn look_around(&self) {
+        self.follow_trims();
         self.slow.set(self.slow.get().wrapping_add(1));
         if self.slow.get().is_multiple_of(LOOK_AFTER) {
             // SAFETY: a cache's arena is set before it is published, and arenas live forever.
@@ -302,6 +307,10 @@ impl Cache {
         for class in 1..CLASSES {
             let bin = self.bin(class);
             self.spill_older(class, bin.len(), &mut to);
+            if limit::is_near() {
+                self.set_room(class, 0);
+                bin.batch.set(0);
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{Cache, all};
 use crate::arena::Arena;
 use crate::layout::places::cache as places;
 use crate::sync::tls;
-use crate::{arenas, side, statics};
+use crate::{arenas, settings, side, statics};
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::{
@@ -76,6 +76,11 @@ pub(crate) fn bypass() {
 /// From now on threads have caches again, each from its next call that could use one.
 pub(crate) fn restore() {
     BYPASS.store(false, Relaxed);
+}
+
+/// Whether threads are to do without.
+pub(crate) fn is_bypassed() -> bool {
+    BYPASS.load(Relaxed)
 }
 
 /// Empties this thread's cache, which its key's value keeps.
@@ -189,6 +194,10 @@ unsafe extern "C" fn finish(value: *mut libc::c_void) {
     part(cache, statics::finished());
     // Also where it had given up its cache.
     tls::set(statics::finished());
+    if count() <= 1 {
+        // The background thread is not to be what keeps the process.
+        settings::BELL.ring_after_store();
+    }
     // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
     unsafe { hand_over(cache) };
 }
@@ -253,6 +262,11 @@ pub(crate) fn trims() -> usize {
 pub(crate) fn flush() {
     TRIMS.fetch_add(1, Relaxed);
     flush_own();
+    flush_parked();
+}
+
+/// Gives back what the parked caches hold, and the caches.
+pub(crate) fn flush_parked() {
     for place in &PARK {
         let cache = place.swap(ptr::null_mut(), Acquire);
         if !cache.is_null() {

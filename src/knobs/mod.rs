@@ -25,6 +25,8 @@ mod option {
     pub(super) const M_PERTURB: c_int = -6;
     pub(super) const M_ARENA_TEST: c_int = -7;
     pub(super) const M_ARENA_MAX: c_int = -8;
+    /// Cairn's own; glibc has none above 1.
+    pub(super) const M_CAIRN_BACKGROUND: c_int = 0x4341_0001;
 }
 
 /// Largest `mxfast`, bytes: glibc's `MAX_FAST_SIZE`.
@@ -70,6 +72,12 @@ pub(crate) struct Knobs {
     pub run_max: usize,
     /// How long memory lies free before it goes back to the system, milliseconds.
     pub purge_delay: usize,
+    /// A thread of Cairn's own gives memory back where the program has stopped calling.
+    pub background: bool,
+    /// How much memory the heap may hold.
+    pub limit: Amount,
+    /// Nothing is handed out above it.
+    pub limit_hard: bool,
     /// Length of a heap from which it grows by huge pages, bytes.
     pub huge_from: usize,
     /// One line at exit says that Cairn served the process; a fatal line shows its address.
@@ -111,6 +119,9 @@ impl Knobs {
         tcache_unsorted_limit: 0,
         run_max: RUN_LIMIT,
         purge_delay: PURGE_DELAY,
+        background: false,
+        limit: Amount::Off,
+        limit_hard: false,
         huge_from: HUGE_FROM,
         verbose: false,
         address: false,
@@ -177,6 +188,10 @@ impl Knobs {
             // glibc answers 1 to a count below 1, and does nothing.
             option::M_ARENA_TEST => value <= 0 || self.set(Knob::ArenaTest, wide),
             option::M_ARENA_MAX => value <= 0 || self.set(Knob::ArenaMax, wide),
+            option::M_CAIRN_BACKGROUND => {
+                self.background = value != 0;
+                true
+            }
             _ => true,
         };
         c_int::from(taken)
@@ -347,6 +362,7 @@ impl Reading {
 
     fn own(&mut self, name: &[u8], value: &[u8]) {
         match name {
+            b"LIMIT" => self.knobs.limit = amount(value).unwrap_or(self.knobs.limit),
             b"REPORT_AT" => self.knobs.report_at = amount(value).unwrap_or(self.knobs.report_at),
             b"REPORT_SIGNAL" => {
                 self.knobs.report_signal = signal(value).unwrap_or(self.knobs.report_signal);
@@ -371,6 +387,8 @@ impl Reading {
             (b"HUGE_FROM", Some(mib)) => {
                 self.knobs.huge_from = (mib as usize).saturating_mul(1 << 20);
             }
+            (b"BACKGROUND", Some(value)) => self.knobs.background = value != 0,
+            (b"LIMIT_HARD", Some(value)) => self.knobs.limit_hard = value != 0,
             (b"VERBOSE", Some(value)) => self.knobs.verbose = value != 0,
             (b"ADDRESS", Some(value)) => self.knobs.address = value != 0,
             (b"NAMES", Some(value)) => self.knobs.names = value != 0,

@@ -10,6 +10,7 @@ mod cgroup;
 mod cpus;
 pub(crate) mod files;
 mod futex;
+pub(crate) mod handles;
 pub(crate) mod limits;
 pub(crate) mod names;
 mod optional;
@@ -17,6 +18,7 @@ mod optional;
 pub(crate) mod scripted;
 pub(crate) mod stay;
 pub(crate) mod streams;
+pub(crate) mod threads;
 
 pub(crate) use cpus::{affine, quota};
 pub(crate) use futex::{wait, wake};

@@ -28,18 +28,20 @@ global_asm!(
     ".weakref cairn_single_threaded, __libc_single_threaded",
     ".weakref cairn_dladdr, dladdr",
     ".weakref cairn_dlopen, dlopen",
+    ".weakref cairn_dlsym, dlsym",
     ".pushsection .data.rel.ro,\"aw\",@progbits",
     ".p2align 3",
     concat!(".globl ", name!()),
     concat!(".hidden ", name!()),
     concat!(".type ", name!(), ", @object"),
-    concat!(".size ", name!(), ", 40"),
+    concat!(".size ", name!(), ", 48"),
     concat!(name!(), ":"),
     ".quad cairn_list_lock",
     ".quad cairn_list_unlock",
     ".quad cairn_single_threaded",
     ".quad cairn_dladdr",
     ".quad cairn_dlopen",
+    ".quad cairn_dlsym",
     ".popsection",
 );
 
@@ -56,8 +58,10 @@ pub(super) struct Optional {
     pub dladdr: Option<unsafe extern "C" fn(*const c_void, *mut libc::Dl_info) -> c_int>,
     /// Opens an object.
     pub dlopen: Option<unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void>,
+    /// Finds a function by its name.
+    pub dlsym: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void>,
 }
-const _: () = assert!(size_of::<Optional>() == 40);
+const _: () = assert!(size_of::<Optional>() == 48);
 
 // SAFETY: never written once the loader is done.
 unsafe impl Sync for Optional {}

@@ -8,7 +8,7 @@ use crate::arenas::candidates;
 use crate::config::{ALIGN, CACHE_LIMIT, HEAP_RESERVE, MAX_REQUEST};
 use crate::mapped::{self, Bound};
 use crate::watch::{checked, perturb, report};
-use crate::{cache, class, settings};
+use crate::{background, cache, class, relief, settings};
 use core::ptr;
 
 /// As [`super::allocate`], from the start.
@@ -52,7 +52,7 @@ fn serve(n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return checked::allocate(n);
     }
-    if n > MAX_REQUEST {
+    if n > MAX_REQUEST || !relief::permits(n) {
         return ptr::null_mut();
     }
     let p = ptr::with_exposed_provenance_mut(match from_cache(n) {
@@ -60,6 +60,7 @@ fn serve(n: usize) -> *mut u8 {
         p => p,
     });
     perturb(p, n, !settings::perturb());
+    background::attend();
     p
 }
 
@@ -202,7 +203,7 @@ pub(crate) fn zeroed(n: usize) -> *mut u8 {
     if start::route() == Route::Checked {
         return checked::zeroed(n);
     }
-    if n > MAX_REQUEST {
+    if n > MAX_REQUEST || !relief::permits(n) {
         return ptr::null_mut();
     }
     let got = direct(n, Growth::Yes);
@@ -229,6 +230,9 @@ pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
     let cached = cache::take_aligned(align, n);
     if !cached.is_null() {
         return cached;
+    }
+    if !relief::permits(n) {
+        return ptr::null_mut();
     }
     let p = ptr::with_exposed_provenance_mut(from_arenas(n, align, home(), Growth::Yes).p);
     perturb(p, n, !settings::perturb());

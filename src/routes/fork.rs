@@ -13,7 +13,7 @@ use super::start;
 use crate::os::streams;
 use crate::sync::Lock;
 use crate::watch::{looks, quarantine};
-use crate::{arenas, cache, mapped, region, side};
+use crate::{arenas, background, cache, mapped, region, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many forks of one thread are under way, one interrupting the other. Guarded by the first
@@ -108,6 +108,7 @@ extern "C" fn parent() {
 
 extern "C" fn child() {
     cache::thread::only_thread();
+    background::in_child();
     if STREAMS.load(Relaxed) & bit(DEPTH.load(Relaxed)) != 0 {
         // libc made it free, whoever had taken it: forks around this one too.
         STREAMS.store(0, Relaxed);

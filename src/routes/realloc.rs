@@ -9,7 +9,7 @@ use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
 use crate::vet::{self, Found, alive, found};
 use crate::watch::{self, report};
-use crate::{class, fatal, os, region, settings};
+use crate::{class, fatal, limit, os, region, relief, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
@@ -65,7 +65,7 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
         }
         return true;
     }
-    if wanted > size && !arena::may_extend(c, size) {
+    if wanted > size && (!arena::may_extend(c, size) || !relief::permits(wanted - size)) {
         return false; // no need to wait for the arena
     }
     // SAFETY: a chunk's region has a record (I8).
@@ -86,6 +86,13 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
 
 /// Resizes what must be a mapped chunk, since it lies in no heap.
 fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
+    // It is counted as a whole while it moves.
+    if limit::is_on() {
+        let have = mapped::usable(p.addr()).unwrap_or(0);
+        if n > have && !relief::permits(n - have) {
+            return ptr::null_mut();
+        }
+    }
     // What has become small belongs into the heap, unless it is about as large as before.
     let least = settings::mmap_threshold() / 2;
     let at = p.expose_provenance();

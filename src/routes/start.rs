@@ -7,7 +7,7 @@ use crate::knobs::Knobs;
 use crate::statics::{self, STATICS};
 use crate::sync::Lock;
 use crate::watch::{checked, report};
-use crate::{arenas, cache, chunk, class, os, settings, side};
+use crate::{arenas, background, cache, chunk, class, limit, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
@@ -115,9 +115,14 @@ fn begin_with(own: &Knobs, environment: bool) {
         if knobs.check != 0 {
             checked::begin(&knobs);
         }
+        limit::begin(&knobs);
         put_in_force(&knobs);
         report::begin(&knobs);
         cache::thread::init();
+        if knobs.background {
+            // SAFETY: as above; a privileged process has no such knob from its environment.
+            unsafe { background::remember(environ) };
+        }
         STAGE.store(if knobs.check == 0 { PLAIN } else { CHECKED }, Release);
     }
     // The break's first mapping, while there is sure to be room for one.
@@ -129,6 +134,10 @@ fn begin_with(own: &Knobs, environment: bool) {
     }
     // Registering may allocate, and may: everything above is in place.
     super::fork::register();
+    // Where Cairn is the process's malloc, the loader itself may be who asks; see `prepare`.
+    if !os::serves_malloc() {
+        background::prepare();
+    }
     os::set_errno(errno);
 }
 
@@ -141,16 +150,47 @@ fn put_in_force(k: &Knobs) {
     } else {
         cache::thread::restore();
     }
+    // In check mode there are no caches, and what is freed waits in a quarantine.
+    if k.check == 0 {
+        background::follow();
+    }
+}
+
+/// The constructor of the library that is preloaded: the loader is done with it.
+pub(crate) fn constructed() {
+    begin();
+    background::prepare();
 }
 
 /// `mallopt`: changes one knob of the running process.
 pub(crate) fn set_option(parameter: c_int, value: c_int) -> c_int {
     ensure();
+    let answer = change(|knobs| knobs.set_option(parameter, value));
+    follow_background();
+    answer
+}
+
+/// After the program said whether it wants a thread of Cairn's own.
+fn follow_background() {
+    if settings::background() {
+        // SAFETY: getauxval has no precondition. The environment is read as `getenv` reads it.
+        unsafe {
+            if cfg!(miri) || libc::getauxval(libc::AT_SECURE) == 0 {
+                background::remember(environ);
+            }
+        }
+    }
+    background::prepare();
+    background::start_now();
+}
+
+/// Changes the knobs of the running process.
+fn change(how: impl FnOnce(&mut Knobs) -> c_int) -> c_int {
     let _held = LOCK.acquire();
     // SAFETY: the lock is held, and the start has written them.
     let knobs = unsafe { (*KNOBS.0.get()).assume_init_mut() };
     let before = *knobs;
-    let answer = knobs.set_option(parameter, value);
+    let answer = how(knobs);
     // Thresholds that use has moved stay where they are unless this call sets them.
     if knobs.mmap_threshold == before.mmap_threshold && !knobs.mmap_threshold_fixed {
         knobs.mmap_threshold = settings::mmap_threshold();
@@ -160,6 +200,14 @@ pub(crate) fn set_option(parameter: c_int, value: c_int) -> c_int {
         put_in_force(knobs);
     }
     answer
+}
+
+/// Whether a thread of Cairn's own gives memory back from now on; whether that was so.
+pub(crate) fn set_background(on: bool) -> bool {
+    ensure();
+    let before = change(|knobs| c_int::from(core::mem::replace(&mut knobs.background, on)));
+    follow_background();
+    before != 0
 }
 
 /// Whether the process asked for the line at its exit.

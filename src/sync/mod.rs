@@ -1,8 +1,10 @@
-//! Locks that know their owner, and the one thread-local word.
+//! Locks that know their owner, a bell, and the one thread-local word.
 
+mod bell;
 mod lock;
 pub(crate) mod tls;
 
+pub(crate) use bell::Bell;
 pub(crate) use lock::{Guard, Lock};
 #[cfg(feature = "stats")]
 pub(crate) use lock::{taken as locks_taken, waited_for as locks_waited_for};

@@ -301,6 +301,14 @@ fn runs_end_at_their_limit_and_check_3_ends_them_all() {
     assert_eq!(read(&["CAIRN_PURGE_DELAY=0"]).purge_delay, 0);
     assert_eq!(read(&["CAIRN_HUGE_FROM=0"]).huge_from, usize::MAX);
     assert_eq!(read(&["CAIRN_HUGE_FROM=3"]).huge_from, 3 << 20);
+    assert!(read(&["CAIRN_BACKGROUND=1"]).background && !read(&["CAIRN_BACKGROUND=x"]).background);
+    assert_eq!(read(&["CAIRN_LIMIT=90%"]).limit, Amount::Percent(90));
+    assert_eq!(read(&["CAIRN_LIMIT=2G"]).limit, Amount::Bytes(2 << 30));
+    assert_eq!(
+        read(&["CAIRN_LIMIT=2G", "CAIRN_LIMIT=x"]).limit,
+        Amount::Bytes(2 << 30)
+    );
+    assert!(read(&["CAIRN_LIMIT_HARD=1"]).limit_hard);
     assert_eq!(read(&["CAIRN_PURGE_DELAY=-1"]).purge_delay, PURGE_DELAY);
     assert_eq!(read(&["CAIRN_RUN_MAX=100000"]).run_max, RUN_LIMIT);
     assert_eq!(read(&["CAIRN_RUN_MAX=64", "MALLOC_CHECK_=3"]).run_max, 0);

@@ -11,7 +11,7 @@
 use crate::config::ALIGN;
 use crate::layout::places::registry as place;
 use crate::sync::Lock;
-use crate::{os, side};
+use crate::{limit, os, side};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::ptr;
@@ -284,11 +284,17 @@ impl Registry {
         t.bytes += m.bytes();
         t.max_chunks = t.max_chunks.max(t.chunks);
         t.max_bytes = t.max_bytes.max(t.bytes);
+        if limit::is_on() {
+            limit::count(m.bytes(), 0);
+        }
     }
     /// Counts it no more.
     pub(crate) fn uncount(&mut self, m: &Mapping) {
         self.totals.chunks -= 1;
         self.totals.bytes -= m.bytes();
+        if limit::is_on() {
+            limit::count(0, m.bytes());
+        }
     }
     /// Takes out a mapping that the kernel would not take back: one of exactly this length, since
     /// a sized free compares what was asked for with what there is, or any. Its place is kept.

@@ -15,6 +15,7 @@
 
 mod drift;
 mod grown;
+mod limit;
 mod races;
 mod scene;
 mod threads;

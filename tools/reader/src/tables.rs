@@ -101,6 +101,12 @@ pub struct Settings {
     pub purge_delay: u64,
     /// Length from which a heap grows by huge pages, bytes.
     pub huge_from: u64,
+    /// Whether a thread of Cairn's own is wanted (not 0).
+    pub background: u64,
+    /// Bytes that the heap may hold; 0 for no limit.
+    pub limit: u64,
+    /// Whether nothing is handed out above (not 0).
+    pub limit_hard: u64,
     /// The level of check mode.
     pub check: u64,
     /// Largest request that runs serve, bytes.
@@ -328,6 +334,9 @@ fn settings(target: &dyn Target, instance: &Instance) -> Settings {
         arena_max: word(heads.arena_max),
         purge_delay: word(heads.purge_delay),
         huge_from: word(heads.huge_from),
+        background: word(heads.background),
+        limit: word(heads.limit),
+        limit_hard: word(heads.limit_hard),
         check: word(heads.check),
         run_max: word(heads.run_max),
         cache_max: word(heads.cache_max),

@@ -18,7 +18,7 @@ struct Knob {
     in_bytes: bool,
 }
 
-const KNOBS: [Knob; 10] = [
+const KNOBS: [Knob; 13] = [
     knob(
         "M_MMAP_THRESHOLD",
         "MALLOC_MMAP_THRESHOLD_",
@@ -91,6 +91,23 @@ const KNOBS: [Knob; 10] = [
         |s| s.huge_from,
         8 << 20,
         true,
+    ),
+    knob(
+        "background",
+        "CAIRN_BACKGROUND",
+        "",
+        |s| s.background,
+        0,
+        false,
+    ),
+    knob("limit", "CAIRN_LIMIT", "", |s| s.limit, 0, true),
+    knob(
+        "limit_hard",
+        "CAIRN_LIMIT_HARD",
+        "",
+        |s| s.limit_hard,
+        0,
+        false,
     ),
 ];
 

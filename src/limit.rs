@@ -1,0 +1,110 @@
+//! How much memory the heap may hold (`CAIRN_LIMIT`), and how much it does.
+//!
+//! What is held is what the heap's own sums say: pages of heaps that were handed out and did not go
+//! back since, whether the program has touched them or not, and whole mapped chunks. Not counted are
+//! what top never used, Cairn's own tables (a hundredth), and what is not the heap's: code, stacks,
+//! other mappings. Nothing is counted where there is no limit.
+
+use crate::config::{CACHE_LIMIT, REGION};
+use crate::knobs::{Amount, Knobs};
+use crate::os;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Bytes, 0 for no limit.
+pub(crate) static LIMIT: AtomicUsize = AtomicUsize::new(0);
+/// Whether nothing is handed out above.
+pub(crate) static HARD: AtomicUsize = AtomicUsize::new(0);
+/// Bytes held.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+/// Held bytes from which on something is done before more is handed out.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// The part of the limit, as a shift, that is left when it is near.
+const NEAR: u32 = 3;
+/// The part of it by which the heap grows before all that is free is looked for again, and the least
+/// and the most of that, bytes: to look costs what merging and giving back cost.
+const STEP: (u32, usize, usize) = (6, 1 << 20, 64 << 20);
+
+/// Sets the limit that the knobs ask for. Once, before anything is held. Files are read for a share;
+/// where there is nothing to take it of there is no limit.
+pub(crate) fn begin(knobs: &Knobs) {
+    let group = || os::limits::memory().map(|memory| memory.limit);
+    let bytes = match knobs.limit {
+        Amount::Off => return,
+        Amount::Percent(_) => knobs.limit.of(group()),
+        Amount::Bytes(_) => knobs.limit.of(None),
+    };
+    set(bytes.unwrap_or(0), knobs.limit_hard);
+}
+
+pub(crate) fn set(bytes: usize, hard: bool) {
+    LIMIT.store(bytes, Relaxed);
+    HARD.store(usize::from(hard), Relaxed);
+    NEXT.store(near(bytes), Relaxed);
+}
+
+/// Whether there is a limit.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    LIMIT.load(Relaxed) != 0
+}
+
+const fn near(limit: usize) -> usize {
+    limit - (limit >> NEAR)
+}
+
+fn step(limit: usize) -> usize {
+    (limit >> STEP.0).max(STEP.1).min(STEP.2)
+}
+
+/// Bytes held: now `now`, before `before`.
+pub(crate) fn count(now: usize, before: usize) {
+    let change = now.wrapping_sub(before);
+    let held = HELD.fetch_add(change, Relaxed).wrapping_add(change);
+    if now < before {
+        look_after(held);
+    }
+}
+
+/// The next look for what is free comes a step above what is held.
+fn look_after(held: usize) {
+    let limit = LIMIT.load(Relaxed);
+    let next = near(limit).max(held.saturating_add(step(limit)));
+    if next < NEXT.load(Relaxed) {
+        NEXT.store(next, Relaxed);
+    }
+}
+
+/// Bytes held.
+#[cfg(test)]
+pub(crate) fn held() -> usize {
+    HELD.load(Relaxed)
+}
+
+/// Whether the heap is near its limit, or above.
+pub(crate) fn is_near() -> bool {
+    let limit = LIMIT.load(Relaxed);
+    limit != 0 && HELD.load(Relaxed) >= near(limit)
+}
+
+/// What a request may add: a slot at least, since a small one takes part in one.
+const fn need(n: usize) -> usize {
+    if n <= CACHE_LIMIT { REGION } else { n }
+}
+
+/// Whether something is to be done before so many bytes are handed out.
+pub(crate) fn is_reached(n: usize) -> bool {
+    HELD.load(Relaxed).saturating_add(need(n)) > NEXT.load(Relaxed)
+}
+
+/// It was done.
+pub(crate) fn was_looked_for() {
+    let limit = LIMIT.load(Relaxed);
+    let next = HELD.load(Relaxed).saturating_add(step(limit));
+    NEXT.store(next.max(near(limit)), Relaxed);
+}
+
+/// Whether so many bytes may be handed out. Above a limit that is not hard all may.
+pub(crate) fn permits(n: usize) -> bool {
+    HARD.load(Relaxed) == 0 || HELD.load(Relaxed).saturating_add(need(n)) <= LIMIT.load(Relaxed)
+}

@@ -1,0 +1,44 @@
+//! All that is free goes back, by whoever has a reason: a limit that is near, or a system that is
+//! short of memory.
+
+use crate::cache::thread;
+use crate::{arenas, limit, mapped, settings};
+
+/// Caches give back what they hold, this thread's and those of nobody at once, the others with their
+/// next slow operation; then all that is free goes. Whether any did.
+pub(crate) fn give_all() -> bool {
+    thread::flush();
+    let pad = if limit::is_on() {
+        0
+    } else {
+        settings::top_pad()
+    };
+    arenas::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
+}
+
+/// Before `n` bytes are handed out that no cache has; false if they must not be. No lock is held.
+#[inline]
+pub(crate) fn permits(n: usize) -> bool {
+    !limit::is_on() || permits_at_last(n)
+}
+
+#[cold]
+#[inline(never)]
+fn permits_at_last(n: usize) -> bool {
+    let relieve = || {
+        give_all();
+        limit::was_looked_for();
+    };
+    let reached = limit::is_reached(n);
+    if reached {
+        relieve();
+    }
+    if limit::permits(n) {
+        return true;
+    }
+    // What is free may have come since the last look.
+    if !reached {
+        relieve();
+    }
+    limit::permits(n)
+}
