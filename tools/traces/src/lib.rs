@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`event`] | one call |
 //! | `columns` | a block of calls as bytes |
-//! | [`file`] | the file, whose form is in `docs/trace.md` |
+//! | [`mod@file`] | the file, whose form is in `docs/trace.md` |
 //! | [`merge`] | from the recorder's streams to calls in order, births in the place of addresses |
 //! | [`shape`] | what the program did, in figures |
 //! | [`script`] | what the replayer shall do |

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Replays of one trace, of which the middle one counts.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 /// How far a figure may be from its golden one where one thread allocates: a part of it, and some
 /// pages, faults or locks.
 const WITHIN: (f64, f64) = (0.03, 12.0);
