@@ -1,5 +1,7 @@
 //! The command `cairn`: one subcommand a file.
 
+mod advise;
+mod companions;
 mod compare;
 mod doctor;
 mod faults;
@@ -7,10 +9,13 @@ mod look;
 mod man;
 mod map;
 mod metrics;
+mod record;
+mod replay;
 mod run;
 mod stats;
 mod top;
 mod tour;
+mod trace;
 mod why;
 
 use anyhow::Result;
@@ -31,6 +36,10 @@ enum Command {
     Run(run::Arguments),
     /// Run a program or a server on several allocators in turn, and say what each costs.
     Compare(compare::Arguments),
+    Record(record::Arguments),
+    Trace(trace::Arguments),
+    Replay(replay::Arguments),
+    Advise(advise::Arguments),
     Why(why::Arguments),
     Stats(stats::Arguments),
     Map(map::Arguments),
@@ -46,6 +55,10 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Run(arguments) => return Ok(run::run(arguments)),
         Command::Compare(arguments) => return compare::run(arguments),
+        Command::Record(arguments) => return record::run(arguments),
+        Command::Advise(arguments) => return advise::run(arguments),
+        Command::Replay(arguments) => return replay::run(arguments),
+        Command::Trace(arguments) => trace::run(arguments)?,
         Command::Why(arguments) => why::run(arguments)?,
         Command::Stats(arguments) => stats::run(arguments)?,
         Command::Map(arguments) => map::run(arguments)?,

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::watch;
+
 /// First argument of a command that is a launcher.
 pub const COMMAND: &str = "launch-one";
 
@@ -89,6 +91,9 @@ impl Mode {
 /// To be asked before anything else is set up, because a launcher stays small.
 pub fn if_asked() -> Option<ExitCode> {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    if let Some(done) = watch::if_asked(&arguments) {
+        return Some(done);
+    }
     let (first, rest) = arguments.split_first()?;
     if first != COMMAND {
         return None;

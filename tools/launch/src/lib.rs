@@ -10,6 +10,8 @@
 //! | [`libraries`] | allocators, and where they are |
 //! | [`machine`] | where they were measured |
 //! | [`program`] | whether a program can be preloaded into |
+//! | `watch` | ends a server whose measurer is gone |
+//! | `watch` | ends a server whose measurer is gone |
 //! | [`launcher`] | the small process that starts one program and follows it |
 //! | [`tree`] | a server's processes, and what they have cost so far |
 //! | [`served`] | who serves `malloc`, as the loader says |
@@ -31,3 +33,4 @@ pub mod server;
 pub mod statistics;
 pub mod table;
 pub mod tree;
+mod watch;

@@ -126,6 +126,58 @@ pub fn points(file: &Path, caption: &str, points: &[Point<'_>]) -> Result<bool> 
     Ok(true)
 }
 
+/// One library's curve.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The library.
+    pub name: &'a str,
+    /// From left to right.
+    pub points: &'a [(f64, f64)],
+}
+
+/// Curves over the same ground, one for each library. `false` if there is nothing to draw, and then
+/// no file.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn lines(
+    file: &Path,
+    caption: &str,
+    across: &str,
+    upwards: &str,
+    lines: &[Line<'_>],
+) -> Result<bool> {
+    let points = || lines.iter().flat_map(|line| line.points);
+    let right = points().map(|(x, _)| *x).fold(0.0, f64::max);
+    let top = points().map(|(_, y)| *y).fold(0.0, f64::max);
+    if right <= 0.0 || top <= 0.0 {
+        return Ok(false);
+    }
+    let names: Vec<&str> = lines.iter().map(|line| line.name).collect();
+    let area = SVGBackend::new(file, (860, 420)).into_drawing_area();
+    area.fill(&WHITE)?;
+    area.draw(&Text::new(caption.to_owned(), (10, 8), (FONT, 17)))?;
+    legend(&area, &names)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(12)
+        .margin_top(60)
+        .x_label_area_size(42)
+        .y_label_area_size(60)
+        .build_cartesian_2d(0.0..right, 0.0..top * 1.05)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .x_desc(across)
+        .y_desc(upwards)
+        .draw()?;
+    for line in lines {
+        let colour = colour(&names, line.name);
+        chart.draw_series(LineSeries::new(line.points.iter().copied(), colour))?;
+    }
+    area.present()?;
+    Ok(true)
+}
+
 /// How far each label is moved down so that none covers another, pixels.
 fn apart(points: &[Point<'_>], x: (f64, f64), y: (f64, f64)) -> Vec<i32> {
     /// Width of the longest label and height of a line.

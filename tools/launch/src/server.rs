@@ -17,6 +17,7 @@ use crate::libraries::Library;
 use crate::runs::Cost;
 use crate::served::{Logs, check_loaded};
 use crate::tree::{self, Tree};
+use crate::watch::Watch;
 
 /// Between two questions whether the server is ready, or gone.
 const LOOK: Duration = Duration::from_millis(20);
@@ -42,6 +43,8 @@ pub struct Server {
 
 /// A server that runs. It and all that came of it end with this.
 struct Running {
+    /// Ends the server where this is not dropped.
+    _watch: Watch,
     child: Child,
     root: i32,
     words: PathBuf,
@@ -106,7 +109,8 @@ impl Server {
         command
             .env("LD_PRELOAD", &library.preload)
             .stdout(log.try_clone().context("the server's output")?)
-            .stderr(log);
+            .stderr(log)
+            .process_group(0);
         // SAFETY: between fork and exec, one system call, without memory.
         unsafe {
             command.pre_exec(|| {
@@ -119,7 +123,12 @@ impl Server {
         }
         let child = command.spawn().context("sh does not start")?;
         let root = i32::try_from(child.id())?;
-        let mut running = Running { child, root, words };
+        let mut running = Running {
+            _watch: Watch::over(root)?,
+            child,
+            root,
+            words,
+        };
         let deadline = Instant::now() + START;
         while !self.is_ready() {
             running.check_start()?;

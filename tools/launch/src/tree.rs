@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::launcher::{Process, look_at};
+use crate::watch;
 
 /// Looks at an empty tree until it is believed.
 const LOOKS: usize = 4;
@@ -107,9 +108,10 @@ fn scan(root: i32) -> Vec<i32> {
         }
     }
     let alive = stats.iter().filter(|(_, stat)| !stat.is_over);
+    let watch = watch::current();
     alive
         .map(|(pid, _)| *pid)
-        .filter(|pid| belongs(*pid))
+        .filter(|pid| *pid != watch && belongs(*pid))
         .collect()
 }
 

@@ -68,6 +68,24 @@ pub(crate) fn find(
     Ok(found.libraries)
 }
 
+/// One allocator by its name.
+///
+/// # Errors
+/// It is not here.
+pub(crate) fn one(name: &str, more: &[String]) -> Result<Library> {
+    let own = env::current_exe().context("where this command is")?;
+    let places = Beside(own.parent().map(Path::to_owned).unwrap_or_default());
+    let prefix = format!("{name}=");
+    let more: Vec<String> = more
+        .iter()
+        .filter(|text| text.starts_with(&prefix))
+        .cloned()
+        .collect();
+    let found = libraries::find(Some(&[name.to_owned()]), &more, &places)?;
+    let mut found = found.libraries.into_iter();
+    found.next().with_context(|| format!("no library {name}"))
+}
+
 fn names(libraries: &[Library]) -> String {
     let names: Vec<&str> = libraries.iter().map(|it| it.name.as_str()).collect();
     names.join(", ")

@@ -1,8 +1,8 @@
 //! `cairn compare`: a program or a server on one allocator after another.
 
-mod contenders;
-mod outputs;
-mod report;
+pub(crate) mod contenders;
+pub(crate) mod outputs;
+pub(crate) mod report;
 mod subject;
 
 use std::ffi::OsString;

@@ -65,3 +65,54 @@ fn what_is_wrong_with_a_server_or_its_load_is_said() {
         &["the load fails, exit status 5: no client"],
     );
 }
+
+/// Who measures is killed while a shell runs several commands: none of them is left.
+#[test]
+fn nothing_of_a_server_is_left_when_the_command_is_killed() {
+    if !can_follow() {
+        return;
+    }
+    // A name that nobody else's process has.
+    let seconds = format!("7{:09}", std::process::id());
+    let is_there = || {
+        let entries = fs::read_dir("/proc").expect("processes").flatten();
+        entries
+            .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+            .any(|line| line.starts_with(b"sleep\0") && contains(&line, seconds.as_bytes()))
+    };
+    let mut command = common::plain(env!("CARGO_BIN_EXE_cairn"));
+    let mut child = command
+        .args([
+            "compare",
+            "--libraries",
+            "glibc",
+            "--knob",
+            "MALLOC_ARENA_MAX=,1",
+        ])
+        .args([
+            "--server",
+            &format!("sleep {seconds} & sleep {seconds}; true"),
+        ])
+        .args(["--ready", "false", "--load", "true"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the command starts");
+    await_that("the server is there", is_there);
+    child.kill().expect("it runs");
+    child.wait().expect("it was killed");
+    await_that("the server is gone", || !is_there());
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Looks until something holds, with the patience of all tests.
+fn await_that(what: &str, holds: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + common::PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "not so: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
