@@ -19,8 +19,8 @@
 //! | `arena` | bins, fastbins, runs, top, records: everything behind one lock |
 //! | `arenas`, `vet` | which arenas there are; what a pointer is |
 //! | `cache` | a thread's arrays |
-//! | `watch` | check mode: trailers, quarantine, guarded mappings |
-//! | `routes` | which part serves a request; start, fork, check |
+//! | `watch` | check mode: trailers, quarantine, guarded mappings; samples and their stacks |
+//! | `routes` | which part serves a request; start, fork, check, sampling |
 //! | `stats` | the figures of the whole heap, and their texts |
 //! | `note` | where a reader outside finds what is not among the static bytes |
 //! | `c`, `global` | the interfaces |
@@ -88,3 +88,4 @@ mod watch;
 pub use arena::check::{Broken, HeapReport, Role, View};
 pub use global::Cairn;
 pub use routes::check::{check_heap, walk};
+pub use routes::sampled::{profile_interval, start_profile, stop_profile};

@@ -6,7 +6,8 @@
 use crate::cache::{all, thread};
 use crate::layout::descriptor;
 use crate::mapped::registry;
-use crate::watch::quarantine;
+use crate::routes::start;
+use crate::watch::{quarantine, samples};
 use crate::{class, settings, side};
 use core::arch::global_asm;
 
@@ -43,6 +44,9 @@ global_asm!(
     ".quad {registry_lock} - .",
     ".quad {caches_lock} - .",
     ".quad {side_lock} - .",
+    ".quad {samples} - .",
+    ".quad {stage} - .",
+    ".quad {samples_lock} - .",
     ".popsection",
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::HEADS_BYTES,
@@ -70,4 +74,7 @@ global_asm!(
     registry_lock = sym registry::LOCK,
     caches_lock = sym all::LOCK,
     side_lock = sym side::LOCK,
+    samples = sym samples::HEAD,
+    stage = sym start::STAGE,
+    samples_lock = sym samples::LOCK,
 );

@@ -40,7 +40,7 @@ const MALLOC: [&str; 10] = [
     "ARENA_MAX_",
     "",
 ];
-const CAIRN: [&str; 9] = [
+const CAIRN: [&str; 12] = [
     "RUN_MAX",
     "VERBOSE",
     "FREE_FILL",
@@ -48,6 +48,9 @@ const CAIRN: [&str; 9] = [
     "QUARANTINE_COUNT",
     "PURGE_DELAY",
     "HUGE_FROM",
+    "PROFILE",
+    "PROFILE_INTERVAL",
+    "PROFILE_STACKS",
     "run_max",
     "",
 ];

@@ -83,6 +83,12 @@ pub(crate) struct Knobs {
     pub quarantine_bytes: usize,
     /// In check mode: most freed objects that wait; 0: none does.
     pub quarantine_count: usize,
+    /// The heap is sampled from the start.
+    pub profile: bool,
+    /// Mean bytes between two samples.
+    pub profile_interval: usize,
+    /// Stacks of samples are read by frame pointers.
+    pub profile_pointers: bool,
 }
 
 impl Knobs {
@@ -112,6 +118,9 @@ impl Knobs {
         free_fill: 0xde,
         quarantine_bytes: 16 << 20,
         quarantine_count: 16 << 10,
+        profile: false,
+        profile_interval: 512 << 10,
+        profile_pointers: false,
     };
 
     /// The settings that an environment asks for; a privileged process (`secure`) ignores it.
@@ -352,6 +361,11 @@ impl Reading {
             (b"QUARANTINE_BYTES", Some(value)) if value <= i64::MAX as u64 => {
                 self.knobs.quarantine_bytes = value as usize;
             }
+            (b"PROFILE", Some(value)) => self.knobs.profile = value != 0,
+            (b"PROFILE_INTERVAL", Some(value)) if (1..=i64::MAX as u64).contains(&value) => {
+                self.knobs.profile_interval = value as usize;
+            }
+            (b"PROFILE_STACKS", _) => self.knobs.profile_pointers = value == b"frames",
             (b"QUARANTINE_COUNT", Some(value)) if value <= QUARANTINE_LIMIT => {
                 self.knobs.quarantine_count = value as usize;
             }

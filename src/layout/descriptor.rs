@@ -15,7 +15,7 @@ pub const HEADS_TYPE: u32 = 0x101;
 /// What the descriptor begins with.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"cairn-md");
 /// Changes with whatever a reader of [`crate::layout`] would read wrongly.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 /// Pieces of the statics.
 pub const PIECES: usize = 8;
 /// Bytes of the descriptor.
@@ -132,7 +132,7 @@ fn distance(quad: impl Fn(usize) -> Option<u64>, at: u64, place: usize) -> Optio
 }
 
 /// Single words outside the statics.
-pub const HEADS_COUNT: usize = 23;
+pub const HEADS_COUNT: usize = 26;
 /// Bytes of what the second note says.
 pub const HEADS_BYTES: usize = HEADS_COUNT * 8;
 
@@ -183,6 +183,12 @@ pub struct Heads {
     /// The locks of the registry, of the list of caches and of side memory: each begins with its
     /// owner's word, 0 while it is free.
     pub locks: [u64; 3],
+    /// What is known of samples: [`super::places::samples`].
+    pub samples: u64,
+    /// Which way slow operations go, one byte: [`super::places::samples::PLAIN`].
+    pub stage: u64,
+    /// The lock of the samples.
+    pub samples_lock: u64,
 }
 
 impl Heads {
@@ -215,6 +221,9 @@ impl Heads {
             cache_max: head(18)?,
             perturb: head(19)?,
             locks: [head(20)?, head(21)?, head(22)?],
+            samples: head(23)?,
+            stage: head(24)?,
+            samples_lock: head(25)?,
         })
     }
 }

@@ -6,9 +6,11 @@ mod look;
 mod man;
 mod map;
 mod metrics;
+mod profile;
 mod run;
 mod stats;
 mod top;
+mod watched;
 mod why;
 
 use anyhow::Result;
@@ -34,6 +36,7 @@ enum Command {
     Map(map::Arguments),
     Top(top::Arguments),
     Metrics(metrics::Arguments),
+    Profile(profile::Arguments),
     Doctor(doctor::Arguments),
     Man(man::Arguments),
 }
@@ -47,6 +50,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Map(arguments) => map::run(arguments)?,
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
+        Command::Profile(arguments) => profile::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
         Command::Man(arguments) => man::run(arguments, Arguments::command())?,
     }

@@ -113,7 +113,7 @@ const fn knob(
 }
 
 /// Variables that Cairn knows beside those.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 11] = [
     "MALLOC_PERTURB_",
     "MALLOC_ARENA_TEST",
     "CAIRN_QUARANTINE_COUNT",
@@ -121,6 +121,9 @@ const OTHERS: [&str; 8] = [
     "CAIRN_FREE_FILL",
     "CAIRN_ADDRESS",
     "CAIRN_NAMES",
+    "CAIRN_PROFILE",
+    "CAIRN_PROFILE_INTERVAL",
+    "CAIRN_PROFILE_STACKS",
     "CAIRN_VERBOSE",
 ];
 

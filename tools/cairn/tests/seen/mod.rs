@@ -43,13 +43,18 @@ impl Seen {
             .expect("the program starts");
         let input = child.stdin.take().expect("a pipe");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut seen = Self {
+        let mut seen = Self::of(child, input, output);
+        seen.line();
+        seen
+    }
+
+    /// A child whose first line is still to be read.
+    pub fn of(child: Child, input: ChildStdin, output: BufReader<ChildStdout>) -> Self {
+        Self {
             child,
             input,
             output,
-        };
-        seen.line();
-        seen
+        }
     }
 
     pub fn pid(&self) -> String {
