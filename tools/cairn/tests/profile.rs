@@ -231,3 +231,31 @@ fn nothing_is_lost_in_a_storm() {
         assert!(seen.child.wait().expect("it ends").success());
     }
 }
+
+/// From the start to the end of a program, whose status is the command's.
+#[test]
+fn a_program_is_seen_at_its_end() {
+    if seen::cannot_look() {
+        return;
+    }
+    let program = common::compile_c("tools/profiled.c", &["-O1", "-g", "-pthread", "-ldl"]);
+    let library = common::libcairn();
+    let [program, library] = [&program, &library].map(|path| path.to_str().expect("a path"));
+    let run = ["run", "--profile", "--library", library, "--", program];
+    let output = cairn(&run);
+    assert!(output.status.success(), "{}", common::describe(&output));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("site_huge (profiled.c:"), "{said}");
+    assert!(said.contains(" in use at the peak in "), "{said}");
+    let fails = [
+        "run",
+        "--profile",
+        "--library",
+        library,
+        "--",
+        "sh",
+        "-c",
+        "exit 7",
+    ];
+    assert_eq!(cairn(&fails).status.code(), Some(7));
+}
