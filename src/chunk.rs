@@ -25,6 +25,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Turns a tag from "in use" to "freed" and back.
 pub(crate) const TURN: u32 = !1;
+/// Turns a tag from "in use" to "in use, and a sample" and back: no fast path takes that one.
+const SAMPLE: u32 = 0x5555_5554;
 static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 
 /// Sets the secret; once, before the first chunk exists.
@@ -118,10 +120,20 @@ impl Chunk {
     pub(crate) fn is_freed(self) -> bool {
         self.tag() == self.expected() ^ TURN
     }
-    /// Whether the header is one that Cairn wrote, in either state.
+    /// Whether header and tag agree that this chunk is in use, and a sample.
+    #[inline]
+    pub(crate) fn is_sampled(self) -> bool {
+        self.tag() == self.expected() ^ SAMPLE
+    }
+    /// Turns the tag of a chunk in use to a sample's, and back.
+    #[inline]
+    pub(crate) fn turn_sampled(self) {
+        self.set_tag(self.tag() ^ SAMPLE);
+    }
+    /// Whether the header is one that Cairn wrote, in any state.
     pub(crate) fn is_valid(self) -> bool {
         let (tag, used) = (self.tag(), self.expected());
-        tag == used || tag == used ^ TURN
+        tag == used || tag == used ^ TURN || tag == used ^ SAMPLE
     }
     /// Writes the header; `size` is a multiple of 16, at most `MAX_CHUNK`. Arena locked.
     #[inline]
@@ -227,7 +239,9 @@ mod tests {
     fn a_tag_is_never_zero_and_never_its_own_opposite() {
         for p in (16..100_000).step_by(16) {
             let tag = tag_of(p, 32);
-            assert!(tag != 0 && tag ^ TURN != 0 && tag != tag ^ TURN);
+            let states = [tag, tag ^ TURN, tag ^ SAMPLE];
+            assert!(states.iter().all(|state| *state != 0));
+            assert!(states[0] != states[1] && states[1] != states[2] && states[0] != states[2]);
         }
     }
 

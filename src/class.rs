@@ -66,6 +66,7 @@ pub(crate) fn as_chunk(n: usize) -> usize {
 }
 
 /// The bin offset of a request at a multiple of `align`.
+#[inline(always)]
 pub(crate) fn aligned_bin(n: usize, align: usize) -> usize {
     if n > CACHE_LIMIT {
         return NONE;

@@ -19,9 +19,9 @@
 //! | `arena` | bins, fastbins, runs, top, records: everything behind one lock |
 //! | `arenas`, `vet` | which arenas there are; what a pointer is |
 //! | `cache` | a thread's arrays |
-//! | `watch` | check mode: trailers, quarantine, guarded mappings; the report before the kill |
+//! | `watch` | check mode: trailers, quarantine, guarded mappings; the report before the kill; samples and their stacks |
 //! | `relief`, `background` | all that is free goes back, near a limit say; the thread that gives memory back where nobody calls |
-//! | `routes` | which part serves a request; start, fork, check |
+//! | `routes` | which part serves a request; start, fork, check, sampling |
 //! | `stats` | the figures of the whole heap, and their texts |
 //! | `note` | where a reader outside finds what is not among the static bytes |
 //! | `api` | figures, trim, idle, walks and settings, for Rust and for C |
@@ -98,3 +98,4 @@ pub use api::{Options, Stats, VERSION, background, flush, idle, stats, trim, usa
 pub use arena::check::{Broken, HeapReport, Role, View};
 pub use global::{Cairn, CairnWith};
 pub use routes::check::{Object, State, check_heap, walk, walk_objects};
+pub use routes::sampled::{profile_interval, start_profile, stop_profile};

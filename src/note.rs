@@ -6,7 +6,8 @@
 use crate::cache::{all, thread};
 use crate::layout::descriptor;
 use crate::mapped::registry;
-use crate::watch::quarantine;
+use crate::routes::start;
+use crate::watch::{quarantine, samples};
 use crate::{class, limit, settings, side};
 use core::arch::global_asm;
 
@@ -46,6 +47,9 @@ global_asm!(
     ".quad {background} - .",
     ".quad {limit} - .",
     ".quad {limit_hard} - .",
+    ".quad {samples} - .",
+    ".quad {stage} - .",
+    ".quad {samples_lock} - .",
     ".popsection",
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::HEADS_BYTES,
@@ -76,4 +80,7 @@ global_asm!(
     background = sym settings::BACKGROUND,
     limit = sym limit::LIMIT,
     limit_hard = sym limit::HARD,
+    samples = sym samples::HEAD,
+    stage = sym start::STAGE,
+    samples_lock = sym samples::LOCK,
 );

@@ -5,7 +5,7 @@ use crate::layout::table;
 use core::ptr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-pub(crate) use crate::layout::table::FREED;
+pub(crate) use crate::layout::table::{FREED, SAMPLED, class_of, is_used};
 
 /// The state of the object that starts at `p`, by its slot's word.
 #[inline(always)]
@@ -45,6 +45,27 @@ impl ObjectState {
         // SAFETY: the caller's.
         let byte = unsafe { self.byte() };
         byte.store(byte.load(Relaxed) ^ FREED, Relaxed);
+    }
+
+    /// In use becomes a sample, and a sample in use.
+    ///
+    /// # Safety
+    /// As for [`Self::get`].
+    #[inline]
+    pub(crate) unsafe fn turn_sampled(self) {
+        // SAFETY: the caller's.
+        let byte = unsafe { self.byte() };
+        byte.store(byte.load(Relaxed) ^ SAMPLED, Relaxed);
+    }
+
+    /// Whether it is a sample.
+    ///
+    /// # Safety
+    /// As for [`Self::get`].
+    #[inline]
+    pub(crate) unsafe fn is_sampled(self) -> bool {
+        // SAFETY: the caller's.
+        unsafe { self.get() & SAMPLED == SAMPLED }
     }
 
     /// An object of a class begins to be in use here.

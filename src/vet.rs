@@ -57,7 +57,12 @@ pub(crate) fn look_in(word: usize, p: usize) -> Found {
         // SAFETY: a run's word leads to its states (I9).
         return match unsafe { object::state_at(word, p).get() } {
             0 => Found::Bad(Why::Inside),
-            state if state & FREED != 0 => Found::Bad(Why::Freed),
+            state if state & FREED != 0 => {
+                if object::is_used(state) {
+                    return Found::Object(usize::from(object::class_of(state)));
+                }
+                Found::Bad(Why::Freed)
+            }
             class => Found::Object(usize::from(class)),
         };
     }
@@ -77,6 +82,9 @@ pub(crate) fn look_in(word: usize, p: usize) -> Found {
     }
     if c.is_freed() {
         return Found::Bad(Why::Freed);
+    }
+    if c.is_sampled() && head.is(Kind::Plain) && head.size() != 0 {
+        return Found::Chunk(c, head.size());
     }
     // Nothing was ever written that could tell a damaged header from the inside of a chunk,
     // unless the chunk in front leads here.

@@ -40,7 +40,7 @@ const MALLOC: [&str; 10] = [
     "ARENA_MAX_",
     "",
 ];
-const CAIRN: [&str; 9] = [
+const CAIRN: [&str; 12] = [
     "RUN_MAX",
     "VERBOSE",
     "FREE_FILL",
@@ -50,6 +50,9 @@ const CAIRN: [&str; 9] = [
     "HUGE_FROM",
     "BACKGROUND",
     "LIMIT",
+    "PROFILE",
+    "PROFILE_INTERVAL",
+    "PROFILE_STACKS",
     "run_max",
     "",
 ];

@@ -19,7 +19,7 @@ use super::{State, slots};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
 use crate::config::{ALIGN, GRANULES, MAX_CHUNK, MIN_CHUNK, REGION, round_up};
-use crate::object::{self, FREED};
+use crate::object;
 use crate::os;
 use crate::region;
 use core::ptr;
@@ -312,13 +312,13 @@ impl State {
             }
             // SAFETY: a slot's states (I9).
             let state = unsafe { object::state_at(word, object).get() };
-            let class = usize::from(state & !FREED);
+            let class = usize::from(object::class_of(state));
             if state == 0 {
                 strips += 1;
                 at += 1;
                 continue;
             }
-            report.objects += usize::from(state & FREED == 0);
+            report.objects += usize::from(object::is_used(state));
             if class == 0 || class > RUNS {
                 return Err(no(9, object));
             }

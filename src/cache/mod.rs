@@ -6,6 +6,7 @@
 
 pub(crate) mod all;
 mod arrays;
+pub(crate) mod cover;
 pub(crate) mod large;
 pub(crate) mod nothing;
 pub(crate) mod refill;
@@ -110,6 +111,8 @@ pub(crate) struct Cache {
     large: large::Places,
     /// Its neighbours in the list of all caches.
     links: all::Links,
+    /// What the thread's word leads to while its requests are counted; null before.
+    cover: Cell<*mut cover::Cover>,
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
     first: UnsafeCell<MaybeUninit<[[Entry; arrays::FIRST]; CLASSES]>>,
@@ -186,6 +189,7 @@ pub(crate) fn take_as_chunk(n: usize) -> *mut u8 {
 /// A chunk for `n` bytes at a multiple of `align`, if one of the newest of its class lies so.
 ///
 /// A program that asks for alignment frees such chunks as well, so there mostly is one.
+#[inline(always)]
 pub(crate) fn take_aligned(align: usize, n: usize) -> *mut u8 {
     let offset = class::aligned_bin(n, align);
     let bin = bin_at(offset);

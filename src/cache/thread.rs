@@ -13,7 +13,7 @@
 //! A finished thread's small cache is parked for the next thread that begins: where threads come
 //! and go, neither end costs a hundred visits to the arena. A large one is given back at once.
 
-use super::{Cache, all};
+use super::{Cache, all, cover};
 use crate::arena::Arena;
 use crate::layout::places::cache as places;
 use crate::sync::tls;
@@ -85,6 +85,7 @@ pub(crate) fn is_bypassed() -> bool {
 
 /// Empties this thread's cache, which its key's value keeps.
 fn leave() {
+    cover::drop_off();
     if let Some(cache) = existing() {
         part(cache, statics::empty());
         // SAFETY: the word no longer leads to it, and its thread is this one.
@@ -115,9 +116,16 @@ fn recount_after(forks: usize) {
 
 /// This thread's cache, if it has one.
 pub(crate) fn existing() -> Option<*mut Cache> {
-    let at = tls::get();
-    let none = at == statics::empty() || at == statics::finished();
-    (!none).then(|| ptr::with_exposed_provenance_mut(at))
+    let cache: *mut Cache = ptr::with_exposed_provenance_mut(tls::get());
+    // What is no cache has zeros there, and is as long as that.
+    // SAFETY: bins and strip, and the word behind them.
+    let arena = unsafe { (&raw const (*cache).arena).read() };
+    (!arena.is_null()).then_some(cache)
+}
+
+/// The same, also where requests are counted in front of it.
+fn own() -> Option<*mut Cache> {
+    existing().or_else(cover::beneath)
 }
 
 /// This thread's cache, made if need be; `None` when the thread must do without.
@@ -126,7 +134,7 @@ pub(crate) fn current() -> Option<*mut Cache> {
         if BYPASS.load(Relaxed) {
             leave();
         }
-        return existing();
+        return existing().or_else(cover::drop_off);
     }
     let key = match KEY.load(Relaxed).checked_sub(1) {
         Some(key) if !BYPASS.load(Relaxed) => key as libc::pthread_key_t,
@@ -172,7 +180,7 @@ fn create() -> Option<*mut Cache> {
 /// The arena this thread allocates from.
 pub(crate) fn arena() -> &'static Arena {
     // SAFETY: a cache's arena is set before it is published, and arenas live forever.
-    existing().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
+    own().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
 }
 
 /// The cache that a value of the key names, and the rounds of destructors it has been through.
@@ -191,6 +199,7 @@ unsafe extern "C" fn finish(value: *mut libc::c_void) {
     if rounds + 1 < ROUNDS && unsafe { libc::pthread_setspecific(key, next) } == 0 {
         return;
     }
+    cover::drop_off();
     part(cache, statics::finished());
     // Also where it had given up its cache.
     tls::set(statics::finished());
@@ -222,6 +231,7 @@ unsafe fn discard(cache: *mut Cache) {
     unsafe {
         (*cache).drain();
         all::leave(cache);
+        cover::give((*cache).cover.get());
         side::give(cache.expose_provenance(), size_of::<Cache>());
     }
 }
@@ -278,6 +288,7 @@ pub(crate) fn flush_parked() {
 
 /// Gives back what this thread's cache holds.
 pub(crate) fn flush_own() {
+    let _lifted = cover::lift();
     if let Some(cache) = existing() {
         // SAFETY: this thread's own cache.
         unsafe { (*cache).flush() };
@@ -292,7 +303,7 @@ pub(crate) fn only_thread() {
 
 /// Counts this thread as the only one.
 fn recount() {
-    let mine = usize::from(existing().is_some());
+    let mine = usize::from(own().is_some());
     THREADS.store(mine, Relaxed);
     for a in arenas::all() {
         a.threads.store(0, Relaxed);

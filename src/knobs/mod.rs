@@ -98,6 +98,12 @@ pub(crate) struct Knobs {
     pub report_signal: u8,
     /// Its path, as the address and the length of the environment's bytes; a length of 0: not said.
     pub report_file: (usize, usize),
+    /// The heap is sampled from the start.
+    pub profile: bool,
+    /// Mean bytes between two samples.
+    pub profile_interval: usize,
+    /// Stacks of samples are read by frame pointers.
+    pub profile_pointers: bool,
 }
 
 impl Knobs {
@@ -133,6 +139,9 @@ impl Knobs {
         report_at: Amount::Off,
         report_signal: 0,
         report_file: (0, 0),
+        profile: false,
+        profile_interval: 512 << 10,
+        profile_pointers: false,
     };
 
     /// These settings, and what an environment asks for over them; a privileged process (`secure`)
@@ -398,6 +407,11 @@ impl Reading {
             (b"QUARANTINE_BYTES", Some(value)) if value <= i64::MAX as u64 => {
                 self.knobs.quarantine_bytes = value as usize;
             }
+            (b"PROFILE", Some(value)) => self.knobs.profile = value != 0,
+            (b"PROFILE_INTERVAL", Some(value)) if (1..=i64::MAX as u64).contains(&value) => {
+                self.knobs.profile_interval = value as usize;
+            }
+            (b"PROFILE_STACKS", _) => self.knobs.profile_pointers = value == b"frames",
             (b"QUARANTINE_COUNT", Some(value)) if value <= QUARANTINE_LIMIT => {
                 self.knobs.quarantine_count = value as usize;
             }

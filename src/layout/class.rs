@@ -48,8 +48,8 @@ pub const WIDE_STEP: usize = FINE_LIMIT / STEPS;
 
 const _: () = assert!(CLASSES == 177 && NONE < 1 << 16);
 const _: () = assert!(
-    RUNS < 0x80,
-    "a state is a class, and a bit for what was freed"
+    RUNS < 0x40,
+    "a state is a class, and bits for what was freed or is a sample"
 );
 
 /// Bytes of each class: an object of a run, or a chunk with its header.

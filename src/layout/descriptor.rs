@@ -132,7 +132,7 @@ fn distance(quad: impl Fn(usize) -> Option<u64>, at: u64, place: usize) -> Optio
 }
 
 /// Single words outside the statics.
-pub const HEADS_COUNT: usize = 26;
+pub const HEADS_COUNT: usize = 29;
 /// Bytes of what the second note says.
 pub const HEADS_BYTES: usize = HEADS_COUNT * 8;
 
@@ -189,6 +189,12 @@ pub struct Heads {
     pub limit: u64,
     /// Whether nothing is handed out above.
     pub limit_hard: u64,
+    /// What is known of samples: [`super::places::samples`].
+    pub samples: u64,
+    /// Which way slow operations go, one byte: [`super::places::samples::PLAIN`].
+    pub stage: u64,
+    /// The lock of the samples.
+    pub samples_lock: u64,
 }
 
 impl Heads {
@@ -224,6 +230,9 @@ impl Heads {
             background: head(23)?,
             limit: head(24)?,
             limit_hard: head(25)?,
+            samples: head(26)?,
+            stage: head(27)?,
+            samples_lock: head(28)?,
         })
     }
 }

@@ -214,3 +214,62 @@ pub mod mapping {
     /// All of it.
     pub const BYTES: usize = 24;
 }
+
+/// What is known of samples.
+pub mod samples {
+    use super::{LOCK, WORD};
+
+    /// Mean bytes between two samples, 0 while there are none. A tool may write it.
+    pub const INTERVAL: usize = 0;
+    /// Address of the memory that the following lie in; 0 while there is none.
+    pub const AT: usize = 2 * WORD;
+    /// Records that were ever in use: the first so many.
+    pub const RECORDS: usize = 3 * WORD;
+    /// Bytes of sites.
+    pub const SITES: usize = 4 * WORD;
+    /// Modules.
+    pub const MODULES: usize = 5 * WORD;
+    /// Samples for which there was no room.
+    pub const DROPPED: usize = 6 * WORD;
+    /// The monotonic clock, milliseconds, when the first sample was taken.
+    pub const SINCE: usize = 7 * WORD;
+    /// Estimated bytes in use: now, at the mark of the profile of the peak, and when that was.
+    pub const SPACE: usize = 8 * WORD;
+    /// What a reader needs of it.
+    pub const BYTES: usize = 11 * WORD;
+    /// Bytes of its lock, which lies elsewhere.
+    pub const LOCK_BYTES: usize = LOCK;
+
+    /// Of the byte that says which way slow operations go: nothing is watched. A tool that begins to
+    /// sample turns it, once the interval is written, to the other value.
+    pub const PLAIN: u8 = 1;
+    /// Requests are counted while the interval is not 0.
+    pub const SAMPLED: u8 = 3;
+
+    /// Most samples of live objects.
+    pub const MOST_RECORDS: usize = 1 << 16;
+    /// Bytes of a record: payload (0 for none), bytes asked for, objects it stands for, birth in
+    /// milliseconds; then, 32 bits each, its site, a link, its thread.
+    pub const RECORD: usize = 48;
+    /// Where modules lie in the memory.
+    pub const MODULES_AT: usize = MOST_RECORDS * RECORD;
+    /// Most modules.
+    pub const MOST_MODULES: usize = 256;
+    /// Bytes of a module: first byte, one past the last, what is added to addresses of its file,
+    /// then its path, which ends with a zero.
+    pub const MODULE: usize = 256;
+    /// Of a module: its path.
+    pub const PATH: usize = 3 * WORD;
+    /// Where sites lie in the memory.
+    pub const SITES_AT: usize = MODULES_AT + MOST_MODULES * MODULE;
+    /// Most bytes of sites.
+    pub const MOST_SITES: usize = 16 << 20;
+    /// Bytes of a site without its frames: a hash; a link and the number of frames, 32 bits each;
+    /// objects and bytes that were allocated, that were freed, and that were in use at the peak, as
+    /// numbers with a fraction; samples taken and freed, 32 bits each; how many lived for how long.
+    /// Each frame is an address, with the number of its module, from 1 on, in the upper 16 bits.
+    pub const SITE: usize = 2 * WORD + 6 * WORD + WORD + LIVES * 4;
+    /// Lengths of life that are told apart: the first is below a millisecond, each other one ends
+    /// at four times the one before.
+    pub const LIVES: usize = 16;
+}

@@ -53,6 +53,21 @@ pub const CHUNKS: usize = 1;
 /// bit more once it was given back, to a thread cache or to its slot. 0 is "no object starts
 /// here", also once what lay around has become part of another object.
 pub const FREED: u8 = 0x80;
+/// This bit and [`FREED`] together: in use, and a sample. It is no class's byte and none that was
+/// given back, so no fast path takes it.
+pub const SAMPLED: u8 = 0xc0;
+
+/// The class that a state names.
+#[inline(always)]
+pub const fn class_of(state: u8) -> u8 {
+    state & !SAMPLED
+}
+
+/// Whether a state is that of an object in use.
+#[inline(always)]
+pub const fn is_used(state: u8) -> bool {
+    state != 0 && (state & FREED == 0 || state & SAMPLED == SAMPLED)
+}
 
 /// The place in a leaf of the region that `p` lies in.
 #[inline(always)]

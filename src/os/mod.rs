@@ -286,6 +286,12 @@ pub(crate) fn now() -> usize {
         .wrapping_add(t.tv_nsec as usize / 1_000_000)
 }
 
+/// The kernel's number of this thread.
+pub(crate) fn thread_number() -> u32 {
+    // SAFETY: no precondition.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
 /// Lets another thread run.
 pub(crate) fn yield_now() {
     #[cfg(miri)]

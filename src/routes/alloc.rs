@@ -1,5 +1,6 @@
 //! Requests that the fast path could not serve.
 
+use super::sampled;
 use super::start::{self, Route};
 use crate::arena::split::Fresh;
 use crate::arena::supply::Growth;
@@ -36,22 +37,59 @@ fn slower(n: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn slowest(n: usize) -> *mut u8 {
-    let p = serve(n);
+    let p = by_stage(n);
     report::look();
     p
 }
 
 #[inline(always)]
-fn serve(n: usize) -> *mut u8 {
+fn by_stage(n: usize) -> *mut u8 {
     if n == 0 {
         let p = cache::nothing::take();
         if !p.is_null() {
             return p;
         }
     }
-    if start::route() == Route::Checked {
-        return checked::allocate(n);
+    if start::is_plain() {
+        return serve(n);
     }
+    by_route(n)
+}
+
+#[cold]
+#[inline(never)]
+fn by_route(n: usize) -> *mut u8 {
+    if start::is_sampled() {
+        return sampled::allocate(n);
+    }
+    match start::route() {
+        Route::Plain => plainly(n),
+        Route::Checked => checked::allocate(n),
+        Route::Sampled => sampled::allocate(n),
+    }
+}
+
+/// As [`slow`], whichever way the process goes: for who was there already.
+#[cold]
+#[inline(never)]
+pub(super) fn plainly(n: usize) -> *mut u8 {
+    let mut p = cache::cut(n);
+    if p.is_null() {
+        p = if n > CACHE_LIMIT {
+            cache::large::take(n)
+        } else {
+            cache::take_as_chunk(n)
+        };
+    }
+    if p.is_null() && n == 0 {
+        p = cache::nothing::take();
+    }
+    if p.is_null() { serve(n) } else { p }
+}
+
+/// A request that no cache holds anything for.
+#[inline(always)]
+fn serve(n: usize) -> *mut u8 {
     if n > MAX_REQUEST || !relief::permits(n) {
         return ptr::null_mut();
     }
@@ -200,9 +238,31 @@ pub(crate) fn zeroed(n: usize) -> *mut u8 {
         }
         return p;
     }
-    if start::route() == Route::Checked {
-        return checked::zeroed(n);
+    if start::is_plain() {
+        return zeroed_here(n);
     }
+    zeroed_by_route(n)
+}
+
+#[cold]
+#[inline(never)]
+fn zeroed_by_route(n: usize) -> *mut u8 {
+    match start::route() {
+        Route::Plain => zeroed_plainly(n),
+        Route::Checked => checked::zeroed(n),
+        Route::Sampled => sampled::zeroed(n),
+    }
+}
+
+/// As [`zeroed`] for what no cache holds, once it is known which way the process goes.
+#[cold]
+#[inline(never)]
+pub(super) fn zeroed_plainly(n: usize) -> *mut u8 {
+    zeroed_here(n)
+}
+
+#[inline(always)]
+fn zeroed_here(n: usize) -> *mut u8 {
     if n > MAX_REQUEST || !relief::permits(n) {
         return ptr::null_mut();
     }
@@ -221,9 +281,31 @@ pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
     if align <= ALIGN {
         return super::allocate(n);
     }
-    if start::route() == Route::Checked {
-        return checked::aligned(align, n);
+    if start::is_plain() {
+        return aligned_here(align, n);
     }
+    aligned_by_route(align, n)
+}
+
+#[cold]
+#[inline(never)]
+fn aligned_by_route(align: usize, n: usize) -> *mut u8 {
+    match start::route() {
+        Route::Plain => aligned_plainly(align, n),
+        Route::Checked => checked::aligned(align, n),
+        Route::Sampled => sampled::aligned(align, n),
+    }
+}
+
+/// As [`aligned`] beyond the usual alignment, once it is known which way the process goes.
+#[cold]
+#[inline(never)]
+pub(super) fn aligned_plainly(align: usize, n: usize) -> *mut u8 {
+    aligned_here(align, n)
+}
+
+#[inline(always)]
+fn aligned_here(align: usize, n: usize) -> *mut u8 {
     if n > MAX_REQUEST || align > MAX_REQUEST || n + align > MAX_REQUEST {
         return ptr::null_mut();
     }

@@ -12,7 +12,7 @@
 use super::start;
 use crate::os::streams;
 use crate::sync::Lock;
-use crate::watch::{looks, quarantine};
+use crate::watch::{looks, quarantine, samples};
 use crate::{arenas, background, cache, mapped, region, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -23,13 +23,14 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
 /// All locks but the first, in their order: arena table, arenas by index, what each holds while it
-/// asks the kernel for pages, mapped chunks, the region table, side memory, check mode's quarantine,
+/// asks the kernel for pages, mapped chunks, the region table, samples, side memory, check mode's quarantine,
 /// the list of caches.
 /// The first is the start's.
 fn others() -> impl Iterator<Item = &'static Lock> {
-    let after: [&'static Lock; 5] = [
+    let after: [&'static Lock; 6] = [
         &mapped::LOCK,
         &region::LOCK,
+        &samples::LOCK,
         &side::LOCK,
         &quarantine::LOCK,
         &cache::all::LOCK,

@@ -1,8 +1,8 @@
 //! Frees that the fast path could not do: a full bin, a size without a class, a mapped chunk, a
 //! thread without a cache, and every pointer that should not have come.
 
-use super::realloc;
 use super::start::{self, Route};
+use super::{realloc, sampled};
 use crate::arena::records;
 use crate::arena::{Entry, owner};
 use crate::chunk::Chunk;
@@ -25,9 +25,37 @@ pub(crate) fn slow(p: usize) {
 #[cold]
 #[inline(never)]
 fn slower(p: usize) {
-    if start::route() == Route::Checked {
-        return checked::free(p);
+    if start::is_plain() {
+        return give_back(p);
     }
+    by_route(p);
+}
+
+#[cold]
+#[inline(never)]
+fn by_route(p: usize) {
+    if start::is_sampled() {
+        return sampled::free(p);
+    }
+    match start::route() {
+        Route::Plain => plainly(p),
+        Route::Checked => checked::free(p),
+        Route::Sampled => sampled::free(p),
+    }
+}
+
+/// As [`slow`], whichever way the process goes: for who was there already.
+#[cold]
+#[inline(never)]
+pub(super) fn plainly(p: usize) {
+    if !cache::large::put(p) {
+        give_back(p);
+    }
+}
+
+/// A pointer that no cache takes as it is, vetted.
+#[inline(always)]
+fn give_back(p: usize) {
     let errno = os::errno();
     let word = region::word(p);
     // Who takes a mapped chunk has looked for it.

@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod fork;
 pub(crate) mod free;
 pub(crate) mod realloc;
+pub(crate) mod sampled;
 pub(crate) mod start;
 #[cfg(test)]
 mod tests;

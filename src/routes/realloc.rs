@@ -1,7 +1,7 @@
 //! Resizing: in place where the chunk behind allows it, by moving pages, and at last by copying.
 
 use super::start::{self, Route};
-use super::{alloc, free};
+use super::{alloc, free, sampled};
 use crate::arena::records;
 use crate::arena::{self, owner, surplus};
 use crate::chunk::Chunk;
@@ -14,9 +14,36 @@ use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
 pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
-    if start::route() == Route::Checked {
-        return watch::resize::resize(p, ALIGN, n);
+    if start::is_plain() {
+        return resize_here::<true>(p, n);
     }
+    by_route(p, ALIGN, n)
+}
+
+#[cold]
+#[inline(never)]
+fn by_route(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+    match start::route() {
+        Route::Plain => resize_plainly(p, align, n),
+        Route::Checked => watch::resize::resize(p, align, n),
+        Route::Sampled => sampled::resize(p, align, n),
+    }
+}
+
+/// As [`resize`] or [`resize_aligned`], once it is known which way the process goes.
+#[cold]
+#[inline(never)]
+pub(super) fn resize_plainly(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+    if align <= ALIGN {
+        resize_here::<false>(p, n)
+    } else {
+        resize_aligned_here(p, align, n)
+    }
+}
+
+/// One function for each of its two callers, so that either has what it calls inlined.
+#[inline(always)]
+fn resize_here<const FIRST: bool>(p: *mut u8, n: usize) -> *mut u8 {
     if n > MAX_REQUEST {
         // Even a request that cannot be met names its pointer.
         let _ = found(p.addr());
@@ -31,7 +58,7 @@ pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
             // Only within its class: a sized free must find the class its size belongs to.
             (class::size_of(class), class::of_request(n) == class)
         }
-        Found::Chunk(c, size) => (class::usable(size), chunk(c, size, n)),
+        Found::Chunk(c, size) => (class::usable(size), chunk::<FIRST>(c, size, n)),
         Found::Mapped(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if in_place { p } else { copy(p, have, n) }
@@ -41,8 +68,7 @@ pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
 /// it cannot be, the process ends.
 pub(crate) fn resize_claimed(p: *mut u8, had: usize, align: usize, n: usize) -> *mut u8 {
     let plain = align <= ALIGN;
-    if plain && n <= MAX_REQUEST && region::word(p.addr()) == 0 && start::route() != Route::Checked
-    {
+    if plain && n <= MAX_REQUEST && region::word(p.addr()) == 0 && start::route() == Route::Plain {
         return remap(p, n, Some(had));
     }
     free::check_size(p.addr(), had, align);
@@ -54,7 +80,7 @@ pub(crate) fn resize_claimed(p: *mut u8, had: usize, align: usize, n: usize) -> 
 }
 
 /// Whether a chunk now holds `n` bytes where it is.
-fn chunk(c: Chunk, size: usize, n: usize) -> bool {
+fn chunk<const FIRST: bool>(c: Chunk, size: usize, n: usize) -> bool {
     if n > MAX_CHUNK || class::is_for_run(n) {
         return false;
     }
@@ -139,9 +165,14 @@ fn copy(p: *mut u8, have: usize, n: usize) -> *mut u8 {
 /// As [`resize`] at a multiple of `align`, a power of two above 16: always by copying, since
 /// neither a cut nor a move by pages keeps an alignment.
 pub(crate) fn resize_aligned(p: *mut u8, align: usize, n: usize) -> *mut u8 {
-    if start::route() == Route::Checked {
-        return watch::resize::resize(p, align, n);
+    if start::is_plain() {
+        return resize_aligned_here(p, align, n);
     }
+    by_route(p, align, n)
+}
+
+#[inline(always)]
+fn resize_aligned_here(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let what = found(p.addr());
     let have = match what {
         Found::Object(class) => class::size_of(class),

@@ -4,16 +4,18 @@
 //! No thread has a cache until then, so it takes the slow way, and that begins here.
 
 use crate::knobs::Knobs;
+use crate::layout::places::samples as samples_place;
 use crate::statics::{self, STATICS};
 use crate::sync::Lock;
-use crate::watch::{checked, report};
+use crate::watch::unwind::How;
+use crate::watch::{checked, report, samples};
 use crate::{arenas, background, cache, chunk, class, limit, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{
     AtomicU8,
-    Ordering::{Acquire, Release},
+    Ordering::{Acquire, Relaxed, Release},
 };
 
 unsafe extern "C" {
@@ -29,11 +31,13 @@ pub(crate) static LOCK: Lock = Lock::new();
 /// All zero before the start. (No static of Cairn's begins with anything else: what does is a
 /// page of the library's file that each process copies, and a mapping.)
 static KNOBS: Shared = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
-/// What the start has come to: one load says both whether it was, and whether check mode is on.
-static STAGE: AtomicU8 = AtomicU8::new(NOT_YET);
+/// What the start has come to: one load says both whether it was, and which way slow operations go.
+/// A tool turns it from outside ([`crate::layout::places::samples`]).
+pub(crate) static STAGE: AtomicU8 = AtomicU8::new(NOT_YET);
 const NOT_YET: u8 = 0;
-const PLAIN: u8 = 1;
+const PLAIN: u8 = samples_place::PLAIN;
 const CHECKED: u8 = 2;
+const SAMPLED: u8 = samples_place::SAMPLED;
 
 /// Which way the slow paths of this process go, from its start to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +46,8 @@ pub(crate) enum Route {
     Plain,
     /// Check mode: trailers, guards, the quarantine (`watch`).
     Checked,
+    /// Caches and runs, and each request is counted; or once was.
+    Sampled,
 }
 
 /// Sets everything up, once; cheap afterwards.
@@ -50,6 +56,19 @@ pub(crate) fn ensure() {
     if STAGE.load(Acquire) == NOT_YET {
         begin();
     }
+}
+
+/// Whether everything is set up and nothing is watched: all that a fast way asks. Who is told no asks
+/// [`route`].
+#[inline(always)]
+pub(crate) fn is_plain() -> bool {
+    STAGE.load(Acquire) == PLAIN
+}
+
+/// Whether the process is sampled, or once was.
+#[inline(always)]
+pub(crate) fn is_sampled() -> bool {
+    STAGE.load(Acquire) == SAMPLED
 }
 
 /// As [`ensure`], at the same cost while check mode is off; which way it is.
@@ -66,10 +85,10 @@ pub(crate) fn route() -> Route {
 #[inline(never)]
 fn route_at_last() -> Route {
     ensure();
-    if STAGE.load(Acquire) == CHECKED {
-        Route::Checked
-    } else {
-        Route::Plain
+    match STAGE.load(Acquire) {
+        CHECKED => Route::Checked,
+        SAMPLED => Route::Sampled,
+        _ => Route::Plain,
     }
 }
 
@@ -79,6 +98,11 @@ pub(crate) fn ensure_with(own: &Knobs, environment: bool) {
     if STAGE.load(Acquire) == NOT_YET {
         begin_with(own, environment);
     }
+}
+
+/// From now on the process is sampled, or may be again: there is no way back, since samples stay.
+pub(crate) fn sample() {
+    let _ = STAGE.compare_exchange(PLAIN, SAMPLED, Release, Relaxed);
 }
 
 /// As [`ensure`], where most likely it was not.
@@ -123,13 +147,24 @@ fn begin_with(own: &Knobs, environment: bool) {
             // SAFETY: as above; a privileged process has no such knob from its environment.
             unsafe { background::remember(environ) };
         }
-        STAGE.store(if knobs.check == 0 { PLAIN } else { CHECKED }, Release);
+        let stage = match (knobs.check, knobs.profile) {
+            (0, false) => PLAIN,
+            (0, true) => SAMPLED,
+            _ => CHECKED,
+        };
+        if stage == SAMPLED {
+            samples::set_interval(knobs.profile_interval);
+        }
+        if knobs.profile_pointers {
+            samples::set_how(How::Pointers);
+        }
+        STAGE.store(stage, Release);
     }
     // The break's first mapping, while there is sure to be room for one.
     arenas::main().lock().open_first();
     // What a first request would be told by way of two pages of nothing: there is no cache yet.
     // (In check mode there never is one.)
-    if STAGE.load(Acquire) == PLAIN {
+    if STAGE.load(Acquire) != CHECKED {
         cache::thread::current();
     }
     // Registering may allocate, and may: everything above is in place.

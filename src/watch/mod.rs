@@ -7,12 +7,15 @@
 
 pub(crate) mod canary;
 pub(crate) mod checked;
+pub(crate) mod draw;
 pub(crate) mod guarded;
 pub(crate) mod looks;
 pub(crate) mod newest;
 pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod resize;
+pub(crate) mod samples;
+pub(crate) mod unwind;
 
 use crate::settings;
 

@@ -364,3 +364,22 @@ fn the_quarantine_and_the_fill_take_what_they_can_hold() {
         assert_eq!(set(useless), D, "{useless}");
     }
 }
+
+#[test]
+fn a_profile_has_an_interval_and_a_way_to_read_stacks() {
+    assert!(read(&["CAIRN_PROFILE=1"]).profile && !read(&["CAIRN_PROFILE=0"]).profile);
+    let interval = |entry| read(&[entry]).profile_interval;
+    assert_eq!(interval("CAIRN_PROFILE_INTERVAL=0x10000"), 65536);
+    assert_eq!(interval("CAIRN_PROFILE_INTERVAL=1"), 1);
+    assert!(read(&["CAIRN_PROFILE_STACKS=frames"]).profile_pointers);
+    for useless in [
+        "CAIRN_PROFILE=yes",
+        "CAIRN_PROFILE_INTERVAL=0",
+        "CAIRN_PROFILE_INTERVAL=-1",
+        "CAIRN_PROFILE_INTERVAL=1K",
+        "CAIRN_PROFILE_STACKS=tables",
+        "CAIRN_PROFILE_STACKS=",
+    ] {
+        assert_eq!(read(&[useless]), D, "{useless}");
+    }
+}

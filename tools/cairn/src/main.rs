@@ -9,6 +9,7 @@ mod look;
 mod man;
 mod map;
 mod metrics;
+mod profile;
 mod record;
 mod replay;
 mod run;
@@ -16,6 +17,7 @@ mod stats;
 mod top;
 mod tour;
 mod trace;
+mod watched;
 mod why;
 
 use anyhow::Result;
@@ -45,6 +47,7 @@ enum Command {
     Map(map::Arguments),
     Top(top::Arguments),
     Metrics(metrics::Arguments),
+    Profile(profile::Arguments),
     Doctor(doctor::Arguments),
     Faults(faults::Arguments),
     Tour(tour::Arguments),
@@ -64,6 +67,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Map(arguments) => map::run(arguments)?,
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
+        Command::Profile(arguments) => profile::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
         Command::Faults(arguments) => return faults::run(arguments),
         Command::Tour(arguments) => return tour::run(arguments),

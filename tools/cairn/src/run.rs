@@ -6,10 +6,14 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
+use crate::{profile, watched};
+use cairn_profile::symbols::Symbols;
+use cairn_profile::{Kind, Profile};
+use cairn_reader::process::Process;
 use clap::Args;
 use launch::program;
 
@@ -31,6 +35,7 @@ const NOT_FOUND: u8 = 127;
 #[command(after_help = "\
 Example:
   cairn run -- redis-server --port 7000
+  cairn run --profile -o heap.pb.gz -- python3 script.py
   cairn run --set CAIRN_VERBOSE=1 --set MALLOC_ARENA_MAX=2 -- python3 server.py
 
 Status if the program was not started: 2 the command line is wrong, 125 no library, 126 the program
@@ -42,6 +47,16 @@ pub(crate) struct Arguments {
     /// The library, instead of the installed one
     #[arg(long, value_name = "PATH")]
     library: Option<PathBuf>,
+    /// Sample the heap, and show at the program's end which code holds its memory and where most was
+    /// in use; this command stays its parent
+    #[arg(long)]
+    profile: bool,
+    /// Write the profile for pprof into this file
+    #[arg(short, long, value_name = "FILE", requires = "profile")]
+    output: Option<PathBuf>,
+    /// Draw a flame graph of the peak into this file, an SVG
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    flame: Option<PathBuf>,
     /// The program and its arguments
     #[arg(last = true, required = true)]
     program: Vec<OsString>,
@@ -60,9 +75,13 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 /// Becomes the program; comes back only if that failed.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let Refusal(status, why) = become_program(arguments);
-    eprintln!("cairn run: {why}");
-    ExitCode::from(status)
+    match become_program(arguments) {
+        Ok(code) => code,
+        Err(Refusal(status, why)) => {
+            eprintln!("cairn run: {why}");
+            ExitCode::from(status)
+        }
+    }
 }
 
 /// A command that starts a program on the library, which is the installed one if none is named.
@@ -79,25 +98,59 @@ pub(crate) fn preloaded(library: Option<&Path>, name: &OsStr) -> anyhow::Result<
     Ok(command)
 }
 
-fn become_program(arguments: &Arguments) -> Refusal {
+fn become_program(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     let Some((name, rest)) = arguments.program.split_first() else {
-        return Refusal(2, "no program".to_owned());
+        return Err(Refusal(2, "no program".to_owned()));
     };
-    let (library, file) = match prepare(arguments.library.as_deref(), name) {
-        Ok(prepared) => prepared,
-        Err(refusal) => return refusal,
-    };
-    let error = Command::new(&file)
-        .arg0(name)
-        .args(rest)
+    let (library, file) = prepare(arguments.library.as_deref(), name)?;
+    let mut command = Command::new(&file);
+    command.arg0(name).args(rest);
+    if arguments.profile {
+        command.env("CAIRN_PROFILE", "1");
+    }
+    command
         .envs(arguments.set.iter().map(|(name, value)| (name, value)))
-        .env("LD_PRELOAD", in_front(library, env::var_os("LD_PRELOAD")))
-        .exec();
+        .env("LD_PRELOAD", in_front(library, env::var_os("LD_PRELOAD")));
+    let error = if arguments.profile {
+        let see = |pid| {
+            if let Err(error) = show(pid, arguments) {
+                eprintln!("cairn run: no profile: {error:#}");
+            }
+        };
+        match watched::run(command, see) {
+            Ok(ended) => return Ok(ExitCode::from(status_of(ended))),
+            Err(error) => error,
+        }
+    } else {
+        command.exec()
+    };
     let status = match error.kind() {
         io::ErrorKind::NotFound => NOT_FOUND,
         _ => CANNOT_RUN,
     };
-    Refusal(status, format!("{}: {error}", name.display()))
+    Err(Refusal(status, format!("{}: {error}", name.display())))
+}
+
+/// The status of a shell: the program's own, or 128 and the signal that ended it.
+fn status_of(ended: ExitStatus) -> u8 {
+    let status = ended.code().or_else(|| Some(128 + ended.signal()?));
+    status.and_then(|n| u8::try_from(n).ok()).unwrap_or(1)
+}
+
+/// Shows the profile of a program that stands at its end.
+fn show(pid: i32, arguments: &Arguments) -> anyhow::Result<()> {
+    let process = Process::open(pid)?;
+    let instance = profile::instance(&process)?;
+    let (samples, resident) = cairn_profile::take(&process, &instance);
+    let symbols = Symbols::of(pid);
+    let taken = Profile::new(process.command(), &samples, &resident, None, &symbols);
+    let output = arguments.output.as_deref();
+    let graph = arguments.flame.as_deref();
+    let title = format!("cairn run: {} ends\n", taken.command);
+    // Standard output is the program's.
+    let text = profile::tables(&taken, &title, &[Kind::InUse, Kind::Peak], 5);
+    eprint!("{text}");
+    profile::write(&taken, Kind::Peak, output, graph)
 }
 
 /// What to preload and the program's file, once they are known to fit.

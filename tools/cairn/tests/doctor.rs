@@ -116,7 +116,7 @@ fn what_keeps_a_program_from_being_served_is_said_before_it_starts() {
 
 #[test]
 fn each_command_has_an_example() {
-    for command in ["why", "stats", "map", "top", "metrics", "doctor"] {
+    for command in ["why", "stats", "map", "top", "metrics", "profile", "doctor"] {
         let output = cairn(&[command, "--help"]);
         assert!(output.status.success(), "{}", common::describe(&output));
         let text = String::from_utf8_lossy(&output.stdout);

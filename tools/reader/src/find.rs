@@ -113,7 +113,12 @@ impl Instance {
         });
         let arenas = [at(d.main)].into_iter().chain(others);
         let owners = arenas.map(|place| place.wrapping_add(LOCK_OWNER as u64));
-        let mut all = owners.chain(self.heads.locks);
+        let locks = self
+            .heads
+            .locks
+            .into_iter()
+            .chain([self.heads.samples_lock]);
+        let mut all = owners.chain(locks);
         all.any(|owner| target.word(owner).is_some_and(|word| word != 0))
     }
 }

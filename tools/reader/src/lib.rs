@@ -1,6 +1,7 @@
 //! Reads the heap of a process that runs on Cairn, or of a core file, from outside.
 //!
-//! Nothing is injected and nothing runs in the process. What is read is not believed: each link is
+//! Nothing is injected and nothing runs in the process; written is a word or two when it is to be
+//! sampled, and nothing else ever. What is read is not believed: each link is
 //! compared with what is mapped, each walk is bounded by it, and what makes no sense is dropped and
 //! counted ([`Heap::torn`]). So a process may be read while it runs, and memory that somebody
 //! damaged on purpose yields wrong figures at worst.
@@ -14,6 +15,7 @@
 //!   visit, walk        chunk by chunk, object by object, in address order
 //!   pages              the same page by page
 //!   account, stats     what adds up to the resident memory; the heap's own figures
+//!   samples            sampled objects and the stacks that asked for them; begin and end of sampling
 //!   trim               what malloc_trim would give back
 //!   summary            sums alone, for every second
 //! ```
@@ -28,6 +30,7 @@ mod pagemap;
 pub mod pages;
 pub mod process;
 pub mod report;
+pub mod samples;
 pub mod stats;
 pub mod stop;
 pub mod summary;

@@ -164,6 +164,27 @@ impl Process {
         usize::try_from(n).map_err(|_| io::Error::last_os_error())
     }
 
+    /// Writes bytes into its memory.
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let local = libc::iovec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
+        let remote = libc::iovec {
+            iov_base: std::ptr::without_provenance_mut(size(at)),
+            iov_len: bytes.len(),
+        };
+        // SAFETY: one vector each; ours is only read.
+        let n = unsafe {
+            libc::process_vm_writev(self.pid, &raw const local, 1, &raw const remote, 1, 0)
+        };
+        match usize::try_from(n) {
+            Ok(n) if n == bytes.len() => Ok(()),
+            Ok(_) => Err(io::ErrorKind::WriteZero.into()),
+            Err(_) => Err(io::Error::last_os_error()),
+        }
+    }
+
     /// The kernel's list of what is resident, with huge pages and the page of zeros told apart
     /// (since 6.7).
     fn scan(&self, from: u64, to: u64, pages: &mut [u8]) -> Option<()> {

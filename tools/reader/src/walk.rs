@@ -261,7 +261,7 @@ impl<'a> Walk<'a> {
             let mut i = 0;
             while i < WHOLE {
                 let state = states.get(i).copied().unwrap_or(0);
-                let class = usize::from(state & !table::FREED);
+                let class = usize::from(table::class_of(state));
                 let first = i;
                 if region.has(i) {
                     while i < WHOLE && region.has(i) {
@@ -299,7 +299,7 @@ impl<'a> Walk<'a> {
         let mut piece = Piece::new(from, to, What::Live);
         if self.quarantine.contains(&from) {
             piece.what = What::Quarantined;
-        } else if state & table::FREED != 0 {
+        } else if !table::is_used(state) {
             piece.what = What::Cached;
             piece.cache = self.heap.held.get(&from).copied();
             if piece.cache.is_none() && self.resting.contains(&from) {

@@ -130,7 +130,7 @@ const fn knob(
 }
 
 /// Variables that Cairn knows beside those.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 14] = [
     "MALLOC_PERTURB_",
     "MALLOC_ARENA_TEST",
     "CAIRN_QUARANTINE_COUNT",
@@ -138,6 +138,9 @@ const OTHERS: [&str; 11] = [
     "CAIRN_FREE_FILL",
     "CAIRN_ADDRESS",
     "CAIRN_NAMES",
+    "CAIRN_PROFILE",
+    "CAIRN_PROFILE_INTERVAL",
+    "CAIRN_PROFILE_STACKS",
     "CAIRN_VERBOSE",
     "CAIRN_REPORT_AT",
     "CAIRN_REPORT_SIGNAL",

@@ -48,13 +48,18 @@ impl Seen {
             .expect("the program starts");
         let input = child.stdin.take().expect("a pipe");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut seen = Self {
+        let mut seen = Self::of(child, input, output);
+        let line = seen.line();
+        (seen, line)
+    }
+
+    /// A child whose first line is still to be read.
+    pub fn of(child: Child, input: ChildStdin, output: BufReader<ChildStdout>) -> Self {
+        Self {
             child,
             input,
             output,
-        };
-        let line = seen.line();
-        (seen, line)
+        }
     }
 
     pub fn pid(&self) -> String {

@@ -1,0 +1,154 @@
+//! What a thread's word leads to while each of its requests is counted: bins that are empty and full
+//! at once, as before the thread had a cache, and behind them the cache and the countdown.
+//!
+//! ```text
+//!   word --> | bins and strip, all zero | 0 | cache --> | bins | strip | arena | ...
+//! ```
+//!
+//! So no fast path is longer for it. Every operation takes the slow way, which lifts the cover, does
+//! what the thread asked for with the cache it has, and lays the cover again.
+
+use super::{Bins, Cache, thread};
+use crate::arena::Arena;
+use crate::sync::tls;
+use crate::{side, statics};
+use core::cell::Cell;
+use core::mem::offset_of;
+use core::ptr;
+
+/// A cover.
+#[repr(C)]
+pub(crate) struct Cover {
+    /// Never written.
+    bins: [u8; size_of::<Bins>()],
+    /// Null, which tells a cover from a cache.
+    arena: *const Arena,
+    cache: *mut Cache,
+    /// It is lifted: whoever comes now is a signal handler, or was called from below.
+    lifted: Cell<bool>,
+    /// Bytes to the next sample.
+    pub(crate) left: Cell<isize>,
+    /// The mean that this was drawn with.
+    pub(crate) mean: Cell<usize>,
+    /// Of the thread's own sequence of numbers.
+    pub(crate) seed: Cell<u64>,
+}
+
+const _: () = assert!(offset_of!(Cover, arena) == offset_of!(Cache, arena));
+const _: () = assert!(offset_of!(Cache, arena) + size_of::<usize>() <= crate::class::BINS_ROOM);
+
+/// The cover that this thread's word leads to.
+fn laid() -> Option<&'static Cover> {
+    let at = tls::get();
+    if at == statics::empty() || at == statics::finished() || thread::existing().is_some() {
+        return None;
+    }
+    let cover: *const Cover = ptr::with_exposed_provenance(at);
+    // SAFETY: neither of the two blanks nor a cache: a cover, which lives as long as its cache.
+    Some(unsafe { &*cover })
+}
+
+/// The cache below this thread's cover.
+pub(super) fn beneath() -> Option<*mut Cache> {
+    laid().map(|cover| cover.cache)
+}
+
+/// Takes this thread's cover off for good; the cache below it, if there was one.
+pub(super) fn drop_off() -> Option<*mut Cache> {
+    let cache = beneath()?;
+    tls::set(cache.expose_provenance());
+    Some(cache)
+}
+
+/// Gives a cover's memory back.
+///
+/// # Safety
+/// Null, or a cover of a cache that is nobody's any more.
+pub(super) unsafe fn give(cover: *mut Cover) {
+    if !cover.is_null() {
+        // SAFETY: the caller's.
+        unsafe { side::give(cover.expose_provenance(), size_of::<Cover>()) };
+    }
+}
+
+/// A cover that is lifted. It is laid again when this is dropped.
+pub(crate) struct Lifted(&'static Cover);
+
+/// What was there to lift.
+pub(crate) enum Lift {
+    /// A cover, which this thread's word led to, or will.
+    Lifted(Lifted),
+    /// Nothing: somebody further out on this stack has lifted it.
+    Already,
+    /// Nothing: the thread has no cache, or there is no memory for a cover.
+    Bare,
+}
+
+/// Lifts this thread's cover. Where there is none, one is made if the thread has a cache, to be laid
+/// afterwards.
+#[inline]
+pub(crate) fn lift_or_make() -> Lift {
+    match lift() {
+        Some(lifted) => Lift::Lifted(lifted),
+        None => made(),
+    }
+}
+
+/// Lifts this thread's cover, if there is one.
+#[inline]
+pub(crate) fn lift() -> Option<Lifted> {
+    let cover = laid()?;
+    tls::set(cover.cache.expose_provenance());
+    cover.lifted.set(true);
+    Some(Lifted(cover))
+}
+
+impl Lifted {
+    /// The countdown.
+    pub(crate) fn cover(&self) -> &'static Cover {
+        self.0
+    }
+
+    /// Leaves the cover off.
+    pub(crate) fn leave_off(self) {
+        self.0.lifted.set(false);
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Lifted {
+    #[inline]
+    fn drop(&mut self) {
+        // Not where the thread has lost its cache meanwhile.
+        if tls::get() == self.0.cache.expose_provenance() {
+            tls::set(ptr::from_ref(self.0).expose_provenance());
+        }
+        self.0.lifted.set(false);
+    }
+}
+
+/// The cover of this thread's cache, made if need be.
+#[cold]
+#[inline(never)]
+fn made() -> Lift {
+    let Some(cache) = thread::current() else {
+        return Lift::Bare;
+    };
+    // SAFETY: this thread's own cache.
+    let place = unsafe { &(*cache).cover };
+    if place.get().is_null() {
+        let Some(at) = side::zeroed(size_of::<Cover>()) else {
+            return Lift::Bare;
+        };
+        let cover: *mut Cover = ptr::with_exposed_provenance_mut(at);
+        // SAFETY: side memory just taken; zeros are a cover of no cache.
+        unsafe { (*cover).cache = cache };
+        place.set(cover);
+    }
+    // SAFETY: made above or before; it lives as long as the cache.
+    let cover: &'static Cover = unsafe { &*place.get() };
+    if cover.lifted.replace(true) {
+        return Lift::Already;
+    }
+    Lift::Lifted(Lifted(cover))
+}

@@ -1,0 +1,276 @@
+//! Where a thread is: the return addresses on its stack, taken in the process itself.
+//!
+//! By the unwind tables (`.eh_frame`) that every object of a distribution has, since most code there
+//! keeps no frame pointers. `_dl_find_object` of glibc finds an object's tables without the loader's
+//! lock; code without tables (a JIT's) is stepped over by the frame pointer, where that leads on.
+//! Nothing here takes a lock or memory. A word of the stack is read only on a page that the kernel has
+//! just called readable, and every step leads up the stack, so a damaged one yields a wrong or a short
+//! list and no fault.
+
+mod find;
+mod program;
+mod rows;
+
+pub(crate) use find::Object;
+
+use core::ptr;
+use rows::{Row, Rule};
+
+/// Registers of DWARF that are followed: those of x86-64 with the return address, those of aarch64.
+const REGISTERS: usize = if cfg!(target_arch = "x86_64") { 17 } else { 32 };
+/// The stack pointer among them, the frame pointer, and where the return address stands.
+const SP: usize = if cfg!(target_arch = "x86_64") { 7 } else { 31 };
+const FP: usize = if cfg!(target_arch = "x86_64") { 6 } else { 29 };
+const RETURN: usize = if cfg!(target_arch = "x86_64") { 16 } else { 30 };
+/// Addresses beyond this are no program's.
+const TOP: usize = 1 << 47;
+
+/// Most return addresses of one stack; what called those is left out.
+pub(crate) const FRAMES: usize = 64;
+
+/// How a stack is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum How {
+    /// By the unwind tables.
+    Tables,
+    /// By frame pointers, once Cairn's own frames are left.
+    Pointers,
+}
+
+/// The pages of a stack that the kernel called readable last.
+struct Reader {
+    page: usize,
+}
+
+impl Reader {
+    /// The word at an address, if it can be read.
+    fn word(&mut self, at: usize) -> Option<usize> {
+        if !at.is_multiple_of(8) || !(4096..TOP).contains(&at) {
+            return None;
+        }
+        let page = at & !4095;
+        if page != self.page {
+            if !is_readable(page) {
+                return None;
+            }
+            self.page = page;
+        }
+        // SAFETY: readable, as the kernel has just said, and a thread's own stack stays so.
+        Some(unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() })
+    }
+}
+
+/// Whether the kernel can read a word there. It looks at the set of signals before it finds that
+/// there is no such change of a mask, and says which of the two was wrong.
+#[cfg(not(miri))]
+fn is_readable(at: usize) -> bool {
+    const NO_SUCH_CHANGE: usize = !0;
+    // SAFETY: nothing is changed whatever the answer is.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            NO_SUCH_CHANGE,
+            at,
+            0_usize,
+            8_usize,
+        )
+    };
+    answer == -1 && crate::os::errno() == libc::EINVAL
+}
+
+#[cfg(miri)]
+fn is_readable(_: usize) -> bool {
+    false
+}
+
+/// What a frame's registers hold; those that are not followed hold 0.
+type Registers = [usize; REGISTERS];
+
+/// The registers here, and an address in this function's caller's code.
+#[inline(always)]
+fn here() -> (usize, Registers) {
+    let mut all = [0_usize; REGISTERS];
+    let at = all.as_mut_ptr();
+    let pc: usize;
+    cfg_if::cfg_if! {
+        if #[cfg(miri)] {
+            let _ = at;
+            pc = 0;
+        } else if #[cfg(target_arch = "x86_64")] {
+            // SAFETY: writes seven words of `all`.
+            unsafe {
+                core::arch::asm!(
+                    "mov qword ptr [{at} + 24], rbx",
+                    "mov qword ptr [{at} + 48], rbp",
+                    "mov qword ptr [{at} + 56], rsp",
+                    "mov qword ptr [{at} + 96], r12",
+                    "mov qword ptr [{at} + 104], r13",
+                    "mov qword ptr [{at} + 112], r14",
+                    "mov qword ptr [{at} + 120], r15",
+                    "lea {pc}, [rip]",
+                    at = in(reg) at, pc = out(reg) pc, options(nostack, preserves_flags)
+                );
+            }
+        } else {
+            // SAFETY: writes thirteen words of `all`.
+            unsafe {
+                core::arch::asm!(
+                    "stp x19, x20, [{at}, 152]",
+                    "stp x21, x22, [{at}, 168]",
+                    "stp x23, x24, [{at}, 184]",
+                    "stp x25, x26, [{at}, 200]",
+                    "stp x27, x28, [{at}, 216]",
+                    "stp x29, x30, [{at}, 232]",
+                    "mov {pc}, sp",
+                    "str {pc}, [{at}, 248]",
+                    "adr {pc}, .",
+                    at = in(reg) at, pc = out(reg) pc, options(nostack, preserves_flags)
+                );
+            }
+        }
+    }
+    (pc, all)
+}
+
+/// Shows the return addresses of this thread, innermost first, each with the object that it lies in,
+/// until `see` says false.
+#[inline(never)]
+pub(crate) fn walk(how: How, mut see: impl FnMut(usize, Option<&Object>) -> bool) {
+    let (mut pc, mut registers) = here();
+    let mut reader = Reader { page: 0 };
+    let mut own = None;
+    let mut is_call = false;
+    loop {
+        // A call that never returns may be the last instruction of its function.
+        let object = Object::of(pc.wrapping_sub(usize::from(is_call)));
+        let start = object.as_ref().map(|o| o.start);
+        own = own.or(start);
+        let by_table = how == How::Tables || start == own;
+        let row = object
+            .as_ref()
+            .filter(|_| by_table)
+            .and_then(|o| rows::of(o, pc.wrapping_sub(usize::from(is_call))));
+        let next = match row {
+            Some(row) => step(&registers, &row, &mut reader),
+            None => by_pointer(&registers, &mut reader),
+        };
+        let Some((caller, before, call)) = next else {
+            return;
+        };
+        // Up, or it is no stack: only a leaf's caller has the same stack pointer.
+        let (was, is) = (registers[SP], before[SP]);
+        if !(4096..TOP).contains(&caller) || is < was {
+            return;
+        }
+        (pc, registers, is_call) = (caller, before, call);
+        let object = Object::of(pc.wrapping_sub(1));
+        if !see(pc, object.as_ref()) {
+            return;
+        }
+    }
+}
+
+/// The caller's address and registers, by a row of the tables; and whether it stands behind a call.
+fn step(registers: &Registers, row: &Row, reader: &mut Reader) -> Option<(usize, Registers, bool)> {
+    let cfa = match row.cfa {
+        Rule::Register(r, offset) => registers.get(r)?.wrapping_add_signed(offset),
+        Rule::Expression(e) => program::evaluate(e, registers, None, reader)?,
+        _ => return None,
+    };
+    let mut before = *registers;
+    for (value, rule) in before.iter_mut().zip(&row.rules) {
+        match *rule {
+            Rule::Same => {}
+            Rule::Undefined => *value = 0,
+            Rule::Offset(offset) => *value = reader.word(cfa.wrapping_add_signed(offset))?,
+            Rule::Value(offset) => *value = cfa.wrapping_add_signed(offset),
+            Rule::Register(r, _) => *value = *registers.get(r)?,
+            Rule::Expression(e) => {
+                let at = program::evaluate(e, registers, Some(cfa), reader)?;
+                *value = reader.word(at)?;
+            }
+        }
+    }
+    if !matches!(row.rules[SP], Rule::Expression(_) | Rule::Offset(_)) {
+        before[SP] = cfa;
+    }
+    // Where pointers are signed (aarch64) the upper bits are the signature.
+    let caller = before[RETURN] & (TOP - 1);
+    let moved = cfa != registers[SP] || caller != registers[RETURN];
+    moved.then_some((caller, before, !row.signal))
+}
+
+/// The same by the frame pointer: it leads to the caller's, with the return address behind.
+fn by_pointer(registers: &Registers, reader: &mut Reader) -> Option<(usize, Registers, bool)> {
+    let fp = registers[FP];
+    if fp < registers[SP] {
+        return None;
+    }
+    let mut before = *registers;
+    before[FP] = reader.word(fp)?;
+    before[RETURN] = reader.word(fp.wrapping_add(8))?;
+    before[SP] = fp.wrapping_add(16);
+    let caller = before[RETURN] & (TOP - 1);
+    // A return address has code before it; what a register happened to hold mostly leads to none.
+    Object::of(caller.wrapping_sub(1))?;
+    Some((caller, before, true))
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn frames(how: How) -> Vec<usize> {
+        let mut all = Vec::with_capacity(FRAMES);
+        walk(how, |pc, _| {
+            all.push(pc);
+            all.len() < FRAMES
+        });
+        all
+    }
+
+    #[inline(never)]
+    fn deep(n: usize, f: &mut dyn FnMut()) -> usize {
+        if n == 0 {
+            f();
+            return 0;
+        }
+        core::hint::black_box(deep(n - 1, f) + 1)
+    }
+
+    /// The test itself has tables, and what it stands in has a name.
+    #[test]
+    fn an_objects_tables_have_a_row_for_its_code() {
+        let (pc, registers) = here();
+        let object = Object::of(pc);
+        if Object::of(registers[SP]).is_some() || object.is_none() {
+            unreachable!("{pc:#x}: {object:x?}");
+        }
+        let row = object.and_then(|o| rows::of(&o, pc));
+        assert!(row.is_some(), "{pc:#x}: {object:x?}");
+    }
+
+    /// As many more frames as there are calls more.
+    #[test]
+    fn each_call_is_a_frame() {
+        let count = |n| {
+            let mut found = 0;
+            deep(n, &mut || found = frames(How::Tables).len());
+            found
+        };
+        let base = count(0);
+        assert!(base > 5, "{base} frames of a test's thread");
+        assert_eq!(count(20), base + 20);
+    }
+
+    #[test]
+    fn a_page_that_nobody_may_read_is_told() {
+        let word = 7_usize;
+        assert!(is_readable((&raw const word).expose_provenance()));
+        assert!(!is_readable(4096));
+        let mut reader = Reader { page: 0 };
+        assert_eq!(reader.word((&raw const word).expose_provenance()), Some(7));
+        assert_eq!(reader.word(8192), None);
+    }
+}

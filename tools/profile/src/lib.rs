@@ -1,0 +1,251 @@
+//! Profiles of a heap that Cairn samples, of another process or of this one.
+//!
+//! ```text
+//!   symbols    functions, files and lines of return addresses
+//!   pprof      the file that Go's pprof and its friends read
+//!   flame      one SVG
+//!   table      the sites that hold or asked for most, as text
+//! ```
+//!
+//! The library itself knows addresses alone: symbols, compression and the like have no place in it.
+
+pub mod flame;
+pub mod pprof;
+pub mod symbols;
+pub mod table;
+
+use cairn_reader::process::Process;
+use cairn_reader::samples::{Frame, Module, Samples};
+use cairn_reader::target::RESIDENT;
+use cairn_reader::{Instance, Target, find};
+use symbols::{Line, Symbols};
+
+/// Objects and bytes, estimated.
+pub type Sum = [f64; 2];
+
+/// Which figures of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What is in use.
+    InUse,
+    /// What was allocated while the heap was sampled.
+    Allocated,
+    /// What was in use when most was.
+    Peak,
+}
+
+/// A stack that asked for memory.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its return addresses, innermost first, without those inside Cairn.
+    pub frames: Vec<Frame>,
+    /// The functions of each, innermost first; several where the compiler put one into another.
+    pub lines: Vec<Vec<Line>>,
+    /// What was allocated.
+    pub allocated: Sum,
+    /// What is in use.
+    pub in_use: Sum,
+    /// What was in use at the peak.
+    pub peak: Sum,
+    /// Bytes of what is in use that are in memory.
+    pub resident: f64,
+    /// Samples taken, and how many of those objects were freed.
+    pub samples: [u32; 2],
+    /// How many of those lived for how long.
+    pub lives: Vec<u32>,
+    /// How long the sampled objects that are in use have lived, milliseconds, the oldest first; each
+    /// with the objects and bytes that it stands for.
+    pub ages: Vec<(u64, Sum)>,
+}
+
+impl Site {
+    /// Its figures of a kind.
+    #[must_use]
+    pub fn sum(&self, kind: Kind) -> Sum {
+        match kind {
+            Kind::InUse => self.in_use,
+            Kind::Allocated => self.allocated,
+            Kind::Peak => self.peak,
+        }
+    }
+
+    /// All of its functions, innermost first.
+    pub fn functions(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().flatten()
+    }
+}
+
+/// A profile.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// The name of the program.
+    pub command: String,
+    /// Mean bytes between two samples.
+    pub interval: u64,
+    /// Milliseconds that were sampled.
+    pub lasted: u64,
+    /// Samples for which there was no room.
+    pub dropped: u64,
+    /// Sites.
+    pub sites: Vec<Site>,
+    /// The program and its libraries.
+    pub modules: Vec<Module>,
+    /// Their build ids, as text; empty where one has none.
+    pub build_ids: Vec<String>,
+}
+
+/// The monotonic clock, milliseconds.
+#[must_use]
+pub fn now() -> u64 {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: a place for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut t) };
+    let seconds = u64::try_from(t.tv_sec).unwrap_or(0);
+    seconds * 1000 + u64::try_from(t.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
+/// Takes the samples of a process and what only holds as long as it lives: which of the objects'
+/// pages are in memory.
+#[must_use]
+pub fn take(process: &Process, instance: &Instance) -> (Samples, Vec<f64>) {
+    let samples = Samples::read(process, instance);
+    let resident = |at: u64, size: u64| -> f64 {
+        let page = process.page();
+        let (from, to) = (at & !(page - 1), (at + size.max(1)).next_multiple_of(page));
+        let pages = process.residency(from, to).unwrap_or_default();
+        let place = |i: usize| from + i as u64 * page;
+        let inside = |i: usize| {
+            (place(i) + page)
+                .min(at + size)
+                .saturating_sub(place(i).max(at))
+        };
+        let there = pages
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| **f & RESIDENT != 0);
+        there.map(|(i, _)| inside(i) as f64).sum()
+    };
+    let mut sums = vec![0.0; samples.sites.len()];
+    for sample in &samples.live {
+        if let Some(sum) = sums.get_mut(sample.site) {
+            *sum += resident(sample.at, sample.size) * sample.weight;
+        }
+    }
+    (samples, sums)
+}
+
+impl Profile {
+    /// Puts samples and symbols together. Where there is an earlier look, what was allocated is what
+    /// came since.
+    #[must_use]
+    pub fn new(
+        command: String,
+        samples: &Samples,
+        resident: &[f64],
+        before: Option<&Samples>,
+        symbols: &Symbols,
+    ) -> Self {
+        let end = now();
+        let site = |(i, site): (usize, &cairn_reader::samples::Site)| {
+            let earlier = before.and_then(|b| b.sites.get(i));
+            let since = |k: usize| {
+                let had = earlier.map_or(0.0, |e| e.allocated.get(k).copied().unwrap_or(0.0));
+                (site.allocated[k] - had).max(0.0)
+            };
+            let mut ages: Vec<_> = (samples.live.iter().filter(|s| s.site == i))
+                .map(|s| {
+                    let sum = [s.weight, s.weight * s.size as f64];
+                    (end.saturating_sub(s.born), sum)
+                })
+                .collect();
+            ages.sort_by_key(|age| std::cmp::Reverse(age.0));
+            // By the objects themselves: a difference of two large sums has the errors of both.
+            let total = |k: usize| ages.iter().map(|a| a.1[k]).sum::<f64>();
+            let lines: Vec<_> = site
+                .frames
+                .iter()
+                .map(|f| symbols.lines(&samples.modules, *f))
+                .collect();
+            let own = symbols::own_frames(&samples.modules, &site.frames, &lines);
+            Site {
+                frames: site.frames.get(own..).unwrap_or_default().to_vec(),
+                lines: lines.get(own..).unwrap_or_default().to_vec(),
+                allocated: [since(0), since(1)],
+                in_use: [total(0), total(1)],
+                peak: site.peak,
+                resident: resident.get(i).copied().unwrap_or(0.0),
+                samples: site.samples,
+                lives: site.lives.to_vec(),
+                ages,
+            }
+        };
+        let mut profile = Self {
+            command,
+            interval: samples.interval,
+            lasted: end.saturating_sub(samples.since),
+            dropped: samples.dropped,
+            sites: samples.sites.iter().enumerate().map(site).collect(),
+            modules: samples.modules.clone(),
+            build_ids: symbols.build_ids(&samples.modules),
+        };
+        profile.merge();
+        profile
+    }
+
+    /// Sites that differ inside Cairn alone are one.
+    fn merge(&mut self) {
+        let mut places = std::collections::HashMap::new();
+        let mut merged: Vec<Site> = Vec::new();
+        for site in self.sites.drain(..) {
+            let place = *places.entry(site.frames.clone()).or_insert(merged.len());
+            let Some(into) = merged.get_mut(place) else {
+                merged.push(site);
+                continue;
+            };
+            for (to, from) in [
+                (&mut into.allocated, site.allocated),
+                (&mut into.in_use, site.in_use),
+                (&mut into.peak, site.peak),
+            ] {
+                to[0] += from[0];
+                to[1] += from[1];
+            }
+            into.resident += site.resident;
+            into.samples[0] += site.samples[0];
+            into.samples[1] += site.samples[1];
+            for (to, from) in into.lives.iter_mut().zip(site.lives) {
+                *to += from;
+            }
+            into.ages.extend(site.ages);
+            into.ages.sort_by_key(|age| std::cmp::Reverse(age.0));
+        }
+        self.sites = merged;
+    }
+
+    /// The sum over all sites.
+    #[must_use]
+    pub fn total(&self, kind: Kind) -> Sum {
+        let add = |a: Sum, b: Sum| [a[0] + b[0], a[1] + b[1]];
+        self.sites.iter().map(|s| s.sum(kind)).fold([0.0; 2], add)
+    }
+
+    /// The profile of this very process, which has to run on Cairn and be sampled.
+    ///
+    /// # Errors
+    /// It does not run on Cairn, or may not look at itself.
+    pub fn of_self() -> anyhow::Result<Self> {
+        let pid = i32::try_from(std::process::id())?;
+        let process = Process::open_lightly(pid)?;
+        let instances = find::instances(&process)?;
+        let taken = instances.iter().map(|i| take(&process, i));
+        let (samples, resident) = taken
+            .max_by_key(|(s, _)| s.sites.len())
+            .ok_or_else(|| anyhow::anyhow!("this process does not run on Cairn"))?;
+        let symbols = Symbols::of(pid);
+        let command = process.command();
+        Ok(Self::new(command, &samples, &resident, None, &symbols))
+    }
+}
