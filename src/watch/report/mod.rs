@@ -61,10 +61,14 @@ pub(crate) fn begin(knobs: &Knobs) {
     unsafe { Rooms::begin(ptr::with_exposed_provenance_mut(rooms), knobs.report_file) };
     ROOMS.store(rooms, Release);
     if knobs.report_at != Amount::Off {
+        let given = match knobs.limit {
+            Amount::Bytes(_) => knobs.limit.of(None),
+            Amount::Off | Amount::Percent(_) => None,
+        };
         let group = limits::memory();
-        let limit = group.as_ref().map(|group| group.limit);
-        // A share is the group's; bytes are the process's own.
-        let of_group = matches!(knobs.report_at, Amount::Percent(_));
+        let limit = given.or(group.as_ref().map(|group| group.limit));
+        // A share of a group's limit is the group's; all else is the process's own.
+        let of_group = given.is_none() && matches!(knobs.report_at, Amount::Percent(_));
         if let Some(first) = knobs.report_at.of(limit) {
             FIRST.store(first, Relaxed);
             LIMIT.store(limit.unwrap_or(0), Relaxed);

@@ -143,6 +143,30 @@ fn a_report_at_a_mark_comes_once_and_before_what_follows() {
 }
 
 #[test]
+fn a_share_is_of_the_limit_that_was_given_where_one_was() {
+    let folder = folder("share");
+    let program = common::compile_c("tools/heap.c", &[]);
+    let mut command = common::preloaded(program);
+    command
+        .args(["60000", "2000", "1", "0"])
+        .env("CAIRN_LIMIT", "92M")
+        .env("CAIRN_REPORT_AT", "25%")
+        .env("CAIRN_REPORT_FILE", format!("{}/r-%n", folder.display()));
+    let _seen = Seen::start(command);
+    // It ends with some 65 MiB; the marks are at 23, 57 and 75, and what was got last counts as used.
+    let resident: Vec<u64> = reports(&folder)
+        .iter()
+        .map(|file| number(&json(&["why", file.to_str().expect("a path")]), "/resident") >> 20)
+        .collect();
+    let bounds = [20..29, 54..64];
+    assert_eq!(resident.len(), bounds.len(), "{resident:?}");
+    for (mib, bounds) in resident.iter().zip(bounds) {
+        assert!(bounds.contains(mib), "{resident:?}");
+    }
+    fs::remove_dir_all(&folder).expect("it goes");
+}
+
+#[test]
 fn nothing_is_written_over_and_no_link_is_followed() {
     let folder = folder("links");
     let (file, other) = (folder.join("r"), folder.join("other"));
