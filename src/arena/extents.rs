@@ -191,25 +191,42 @@ impl Extents {
         #[cfg(feature = "stats")]
         // SAFETY: a record of this locked arena (I8, I10).
         AGAIN.fetch_add(unsafe { &(*r).pages }.gone().and(pages).len(), Relaxed);
-        // SAFETY: as above.
-        let again = unsafe { &(*r).pages }.gone().and(pages);
-        if !again.is_empty() {
-            mark::grew(again.len() * os::page());
-        }
-        self.forget_in(r, pages)
+        self.forget_in(r, pages, true)
     }
 
-    /// Nothing is known of these pages from now on. Whether any is busy.
-    fn forget_in(&mut self, r: *mut Record, pages: PageSet) -> bool {
+    /// Nothing is known of these pages from now on; they may be touched where they are `used`. Whether
+    /// any is busy.
+    #[inline(always)]
+    fn forget_in(&mut self, r: *mut Record, pages: PageSet, used: bool) -> bool {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &(*r).pages };
-        if p.free().and(pages).is_empty() {
-            return false;
+        // Most often none of them went, and then nothing is called here.
+        if !p.gone.get().and(pages).is_empty() {
+            return self.forget_gone(r, pages, used);
         }
+        !p.idle.get().and(pages).is_empty() && self.forget_idle(r, pages)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn forget_gone(&mut self, r: *mut Record, pages: PageSet, used: bool) -> bool {
+        // SAFETY: as above.
+        let p = unsafe { &(*r).pages };
+        let gone = p.gone.get().and(pages);
+        self.has_less_gone(gone);
+        p.gone.set(p.gone.get().without(gone));
+        if used {
+            mark::grew(gone.len() * os::page());
+        }
+        self.forget_idle(r, pages)
+    }
+
+    #[inline(always)]
+    fn forget_idle(&mut self, r: *mut Record, pages: PageSet) -> bool {
+        // SAFETY: as above.
+        let p = unsafe { &(*r).pages };
         self.idle -= p.idle.get().and(pages).len();
-        self.has_less_gone(p.gone.get().and(pages));
         p.idle.set(p.idle.get().without(pages));
-        p.gone.set(p.gone.get().without(pages));
         if p.idle.get().is_empty() {
             self.remove(r);
         }
@@ -261,7 +278,7 @@ impl Extents {
     /// The regions of `[from, to)` leave the heap, or become what no bits tell of.
     pub(crate) fn forget(&mut self, from: usize, to: usize) {
         each(from, to, |r, pages| {
-            self.forget_in(r, pages);
+            self.forget_in(r, pages, false);
         });
     }
 

@@ -1,6 +1,7 @@
 //! What the environment and `mallopt` do to the knobs, case by case.
 #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+use super::text::number;
 use super::*;
 use std::ffi::CString;
 use std::ptr;
