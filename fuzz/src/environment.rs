@@ -40,7 +40,7 @@ const MALLOC: [&str; 10] = [
     "ARENA_MAX_",
     "",
 ];
-const CAIRN: [&str; 12] = [
+const CAIRN: [&str; 14] = [
     "RUN_MAX",
     "VERBOSE",
     "FREE_FILL",

@@ -86,7 +86,7 @@ fn hostile(s: &mut Source, file: &[u8]) -> u64 {
         1 => 0,
         2 => u64::MAX - any % 64,
         3 => 1 << (any % 64),
-        4 => any % (1 << 20) & !15,
+        4 => (any % (1 << 20)) & !15,
         // An address that the file names, or one beside it.
         _ => {
             let record = records()[any as usize % records().len()];

@@ -37,6 +37,10 @@ pub mod places {
     pub mod cache {
         pub const PARKED: usize = 4;
     }
+    pub mod samples {
+        pub const PLAIN: u8 = 1;
+        pub const SAMPLED: u8 = 3;
+    }
 }
 
 /// Memory as long as the process.
@@ -357,6 +361,7 @@ loom::lazy_static! {
     pub static ref MAPPED: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SIDE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref QUARANTINE: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref SAMPLES: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref CACHES: crate::sync::Lock = crate::sync::Lock::new();
 }
 
@@ -434,6 +439,9 @@ pub mod knobs {
         pub trim_threshold: usize,
         pub verbose: bool,
         pub background: bool,
+        pub profile: bool,
+        pub profile_interval: usize,
+        pub profile_pointers: bool,
     }
     impl Knobs {
         pub const DEFAULT: Self = Self {
@@ -447,6 +455,9 @@ pub mod knobs {
             trim_threshold: 0,
             verbose: false,
             background: false,
+            profile: false,
+            profile_interval: 0,
+            profile_pointers: false,
         };
         /// # Safety
         /// None here.
@@ -483,6 +494,19 @@ pub mod watch {
     }
     pub mod quarantine {
         pub use super::super::QUARANTINE as LOCK;
+    }
+    pub mod report {
+        pub fn begin(_: &super::super::knobs::Knobs) {}
+    }
+    pub mod samples {
+        pub use super::super::SAMPLES as LOCK;
+        pub fn set_interval(_: usize) {}
+        pub fn set_how(_: super::unwind::How) {}
+    }
+    pub mod unwind {
+        pub enum How {
+            Pointers,
+        }
     }
 }
 
@@ -577,7 +601,9 @@ pub mod statics {
         };
     }
     pub const SPAN: usize = 0;
-    static BLANKS: [u64; 2] = [0; 2];
+    /// As long as a cache, whose arena is looked for in them.
+    static BLANKS: [[u64; 8]; 2] = [[0; 8]; 2];
+    const _: () = assert!(size_of::<crate::cache::Cache>() <= size_of::<[u64; 8]>());
     pub fn empty() -> usize {
         std::ptr::from_ref(&BLANKS[0]).expose_provenance()
     }
@@ -697,12 +723,30 @@ pub mod cache {
         pub unsafe fn leave(_: *mut super::Cache) {}
     }
 
+    /// No thread is sampled here: none has a cover.
+    pub mod cover {
+        use super::Cache;
+        pub fn beneath() -> Option<*mut Cache> {
+            None
+        }
+        pub fn drop_off() -> Option<*mut Cache> {
+            None
+        }
+        pub fn lift() -> Option<()> {
+            None
+        }
+        /// # Safety
+        /// None here.
+        pub unsafe fn give(_: *mut ()) {}
+    }
+
     /// A cache whose bins are a cell.
     #[repr(C)]
     pub struct Cache {
         bins: *mut Watched<usize>,
         pub arena: *const Arena,
         pub first: u64,
+        pub cover: core::cell::Cell<*mut ()>,
     }
 
     impl Cache {
@@ -711,6 +755,7 @@ pub mod cache {
                 bins: std::ptr::null_mut(),
                 arena: std::ptr::null(),
                 first: 0,
+                cover: core::cell::Cell::new(std::ptr::null_mut()),
             }
         }
         /// Any use of its bins: by one thread at a time, and in an order that all see.
