@@ -51,7 +51,9 @@ pub(super) fn of(real: &Runs, replay: &Runs, names: &[&str]) -> Fidelity {
                 };
                 if of_program.differs() {
                     found.told_apart += 1;
-                    let same = (of_program.median > 1.0) == (of_replay.median > 1.0);
+                    // A replay that sees no difference has no order.
+                    let order = |ratio: f64| ratio.total_cmp(&1.0);
+                    let same = order(of_program.median) == order(of_replay.median);
                     found.alike += usize::from(same);
                 }
             }
