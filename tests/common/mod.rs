@@ -13,6 +13,7 @@
 
 mod compile;
 pub mod pages;
+pub mod workloads;
 
 pub use compile::{compile_c, compile_cxx};
 
