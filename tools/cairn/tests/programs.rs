@@ -198,3 +198,106 @@ fn postgres_adds_up() {
     drop(server);
     let _ = fs::remove_dir_all(&folder);
 }
+
+const NODE: &str = "console.log('ready'); const kept = []; setInterval(() => { for (let i = 0; i < 200; i++) \
+    kept[(Math.random() * 500) | 0] = Buffer.alloc((Math.random() * 30000) | 0, 1); }, 1);";
+
+#[test]
+fn node_adds_up() {
+    if seen::cannot_look() {
+        return;
+    }
+    let Some(node) = common::find("node") else {
+        return;
+    };
+    let mut command = common::preloaded(node);
+    command.args(["-e", NODE]);
+    let seen = Seen::start(command);
+    for _ in 0..4 {
+        thread::sleep(Duration::from_millis(170));
+        adds_up("node", &json(&["why", &seen.pid()]));
+    }
+}
+
+#[test]
+fn redis_under_load_adds_up() {
+    if seen::cannot_look() {
+        return;
+    }
+    let (Some(redis), Some(load)) = (
+        common::find("redis-server"),
+        common::find("redis-benchmark"),
+    ) else {
+        return;
+    };
+    let folder = folder("redis");
+    let socket = folder.join("s");
+    let server = common::preloaded(redis)
+        .args(["--port", "0", "--save", "", "--unixsocket"])
+        .arg(&socket)
+        .current_dir(&folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the server starts");
+    let server = Ended(server);
+    let is_up = (0..200).any(|_| {
+        thread::sleep(Duration::from_millis(50));
+        socket.exists()
+    });
+    assert!(is_up, "the server has no socket");
+    // Ended after the looks, however far it came.
+    let client = Command::new(load)
+        .args(["-t", "set,lpush,lpop", "-n", "2000000", "-r", "100000"])
+        .args(["-d", "300", "-q", "-s"])
+        .arg(&socket)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the load starts");
+    let client = Ended(client);
+    for _ in 0..5 {
+        thread::sleep(Duration::from_millis(230));
+        adds_up("redis", &json(&["why", &server.0.id().to_string()]));
+    }
+    drop(client);
+    drop(server);
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn rustc_adds_up() {
+    if seen::cannot_look() {
+        return;
+    }
+    let asked = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let Some(root) = asked.ok().filter(|output| output.status.success()) else {
+        return common::skip("rustc is not there");
+    };
+    // The program itself: what is found by name may only start it.
+    let root = String::from_utf8_lossy(&root.stdout).trim().to_owned();
+    let folder = folder("rustc");
+    let functions: String = (0..3000)
+        .map(|i| {
+            format!("pub fn f{i}(x: u64) -> Vec<u64> {{ (0..x).map(|y| y * {i}).collect() }}\n")
+        })
+        .collect();
+    fs::write(folder.join("lib.rs"), functions).expect("its source");
+    let compiler = common::preloaded(Path::new(&root).join("bin/rustc"))
+        .args(["--crate-type", "lib", "-O", "--edition", "2024", "lib.rs"])
+        .current_dir(&folder)
+        .spawn()
+        .expect("the compiler starts");
+    let mut compiler = Ended(compiler);
+    let mut looks = 0;
+    for _ in 0..5 {
+        thread::sleep(Duration::from_millis(210));
+        if compiler.0.try_wait().expect("a child").is_some() {
+            break;
+        }
+        adds_up("rustc", &json(&["why", &compiler.0.id().to_string()]));
+        looks += 1;
+    }
+    assert!(looks > 0, "it was too quick to be looked at");
+    drop(compiler);
+    let _ = fs::remove_dir_all(&folder);
+}
