@@ -6,7 +6,7 @@ use clap::Args;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,9 +29,17 @@ pub(crate) struct Arguments {
     /// Write into a file, for a node exporter's textfile collector
     #[arg(short, long, value_name = "FILE", conflicts_with = "listen")]
     output: Option<PathBuf>,
-    /// Answer requests for /metrics on this port of the loopback address, until it is ended
-    #[arg(long, value_name = "PORT")]
-    listen: Option<u16>,
+    /// Answer requests for /metrics on this port, until it is ended: of the loopback address, where
+    /// no other is named
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place)]
+    listen: Option<SocketAddr>,
+}
+
+/// Where to listen.
+fn place(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port| (Ipv4Addr::LOCALHOST, port).into());
+    port.or_else(|_| text.parse())
+        .map_err(|_| "a port, or an address and a port, as 0.0.0.0:9464".to_owned())
 }
 
 /// A family of figures: name, unit, what it is.
@@ -180,6 +188,24 @@ fn text(all: &[Summary]) -> String {
     head(
         &mut out,
         &Family {
+            name: "cairn_purged_bytes",
+            unit: "bytes",
+            help: "Bytes of free pages inside heaps that the kernel was asked to take",
+            kind: "counter",
+        },
+    );
+    for s in all {
+        for (i, arena) in s.arenas.iter().enumerate() {
+            let (labels, purged) = (labels(s), arena.purged);
+            let _ = writeln!(
+                out,
+                "cairn_purged_bytes_total{{{labels},arena=\"{i}\"}} {purged}"
+            );
+        }
+    }
+    head(
+        &mut out,
+        &Family {
             name: "cairn_page_faults",
             unit: "",
             help: "Page faults of the process",
@@ -212,8 +238,8 @@ fn collect(arguments: &Arguments) -> Result<Vec<Summary>> {
 /// # Errors
 /// A process cannot be looked at, the file cannot be written, or the port is another's.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if let Some(port) = arguments.listen {
-        return serve(arguments, port);
+    if let Some(place) = arguments.listen {
+        return serve(arguments, place);
     }
     let text = text(&collect(arguments)?);
     match &arguments.output {
@@ -238,9 +264,8 @@ fn replace(path: &Path, text: &str) -> Result<()> {
     done.with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn serve(arguments: &Arguments, port: u16) -> Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("cannot listen on port {port}"))?;
+fn serve(arguments: &Arguments, place: SocketAddr) -> Result<()> {
+    let listener = TcpListener::bind(place).with_context(|| format!("cannot listen on {place}"))?;
     let at = listener.local_addr()?;
     crate::print(&format!("listening on http://{at}/metrics\n"))?;
     // Whoever goes away in between does not matter to the next.

@@ -96,6 +96,15 @@ fn the_samples_are_the_figures_of_stats() {
     let free: u64 = parts.iter().map(|part| sum(&all, part)).sum();
     assert_eq!(free, number(&stats, "/mallinfo2/fordblks"), "{text}");
     assert!(sum(&all, "cairn_resident_bytes") > 0 && sum(&all, "cairn_page_faults_total") > 0);
+    // What a trim takes is counted.
+    let purged = sum(&all, "cairn_purged_bytes_total");
+    let mut seen = seen;
+    let resident = seen.numbers("t");
+    let output = cairn(&["metrics", &seen.pid()]);
+    let after = samples(&String::from_utf8_lossy(&output.stdout));
+    let more = sum(&after, "cairn_purged_bytes_total") - purged;
+    let went = (resident[0] - resident[1]) * 1024;
+    assert!(more > 0 && more <= went + (4 << 20), "{more} of {went}");
     // Somebody else may run on Cairn, too.
     let output = cairn(&["metrics", "--all"]);
     let all = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -129,9 +138,22 @@ fn who_asks_the_port_is_answered() {
     if seen::cannot_look() {
         return;
     }
+    // The loopback address is taken where none is named.
+    for place in ["0", "127.0.0.2:0"] {
+        who_asks_is_answered(place);
+    }
+    let output = cairn(&["metrics", "--all", "--listen", "here"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(2) && said.contains("a port, or an address and a port"),
+        "{said}"
+    );
+}
+
+fn who_asks_is_answered(place: &str) {
     let seen = Seen::heap(HEAP, &[]);
     let server = Command::new(env!("CARGO_BIN_EXE_cairn"))
-        .args(["metrics", &seen.pid(), "--listen", "0"])
+        .args(["metrics", &seen.pid(), "--listen", place])
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
@@ -144,6 +166,12 @@ fn who_asks_the_port_is_answered() {
         .strip_prefix("listening on http://")
         .expect("an address");
     let at = at.strip_suffix("/metrics").expect("a path");
+    let named = if place == "0" {
+        "127.0.0.1:"
+    } else {
+        "127.0.0.2:"
+    };
+    assert!(at.starts_with(named), "{at}");
     let ask = |path: &str| {
         let mut stream = TcpStream::connect(at).expect("it listens");
         // Piece by piece, as a slow network brings it.

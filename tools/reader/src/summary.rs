@@ -27,6 +27,8 @@ pub struct OfArena {
     pub waiting: u64,
     /// Bytes in caches that refill from it.
     pub cached: u64,
+    /// Bytes of pages inside its heaps that the kernel was asked to take so far.
+    pub purged: u64,
 }
 
 /// A process, all its Cairns together.
@@ -70,17 +72,17 @@ impl Summary {
             ..Self::default()
         };
         for instance in found {
-            all.add(&Heap::read(&process, instance));
+            all.add(&process, &Heap::read(&process, instance));
         }
         Ok(all)
     }
 
-    fn add(&mut self, heap: &Heap) {
+    fn add(&mut self, process: &Process, heap: &Heap) {
         if !heap.is_used() {
             return;
         }
         for arena in heap.arenas.iter().filter(|a| a.top != 0) {
-            let of = OfArena::of(heap, arena);
+            let of = OfArena::of(process, heap, arena);
             self.arenas.push(of);
         }
         self.mapped_chunks = self.mapped_chunks.saturating_add(heap.mapped_totals[0]);
@@ -107,7 +109,7 @@ impl Summary {
 }
 
 impl OfArena {
-    fn of(heap: &Heap, arena: &Arena) -> Self {
+    fn of(process: &Process, heap: &Heap, arena: &Arena) -> Self {
         let caches = heap.caches.iter().filter(|c| c.arena == arena.place);
         let mut of = Self {
             index: arena.index,
@@ -119,6 +121,7 @@ impl OfArena {
             top: arena.top_bytes(),
             waiting: arena.waiting.saturating_add(arena.resting),
             cached: caches.map(|c| c.bytes).sum(),
+            purged: arena.counters(process).purged as u64,
         };
         let others = [of.binned, of.slots, of.top, of.waiting, of.cached];
         let others = others.into_iter().fold(0, u64::saturating_add);

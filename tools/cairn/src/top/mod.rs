@@ -51,6 +51,7 @@ enum Sort {
     Cached,
     Growth,
     Faults,
+    Purged,
     Pid,
 }
 
@@ -61,6 +62,8 @@ struct Row {
     growth: f64,
     /// Page faults a second.
     faults: f64,
+    /// Bytes a second of pages that went back from inside heaps.
+    purged: f64,
 }
 
 impl Row {
@@ -134,6 +137,7 @@ fn row(now: Summary, at: Instant, before: &HashMap<i32, (Summary, Instant)>) -> 
     Row {
         growth: rate(Summary::live),
         faults: rate(|s| s.faults.0 + s.faults.1),
+        purged: rate(|s| s.sum(|a| a.purged)).max(0.0),
         now,
     }
 }
@@ -148,13 +152,14 @@ fn sort(rows: &mut [Row], by: Sort) {
             Sort::Cached => order(&|r| r.cached() as f64),
             Sort::Growth => order(&|r| r.growth),
             Sort::Faults => order(&|r| r.faults),
+            Sort::Purged => order(&|r| r.purged),
             Sort::Pid => a.now.pid.cmp(&b.now.pid),
         }
     });
 }
 
 /// What stands in the columns.
-fn cells(row: &Row) -> [String; 10] {
+fn cells(row: &Row) -> [String; 11] {
     let now = &row.now;
     let sign = if row.growth < 0.0 { "-" } else { "+" };
     [
@@ -168,6 +173,7 @@ fn cells(row: &Row) -> [String; 10] {
         now.arenas.len().to_string(),
         number(now.mapped_chunks),
         format!("{:.0}", row.faults),
+        bytes(row.purged as u64),
     ]
 }
 
@@ -175,7 +181,7 @@ fn table(rows: &[Row]) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "{:>8} {:<15} {:>10} {:>10} {:>10} {:>10} {:>12} {:>6} {:>7} {:>9}",
+        "{:>8} {:<15} {:>10} {:>10} {:>10} {:>10} {:>12} {:>6} {:>7} {:>9} {:>10}",
         "pid",
         "program",
         "resident",
@@ -185,7 +191,8 @@ fn table(rows: &[Row]) -> String {
         "growth/s",
         "arenas",
         "mapped",
-        "faults/s"
+        "faults/s",
+        "purged/s"
     );
     for row in rows {
         let [
@@ -199,11 +206,12 @@ fn table(rows: &[Row]) -> String {
             arenas,
             mapped,
             faults,
+            purged,
         ] = cells(row);
         let _ = writeln!(
             out,
             "{pid:>8} {command:<15} {resident:>10} {live:>10} {free:>10} {cached:>10} \
-             {growth:>12} {arenas:>6} {mapped:>7} {faults:>9}"
+             {growth:>12} {arenas:>6} {mapped:>7} {faults:>9} {purged:>10}"
         );
     }
     if rows.is_empty() {

@@ -13,7 +13,7 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row as Shown, Table, Tab
 use std::time::{Duration, Instant};
 
 /// The columns: what the table is sorted by, its key, its head, its width.
-const COLUMNS: [(Option<Sort>, char, &str, u16); 10] = [
+const COLUMNS: [(Option<Sort>, char, &str, u16); 11] = [
     (Some(Sort::Pid), 'p', "pid", 9),
     (None, ' ', "program", 16),
     (Some(Sort::Resident), 'r', "resident", 11),
@@ -24,11 +24,12 @@ const COLUMNS: [(Option<Sort>, char, &str, u16); 10] = [
     (None, ' ', "arenas", 7),
     (None, ' ', "mapped", 8),
     (Some(Sort::Faults), 'a', "faults/s", 10),
+    (Some(Sort::Purged), 'u', "purged/s", 11),
 ];
 /// Lines of the detail, its border included, at most.
 const DETAIL: u16 = 12;
 /// The bottom line.
-const KEYS: &str = " q quit   up, down choose   enter detail   sort: p pid r resident l live f free c cached g growth a faults";
+const KEYS: &str = " q quit   up, down choose   enter detail   sort: p pid r resident l live f free c cached g growth a faults u purged";
 
 /// What is on the screen.
 struct Screen {
