@@ -11,11 +11,18 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{self, Command};
+use std::sync::OnceLock;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The directory of the header, filled in as `dist/build` does.
-fn header() -> PathBuf {
+/// The directory of the header, once for all tests here.
+fn header() -> &'static PathBuf {
+    static WRITTEN: OnceLock<PathBuf> = OnceLock::new();
+    WRITTEN.get_or_init(write_header)
+}
+
+/// Fills the header in as `dist/build` does.
+fn write_header() -> PathBuf {
     let dir = common::scratch().join("include");
     fs::create_dir_all(&dir).expect("a directory for the header");
     let mut text =
