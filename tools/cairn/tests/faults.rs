@@ -131,7 +131,8 @@ fn a_huge_page_is_one_fault_and_many_pages() {
         return;
     }
     // 57 MiB of small objects, of which all stay: from 8 MiB on the heap grows by huge pages, where
-    // the kernel has some left. Beside them 15 MiB of mapped chunks.
+    // the kernel has some left. Beside them 15 MiB of mapped chunks, half of them touched. A huge page
+    // at an end is touched as a whole, so the more of them there are, the more pages.
     let program = common::compile_c("tools/heap.c", &[]);
     let library = common::libcairn();
     let output = common::watch(
@@ -146,7 +147,7 @@ fn a_huge_page_is_one_fault_and_many_pages() {
     let (faults, pages) = (number(first, "/faults"), number(first, "/pages"));
     let huge = number(first, "/huge_pages");
     assert_eq!(pages, faults + huge * 511, "{page:#}");
-    assert!((72..92).contains(&(pages >> 8)), "{page:#}");
+    assert!((64..92).contains(&(pages >> 8)), "{page:#}");
     if huge == 0 {
         common::skip("the kernel gave no huge page");
     }
