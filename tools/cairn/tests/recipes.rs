@@ -267,14 +267,27 @@ fn systemd() {
     follow("systemd.md", &["systemd-analyze", "python3"], None);
 }
 
+/// Whether `.ci/run` could not have what reads the recipes that nothing here can run.
+fn lacks_linters() -> bool {
+    let lacks = env::var_os("CAIRN_NO_LINTERS").is_some();
+    if lacks {
+        println!("SKIPPED: no linter could be had");
+    }
+    lacks
+}
+
 #[test]
 fn docker() {
-    follow("docker.md", &["hadolint"], None);
+    if !lacks_linters() {
+        follow("docker.md", &["hadolint"], None);
+    }
 }
 
 #[test]
 fn kubernetes() {
-    follow("kubernetes.md", &["kubernetes-validate"], None);
+    if !lacks_linters() {
+        follow("kubernetes.md", &["kubernetes-validate"], None);
+    }
 }
 
 /// A page that no test follows, or that the list does not name, would grow old unseen.
