@@ -125,7 +125,7 @@ fn each_fault_has_its_cause() {
 fn a_huge_page_is_one_fault_and_many_pages() {
     let mode = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
     if !mode.is_ok_and(|mode| !mode.contains("[never]")) {
-        return common::skip("no huge pages in this kernel");
+        return common::skip_elsewhere("no huge pages in this kernel");
     }
     if cannot_watch() {
         return;
@@ -149,7 +149,7 @@ fn a_huge_page_is_one_fault_and_many_pages() {
     assert_eq!(pages, faults + huge * 511, "{page:#}");
     assert!((64..92).contains(&(pages >> 8)), "{page:#}");
     if huge == 0 {
-        common::skip("the kernel gave no huge page");
+        common::skip_elsewhere("the kernel gave no huge page");
     }
 }
 
@@ -253,7 +253,7 @@ fn without_rights_over_the_kernel_the_history_tells() {
     if output.status.code() == Some(2) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("CAP_PERFMON"), "{said}");
-        return common::skip("no user may watch faults here");
+        return common::skip_elsewhere("no user may watch faults here");
     }
     let page = read(&output);
     let level = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
