@@ -78,7 +78,7 @@ extern int cairn_idle(void) __THROW;
 
 /* Bytes at `object` that may be written, at least as many as were asked for. 0 where it is null or
    another allocator's; `malloc_usable_size` ends the process then. It must not have been freed. */
-extern size_t cairn_usable_size(const void *object) __THROW;
+extern size_t cairn_usable_size(void *object) __THROW;
 
 /* Whose a piece of the heap is. */
 enum cairn_state {
