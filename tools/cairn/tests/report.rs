@@ -274,7 +274,9 @@ impl Drop for Group {
 #[test]
 fn a_process_that_the_kernel_kills_has_written_what_was_in_use() {
     let Some(group) = Group::make() else {
-        return common::skip_elsewhere("the right to make a cgroup with a limit of memory is missing");
+        return common::skip_elsewhere(
+            "the right to make a cgroup with a limit of memory is missing",
+        );
     };
     const LIMIT: u64 = 64 << 20;
     let folder = folder("killed");
