@@ -2,7 +2,8 @@
 //!
 //! To open a file may end a sandboxed process, so nobody comes here unasked but the start.
 
-use libc::c_long;
+use super::files::File;
+use core::ffi::CStr;
 
 /// Bytes of the longest path that is asked for, its NUL included.
 const PATH: usize = 512;
@@ -16,20 +17,8 @@ pub(super) type Read<'a> = &'a mut dyn FnMut(&[u8], &mut [u8]) -> Option<usize>;
 
 /// As [`Read`], of the system. May change `errno`.
 pub(super) fn read_file(path: &[u8], to: &mut [u8]) -> Option<usize> {
-    // SAFETY: the path ends in NUL, the buffer has the size it is said to have, and the descriptor
-    // is ours from open to close.
-    let got = unsafe {
-        let flags = c_long::from(libc::O_RDONLY | libc::O_CLOEXEC);
-        let at = c_long::from(libc::AT_FDCWD);
-        let fd = libc::syscall(libc::SYS_openat, at, path.as_ptr(), flags);
-        if fd < 0 {
-            return None;
-        }
-        let got = libc::syscall(libc::SYS_read, fd, to.as_mut_ptr(), to.len());
-        libc::syscall(libc::SYS_close, fd);
-        got
-    };
-    usize::try_from(got).ok()
+    let file = File::open(CStr::from_bytes_with_nul(path).ok()?)?;
+    Some(file.read(to))
 }
 
 /// Which of the kernel's two forms a folder has.

@@ -1,4 +1,4 @@
-//! Files and a signal, for the report that a process writes of itself: raw calls, no memory.
+//! Files and a signal, for whoever reads the kernel's files or writes a report: raw calls, no memory.
 
 use super::{errno, set_errno};
 use core::ffi::CStr;
