@@ -7,12 +7,16 @@ use crate::{arenas, limit, mapped, settings};
 /// Caches give back what they hold, this thread's and those of nobody at once, the others with their
 /// next slow operation; then all that is free goes. Whether any did.
 pub(crate) fn give_all() -> bool {
-    thread::flush();
-    let pad = if limit::is_on() {
+    give_all_but(if limit::is_on() {
         0
     } else {
         settings::top_pad()
-    };
+    })
+}
+
+/// The same, but for `pad` bytes at the end of each arena's newest heap.
+pub(crate) fn give_all_but(pad: usize) -> bool {
+    thread::flush();
     arenas::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
 }
 

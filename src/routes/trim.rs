@@ -1,14 +1,13 @@
 //! What is free goes back when the program asks: `malloc_trim`, and a thread that goes idle.
 
 use super::check;
-use crate::{arenas, cache, mapped, settings};
+use crate::{cache, relief, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Gives back everything free; this thread's cache first. Whether anything went to the system.
 pub(crate) fn trim(pad: usize) -> bool {
     check::before_trim();
-    cache::thread::flush();
-    arenas::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
+    relief::give_all_but(pad)
 }
 
 /// Empties this thread's cache into its arena.
