@@ -53,7 +53,7 @@ impl Arena {
             return false;
         }
         drop(state);
-        let all = self.give_all();
+        let all = self.give_all(print);
         let now = self.lock().print();
         // What came meanwhile has its time, too.
         let done = all && now == print;
@@ -61,9 +61,14 @@ impl Arena {
         done
     }
 
-    /// All that is free goes back, but for what top keeps; false where somebody else is about it.
-    fn give_all(&self) -> bool {
-        while !self.merge_a_part() {}
+    /// All that is free goes back, but for what top keeps; false where somebody else is about it, or
+    /// the program is here again: it may free as fast as is merged.
+    fn give_all(&self, print: usize) -> bool {
+        while !self.merge_a_part() {
+            if self.lock().print() != print {
+                return false;
+            }
+        }
         let top = if settings::trim_is_fixed() {
             settings::trim_threshold()
         } else {
