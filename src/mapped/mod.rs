@@ -272,7 +272,7 @@ pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Re
     let lead = p - m.base;
     // SAFETY: the mapping is ours, and nobody else can find it.
     let moved = unsafe { os::remap(m.base, m.len, len) };
-    if len > m.len {
+    if moved.is_some() && len > m.len {
         mark::grew(len - m.len);
     }
     let kept = Mapping {
