@@ -39,7 +39,18 @@ pub fn at_exit() {
 /// As C's.
 #[inline(always)]
 pub unsafe fn malloc(n: usize) -> *mut c_void {
-    crate::cache::take(n, malloc_slow).cast()
+    crate::cache::take_or(n, malloc_slow, malloc_large).cast()
+}
+
+#[inline(never)]
+fn malloc_large(n: usize) -> *mut u8 {
+    crate::cache::large::take_or(n, malloc_slowest)
+}
+
+#[cold]
+#[inline(never)]
+fn malloc_slowest(n: usize) -> *mut u8 {
+    or_enomem(alloc::slowest(n)).cast()
 }
 
 #[cold]
@@ -117,10 +128,21 @@ pub unsafe fn reallocarray(p: *mut c_void, count: usize, size: usize) -> *mut c_
 /// # Safety
 /// As C's.
 pub unsafe fn memalign(align: usize, n: usize) -> *mut c_void {
-    if align > usize::MAX / 2 + 1 {
-        return fail(EINVAL);
+    // 0 is no power of two, and the slower way finds that.
+    if align & align.wrapping_sub(1) == 0 {
+        return alloc::aligned_or(align, n, memalign_at_length).cast();
     }
-    or_enomem(alloc::aligned(align.max(1).next_power_of_two(), n))
+    memalign_at_length(align, n).cast()
+}
+
+/// [`memalign`], from the start.
+#[cold]
+#[inline(never)]
+fn memalign_at_length(align: usize, n: usize) -> *mut u8 {
+    match align.checked_next_power_of_two() {
+        Some(align) => or_enomem(alloc::aligned_slowly(align, n)).cast(),
+        None => fail(EINVAL).cast(),
+    }
 }
 
 /// `aligned_alloc`, as C17: an alignment that is no power of two is `EINVAL`.
@@ -128,10 +150,20 @@ pub unsafe fn memalign(align: usize, n: usize) -> *mut c_void {
 /// # Safety
 /// As C's.
 pub unsafe fn aligned_alloc(align: usize, n: usize) -> *mut c_void {
-    if !align.is_power_of_two() {
-        return fail(EINVAL);
+    if align & align.wrapping_sub(1) == 0 {
+        return alloc::aligned_or(align, n, aligned_alloc_at_length).cast();
     }
-    or_enomem(alloc::aligned(align, n))
+    fail(EINVAL)
+}
+
+/// [`aligned_alloc`], from the start.
+#[cold]
+#[inline(never)]
+fn aligned_alloc_at_length(align: usize, n: usize) -> *mut u8 {
+    if align == 0 {
+        return fail(EINVAL).cast();
+    }
+    or_enomem(alloc::aligned_slowly(align, n)).cast()
 }
 
 /// `posix_memalign`: returns its error and on failure leaves `*out` alone. `errno` is as glibc
@@ -143,16 +175,24 @@ pub unsafe fn posix_memalign(out: *mut *mut c_void, align: usize, n: usize) -> c
     if !align.is_power_of_two() || !align.is_multiple_of(size_of::<usize>()) {
         return EINVAL;
     }
-    let errno = os::errno();
-    let p = alloc::aligned(align, n);
+    let p = alloc::aligned_or(align, n, aligned_keeping_errno);
     if p.is_null() {
         os::set_errno(ENOMEM);
         return ENOMEM;
     }
-    os::set_errno(errno);
     // SAFETY: the caller's.
     unsafe { *out = p.cast() };
     0
+}
+
+/// Aligned memory, with `errno` as it was.
+#[cold]
+#[inline(never)]
+fn aligned_keeping_errno(align: usize, n: usize) -> *mut u8 {
+    let errno = os::errno();
+    let p = alloc::aligned_slowly(align, n);
+    os::set_errno(errno);
+    p
 }
 
 /// `valloc`: aligned to a page.

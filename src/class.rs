@@ -77,6 +77,18 @@ pub(crate) fn aligned_bin(n: usize, align: usize) -> usize {
     }
 }
 
+/// As [`aligned_bin`], where the size of the class is the request's, rounded up to `align`: then
+/// no table is asked. None elsewhere.
+#[inline(always)]
+pub(crate) fn exact_aligned_bin(n: usize, align: usize) -> Option<usize> {
+    // Below, a chunk has the alignment anyway. Above, the size is no such class's.
+    if align < MIN_CHUNK || n > EXACT_LIMIT {
+        return None;
+    }
+    let size = round_up(n + HEADER, align);
+    (size <= EXACT_CHUNK).then(|| exact_bin(size))
+}
+
 /// The smallest chunk class that holds a request of `n` bytes; 0 if none does.
 fn covering(n: usize) -> usize {
     if n <= EXACT_LIMIT {
@@ -161,6 +173,20 @@ mod tests {
             }
             assert_eq!(wide_bin(CACHE_LIMIT + 1), NONE);
         }
+    }
+
+    #[test]
+    fn an_aligned_request_has_one_class_with_and_without_the_table() {
+        let mut found = 0;
+        for align in (0..20).map(|i| 1 << i) {
+            for n in (0..=CACHE_LIMIT).chain([usize::MAX - 8, usize::MAX]) {
+                if let Some(bin) = exact_aligned_bin(n, align) {
+                    assert_eq!(bin, aligned_bin(n, align), "{n} bytes at {align}");
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 5000, "{found} of them");
     }
 
     #[test]

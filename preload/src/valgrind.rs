@@ -102,10 +102,10 @@ fn is_running() -> bool {
 
 /// A function of this library at the address that a tool replaces; the names
 /// are the linker's (`build.rs`). A program that has the archive linked in has
-/// nobody in front of its own.
+/// nobody in front of its own, nor has a harness of tests.
 macro_rules! own {
     ($function:ident = $name:literal or $symbol:ident, $kind:ty) => {
-        #[cfg(static_library)]
+        #[cfg(any(static_library, test))]
         fn $function() -> $kind {
             unsafe extern "C" {
                 fn $symbol();
@@ -114,7 +114,7 @@ macro_rules! own {
             unsafe { core::mem::transmute::<unsafe extern "C" fn(), $kind>($symbol) }
         }
 
-        #[cfg(not(static_library))]
+        #[cfg(not(any(static_library, test)))]
         fn $function() -> $kind {
             let own: *mut c_void;
             // SAFETY: forms an address.

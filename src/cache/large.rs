@@ -10,7 +10,7 @@ use super::{Cache, swapped, thread};
 use crate::arena::{Entry, owner, records};
 use crate::chunk::{Chunk, TURN};
 use crate::class::{self, CLASSES};
-use crate::config::{CACHE_LIMIT, chunk_size};
+use crate::config::{ALIGN, CACHE_LIMIT, HEADER, round_up};
 use crate::layout::places::cache as places;
 use crate::region::{self, CHUNKS};
 use crate::{arenas, fatal};
@@ -107,28 +107,33 @@ impl Places {
 }
 
 /// A chunk for `n` bytes, above the classes; null if there is none.
-#[inline(never)]
 pub(crate) fn take(n: usize) -> *mut u8 {
-    let Some(cache) = thread::existing() else {
-        return ptr::null_mut();
-    };
+    take_or(n, |_| ptr::null_mut())
+}
+
+/// As [`take`], or what `otherwise` finds. All that is rare is the last thing done, so that it
+/// needs no stack frame.
+#[inline(always)]
+pub(crate) fn take_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if n > LIMIT {
-        return ptr::null_mut();
+        return otherwise(n);
     }
+    let Some(cache) = thread::existing() else {
+        return otherwise(n);
+    };
     // SAFETY: this thread's own cache.
     let places = unsafe { &(*cache).large };
-    let size = chunk_size(n);
+    let size = round_up(n + HEADER, ALIGN);
     let Some(place) = places.all.iter().find(|place| place.size.get() == size) else {
         // SAFETY: as above.
-        unsafe { (*cache).expect_large(size) };
-        return ptr::null_mut();
+        return unsafe { (*cache).expect_large(n, size, otherwise) };
     };
     place.busy.set(true);
     let entry = place.entry.get();
     if entry.p == 0 {
         let again = places.freed.replace(0) == size;
         place.wants.set(if again { size } else { 0 });
-        return ptr::null_mut();
+        return otherwise(n);
     }
     place.wants.set(size);
     place.entry.set(Entry::NONE);
@@ -143,30 +148,28 @@ pub(crate) fn take(n: usize) -> *mut u8 {
     // A thread that lives on such chunks alone takes no slower way, and has its turn all the same.
     places.served.set(places.served.get().wrapping_add(1));
     if places.served.get().is_multiple_of(LOOK_AFTER) {
-        take_turn();
+        return take_turn(c.payload());
     }
     ptr::with_exposed_provenance_mut(c.payload())
 }
 
 /// The turn of a thread that may take no slower way: at looking after others, and at following a
-/// trim.
+/// trim. It is served `p`.
 #[cold]
 #[inline(never)]
-fn take_turn() {
+fn take_turn(p: usize) -> *mut u8 {
     arenas::look_after(None);
     if let Some(cache) = thread::existing() {
         // SAFETY: this thread's own cache.
         unsafe { (*cache).follow_trims() };
     }
+    ptr::with_exposed_provenance_mut(p)
 }
 
 /// Takes back the chunk at `p`, vetting it first; false if there is no place for it, in which case
 /// nothing was changed.
 #[inline(never)]
 pub(crate) fn put(p: usize) -> bool {
-    let Some(cache) = thread::existing() else {
-        return false;
-    };
     let (word, _) = region::aligned_word(p);
     if word != CHUNKS {
         return false;
@@ -175,10 +178,17 @@ pub(crate) fn put(p: usize) -> bool {
     let c = unsafe { Chunk::at(p) };
     // As in `put_if`: a header whose tag says "in use" is a plain one's here.
     let (covered, tag) = (c.head().covered(), c.tag());
-    let size = covered as usize;
-    if size <= CACHE_LIMIT || tag != c.expected_under(covered) {
+    covered as usize > CACHE_LIMIT && tag == c.expected_under(covered) && put_vetted(p, covered, tag)
+}
+
+/// As [`put`], for a plain chunk above the classes whose header was vetted: the half of it that the
+/// tag covers, and the tag.
+#[inline(always)]
+pub(crate) fn put_vetted(p: usize, covered: u32, tag: u32) -> bool {
+    let Some(cache) = thread::existing() else {
         return false;
-    }
+    };
+    let size = covered as usize;
     // SAFETY: this thread's own cache.
     let places = unsafe { &(*cache).large };
     let Some(place) = places.all.iter().find(|place| place.wants.get() == size) else {
@@ -190,17 +200,24 @@ pub(crate) fn put(p: usize) -> bool {
     };
     places.left.set(left);
     place.wants.set(0);
-    c.set_tag(tag ^ TURN);
+    // SAFETY: the caller vetted it: its header is mapped memory (I8).
+    unsafe { Chunk::at(p) }.set_tag(tag ^ TURN);
     // SAFETY: a place for an entry.
     unsafe { Entry::write_chunk(place.entry.as_ptr(), p, covered, tag ^ TURN) };
     true
 }
 
 impl Cache {
-    /// Makes a place for chunks of a size that was asked for.
+    /// Makes a place for chunks of a size that was asked for; the request of `n` bytes is served by
+    /// `otherwise`.
     #[cold]
     #[inline(never)]
-    fn expect_large(&self, size: usize) {
+    fn expect_large(&self, n: usize, size: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+        self.make_place(size);
+        otherwise(n)
+    }
+
+    fn make_place(&self, size: usize) {
         self.look_around();
         if !class::may_cache(CLASSES - 1) {
             return;

@@ -4,6 +4,7 @@
 //! `malloc` returns. Each entry carries a witness, so that taking one checks that it is still
 //! what was put: the state byte still says freed, or the header still is the one that was left.
 
+mod aligned;
 pub(crate) mod all;
 mod arrays;
 pub(crate) mod cover;
@@ -14,6 +15,8 @@ mod spill;
 #[cfg(test)]
 mod tests;
 pub(crate) mod thread;
+
+pub(crate) use aligned::{take_aligned, take_newest_aligned};
 
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};
@@ -29,10 +32,6 @@ use core::cell::{Cell, UnsafeCell};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-
-/// Entries that an aligned request looks at. Of chunks at random places a quarter lies on a cache
-/// line's beginning.
-const LOOKS: usize = 16;
 
 /// One class's array, `[base, limit)`; the entries are `[base, top)`.
 #[repr(C)]
@@ -144,6 +143,16 @@ fn bin_at(offset: usize) -> *const Bin {
 /// `otherwise` is the last thing done, so that the fast path needs no stack frame.
 #[inline(always)]
 pub(crate) fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    take_or(n, otherwise, otherwise)
+}
+
+/// As [`take`], with a way of its own for what is above the classes.
+#[inline(always)]
+pub(crate) fn take_or(
+    n: usize,
+    otherwise: fn(usize) -> *mut u8,
+    beyond: fn(usize) -> *mut u8,
+) -> *mut u8 {
     if n <= RUN_LIMIT {
         take_object(class::run_bin(n), n, otherwise)
     } else if n <= class::EXACT_LIMIT {
@@ -151,7 +160,7 @@ pub(crate) fn take(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     } else if n <= CACHE_LIMIT {
         take_chunk(class::wide_bin(n), n, otherwise)
     } else {
-        otherwise(n)
+        beyond(n)
     }
 }
 
@@ -186,28 +195,6 @@ pub(crate) fn take_as_chunk(n: usize) -> *mut u8 {
     take_chunk(class::exact_bin(chunk_size(n)), n, no_object)
 }
 
-/// A chunk for `n` bytes at a multiple of `align`, if one of the newest of its class lies so.
-///
-/// A program that asks for alignment frees such chunks as well, so there mostly is one.
-#[inline(always)]
-pub(crate) fn take_aligned(align: usize, n: usize) -> *mut u8 {
-    let offset = class::aligned_bin(n, align);
-    let bin = bin_at(offset);
-    // SAFETY: only this thread uses the bin, and what lies in `[base, top)` are entries.
-    unsafe {
-        let newest = (*bin).top().wrapping_sub(1);
-        let mut entry = newest;
-        for _ in 0..(*bin).len().min(LOOKS) {
-            if (*entry).p & (align - 1) == 0 {
-                newest.swap(entry);
-                return take_chunk(offset, n, no_object);
-            }
-            entry = entry.wrapping_sub(1);
-        }
-    }
-    ptr::null_mut()
-}
-
 /// The newest entry of a bin of objects.
 #[inline(always)]
 fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
@@ -235,13 +222,24 @@ fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut
 #[inline(always)]
 fn take_chunk(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     let bin = bin_at(offset);
-    // SAFETY: only this thread uses the bin, and what lies below `top` are entries; a cached
-    // chunk's header is mapped memory (I8).
+    // SAFETY: only this thread uses the bin.
     unsafe {
         let top = (*bin).top();
         if top == (*bin).base.get() {
             return otherwise(n);
         }
+        take_last_chunk(bin, top)
+    }
+}
+
+/// The newest entry of a bin that has one; `top` is the bin's.
+///
+/// # Safety
+/// The bin is this thread's, of chunks, and not empty.
+#[inline(always)]
+unsafe fn take_last_chunk(bin: *const Bin, top: *mut Entry) -> *mut u8 {
+    // SAFETY: below `top` are entries, and a cached chunk's header is mapped memory (I8).
+    unsafe {
         let last = top.sub(1);
         (*bin).step(-1);
         let c = Chunk::at((*last).p);
@@ -276,7 +274,14 @@ pub(crate) fn no_object(_: usize) -> *mut u8 {
 /// case nothing was changed.
 #[inline(always)]
 pub(crate) fn put(p: usize) -> bool {
-    put_if(p, |_| true, |_| true)
+    put_or(p, |_, _, _| false)
+}
+
+/// As [`put`], with what takes a vetted chunk above the classes: its payload, the half of its header
+/// that the tag covers, and the tag.
+#[inline(always)]
+pub(crate) fn put_or(p: usize, beyond: impl FnOnce(usize, u32, u32) -> bool) -> bool {
+    put_if(p, |_| true, |_| true, beyond)
 }
 
 /// As [`put`], and only if a plain request for `n` bytes has the class of what is at `p`: of an
@@ -294,12 +299,18 @@ pub(crate) fn put_sized(p: usize, n: usize) -> bool {
                     class::wide_bin(n)
                 }
         },
+        |_, _, _| false,
     )
 }
 
 /// [`put`], if the bin's offset suits an object of a run, or a chunk.
 #[inline(always)]
-fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> bool) -> bool {
+fn put_if(
+    p: usize,
+    object: impl FnOnce(usize) -> bool,
+    chunk: impl FnOnce(usize) -> bool,
+    beyond: impl FnOnce(usize, u32, u32) -> bool,
+) -> bool {
     let (word, granule) = region::aligned_word(p);
     // SAFETY: a slot's word leads to its states (I9); a header below a payload of a heap's region
     // is mapped memory (I8); the bin is this thread's.
@@ -340,7 +351,7 @@ fn put_if(p: usize, object: impl Fn(usize) -> bool, chunk: impl Fn(usize) -> boo
         }
         match class::wide_chunk_bin(size) {
             Some(offset) => chunk(offset) && put_chunk(offset, c, covered, tag),
-            None => false,
+            None => beyond(p, covered, tag),
         }
     }
 }

@@ -33,10 +33,16 @@ fn slower(n: usize) -> *mut u8 {
     if p.is_null() { slowest(n) } else { p }
 }
 
+/// As [`slow`], for a request above the classes.
+#[inline(never)]
+pub(crate) fn large(n: usize) -> *mut u8 {
+    cache::large::take_or(n, slowest)
+}
+
 /// A request that an arena or the system has to serve.
 #[cold]
 #[inline(never)]
-fn slowest(n: usize) -> *mut u8 {
+pub(crate) fn slowest(n: usize) -> *mut u8 {
     let p = by_stage(n);
     report::look();
     p
@@ -277,7 +283,21 @@ fn zeroed_here(n: usize) -> *mut u8 {
 }
 
 /// Memory for `n` bytes at a multiple of `align`, a power of two; null when there is none.
+#[inline(always)]
 pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
+    aligned_or(align, n, aligned_slowly)
+}
+
+/// As [`aligned`], if the thread's cache has it at hand; else what `otherwise` finds, which is the
+/// last thing done. An alignment of 0 is not at hand.
+#[inline(always)]
+pub(crate) fn aligned_or(align: usize, n: usize, otherwise: fn(usize, usize) -> *mut u8) -> *mut u8 {
+    cache::take_newest_aligned(align, n, otherwise)
+}
+
+/// As [`aligned`], from the start.
+#[inline(never)]
+pub(crate) fn aligned_slowly(align: usize, n: usize) -> *mut u8 {
     if align <= ALIGN {
         return super::allocate(n);
     }

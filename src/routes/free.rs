@@ -21,6 +21,14 @@ pub(crate) fn slow(p: usize) {
     }
 }
 
+/// As [`slow`], for a vetted chunk above the classes ([`cache::large::put_vetted`]).
+#[inline(never)]
+pub(crate) fn large(p: usize, covered: u32, tag: u32) {
+    if !cache::large::put_vetted(p, covered, tag) {
+        slower(p);
+    }
+}
+
 /// A pointer that no cache takes as it is.
 #[cold]
 #[inline(never)]

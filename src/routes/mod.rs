@@ -21,13 +21,17 @@ use crate::{cache, class, settings};
 /// Memory for `n` bytes, or null. `errno` is the caller's business.
 #[inline(always)]
 pub(crate) fn allocate(n: usize) -> *mut u8 {
-    cache::take(n, alloc::slow)
+    cache::take_or(n, alloc::slow, alloc::large)
 }
 
 /// Gives `p` back; null is fine, anything that is not a live object of Cairn's ends the process.
 #[inline(always)]
 pub(crate) fn release(p: *mut u8) {
-    if !cache::put(p.addr()) {
+    let large = |p, covered, tag| {
+        free::large(p, covered, tag);
+        true
+    };
+    if !cache::put_or(p.addr(), large) {
         free::slow(p.expose_provenance());
     }
 }
