@@ -154,7 +154,7 @@ impl State {
         let rests = class > PROMPT && size <= settings::max_fast();
         // Neighbours come together more often than not: one look-up for them all.
         let (mut n, mut region, mut r) = (0_usize, usize::MAX, ptr::null_mut());
-        for entry in entries {
+        while let Some(entry) = entries.get(n) {
             let p = entry.p;
             if p / REGION != region {
                 (region, r) = (p / REGION, records::of(p));
@@ -163,7 +163,6 @@ impl State {
                     break;
                 }
             }
-            n += 1;
             if rests
                 && self
                     .resting
@@ -172,8 +171,11 @@ impl State {
                     .is_some_and(|s| s.push(p))
             {
                 self.resting.bytes += size;
+                n += 1;
             } else {
-                self.merge_object(p, class, r);
+                let row = Row::of(entries.get(n..).unwrap_or_default(), p, size);
+                self.merge_objects(row, class, r);
+                n += row.count;
             }
         }
         self.count_out(class, n.wrapping_neg());
@@ -220,7 +222,7 @@ impl State {
                 && let Some(p) = self.resting.stacks.get_mut(class).and_then(Stack::pop)
             {
                 self.resting.bytes -= class::size_of(class);
-                self.merge_object(p, class, records::of(p));
+                self.merge_objects(Row { p, count: 1 }, class, records::of(p));
                 left -= 1;
             }
             if left == 0 {
@@ -230,25 +232,31 @@ impl State {
         }
     }
 
-    /// Gives a freed object back to its slot.
+    /// Gives freed objects that lie side by side back to their slot, as one span.
     #[inline(always)]
-    fn merge_object(&mut self, p: usize, class: usize, r: *mut Record) {
+    fn merge_objects(&mut self, row: Row, class: usize, r: *mut Record) {
         let span = Span {
-            start: granules::number(p),
-            len: class,
+            start: granules::number(row.p),
+            len: row.count * class,
         };
-        // Where two threads freed it at once, the other's may have been merged, and the memory
+        // Where two threads freed one at once, the other's may have been merged, and the memory
         // have become part of something else since: then the state is another one.
-        // SAFETY: `p` was vetted: its region is a slot of this locked arena, with states (I8 to I10).
+        // SAFETY: they were vetted: their region is a slot of this locked arena, with states (I8 to
+        // I10).
         let (free, bound, pages) = unsafe {
-            let state = ObjectState((*r).states + span.start);
-            if state.get() != class as u8 | FREED || !(*(*r).map).put_span(span) {
-                fatal::die("free(): double free detected in tcache 2", p);
+            for i in 0..row.count {
+                let state = ObjectState((*r).states + span.start + i * class);
+                if state.get() != class as u8 | FREED {
+                    merged_before(row.p + i * class * ALIGN);
+                }
             }
-            (*r).free += class as u32;
+            if !(*(*r).map).put_span(span) {
+                merged_before(row.p);
+            }
+            (*r).free += span.len as u32;
             ((*r).free as usize, (*r).bound, (*(*r).map).full_pages(span))
         };
-        self.slots.give(class);
+        self.slots.give(span.len);
         if !pages.is_empty() {
             self.extents.vacate_in(r, pages);
         }
@@ -275,6 +283,43 @@ impl State {
             self.rank(r, long);
         }
     }
+}
+
+/// Objects of one class that lie side by side.
+#[derive(Clone, Copy)]
+struct Row {
+    /// The lowest one.
+    p: usize,
+    count: usize,
+}
+
+impl Row {
+    /// The first entry, at `p`, and those behind it as far as each lies beside the one before:
+    /// programs free in the order in which they asked, or the other way round.
+    #[inline(always)]
+    fn of(entries: &[Entry], p: usize, size: usize) -> Self {
+        let mut row = Self { p, count: 1 };
+        let Some(second) = entries.get(1) else {
+            return row;
+        };
+        let step = second.p.wrapping_sub(p);
+        if step != size && step != size.wrapping_neg() {
+            return row;
+        }
+        let mut next = second.p;
+        while entries.get(row.count).is_some_and(|e| e.p == next) && next / REGION == p / REGION {
+            row.p = row.p.min(next);
+            row.count += 1;
+            next = next.wrapping_add(step);
+        }
+        row
+    }
+}
+
+/// An object was in its slot already.
+#[cold]
+fn merged_before(p: usize) -> ! {
+    fatal::die("free(): double free detected in tcache 2", p)
 }
 
 /// Writes the states of objects of one class that fill a span, and their entries.
