@@ -4,7 +4,7 @@
 pub use crate::api::c::*;
 use crate::config::{ALIGN, MAX_REQUEST};
 use crate::routes::{self, alloc, check, realloc as resizing, start, trim};
-use crate::{fatal, os, stats};
+use crate::{cache, fatal, os, stats};
 use core::ptr;
 use libc::{EINVAL, ENOMEM, FILE, c_int, c_void};
 
@@ -39,12 +39,12 @@ pub fn at_exit() {
 /// As C's.
 #[inline(always)]
 pub unsafe fn malloc(n: usize) -> *mut c_void {
-    crate::cache::take_or(n, malloc_slow, malloc_large).cast()
+    cache::take_or(n, malloc_slow, malloc_large).cast()
 }
 
 #[inline(never)]
 fn malloc_large(n: usize) -> *mut u8 {
-    crate::cache::large::take_or(n, malloc_slowest)
+    cache::large::take_or(n, malloc_slowest)
 }
 
 #[cold]
@@ -53,10 +53,15 @@ fn malloc_slowest(n: usize) -> *mut u8 {
     or_enomem(alloc::slowest(n)).cast()
 }
 
-#[cold]
 #[inline(never)]
 fn malloc_slow(n: usize) -> *mut u8 {
-    or_enomem(alloc::slow(n)).cast()
+    cache::cut_or(n, malloc_slower)
+}
+
+#[cold]
+#[inline(never)]
+fn malloc_slower(n: usize) -> *mut u8 {
+    or_enomem(alloc::slower(n)).cast()
 }
 
 /// `malloc` that leaves `errno` alone, for C++'s `operator new`.

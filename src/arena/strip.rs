@@ -51,17 +51,17 @@ impl Strip {
         }
     }
 
-    /// The first object of a class, in use; 0 if the rest is too short.
+    /// The first object of a class, in use; none if the rest is too short.
     ///
     /// # Safety
     /// The slot's states are there, and nobody else cuts from this strip.
     #[inline(always)]
-    pub(crate) unsafe fn cut(&self, class: usize) -> usize {
+    pub(crate) unsafe fn cut(&self, class: usize) -> Option<usize> {
         let size = class * ALIGN;
         loop {
             let p = self.at.load(Relaxed);
             if p + size > self.end.get() {
-                return 0;
+                return None;
             }
             self.at.store(self.at.load(Relaxed) + size, Relaxed);
             let state = object::state_at(self.word.get(), p);
@@ -69,7 +69,7 @@ impl Strip {
             unsafe {
                 if state.get() == 0 {
                     state.begin(class as u8);
-                    return p;
+                    return Some(p);
                 }
             }
         }
@@ -194,9 +194,9 @@ mod tests {
         };
         // SAFETY: the states are there, and nobody else knows the strip.
         let cut = || unsafe { strip.cut(3) };
-        assert_eq!(cut(), base);
+        assert_eq!(cut(), Some(base));
         strip.at.store(base, Relaxed);
-        assert_eq!(cut(), base + 3 * ALIGN, "the handler's object given twice");
-        assert_eq!(cut(), 0, "the rest is too short");
+        assert_eq!(cut(), Some(base + 3 * ALIGN), "the handler's object given twice");
+        assert_eq!(cut(), None, "the rest is too short");
     }
 }

@@ -164,25 +164,33 @@ pub(crate) fn take_or(
     }
 }
 
-/// An object for `n` bytes off the strip, if runs serve it and the strip is long enough. Not for 0
-/// bytes: of those freed objects come first ([`nothing`]).
+/// An object for `n` bytes off the strip, if runs serve it and the strip is long enough; else what
+/// `otherwise` finds. Not for 0 bytes: of those freed objects come first ([`nothing`]).
+///
+/// As in the fast path, `otherwise` is the last thing done, so that a cut needs no frame.
 #[inline(always)]
-pub(crate) fn cut(n: usize) -> *mut u8 {
+pub(crate) fn cut_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if !class::may_cut(n) {
-        return ptr::null_mut();
+        return otherwise(n);
     }
     let class = n.div_ceil(ALIGN);
-    let strip: *const Strip = ptr::with_exposed_provenance(tls::get() + offset_of!(Bins, strip));
+    let bins: *const Bins = ptr::with_exposed_provenance(tls::get());
     // SAFETY: only this thread uses its bins and strip, and whoever has none has an empty one; the
     // granules ahead are no object's (I9).
     unsafe {
-        let p = (*strip).cut(class);
-        if p != 0 {
-            let cut = &(*bin_at(class << BIN_SHIFT)).cut;
-            cut.set(cut.get().wrapping_add(1));
-        }
+        let Some(p) = (*bins).strip.cut(class) else {
+            return otherwise(n);
+        };
+        let cut = &(*bins.byte_add(class << BIN_SHIFT).cast::<Bin>()).cut;
+        cut.set(cut.get().wrapping_add(1));
         ptr::with_exposed_provenance_mut(p)
     }
+}
+
+/// As [`cut_or`]; null where that is nothing.
+#[inline(always)]
+pub(crate) fn cut(n: usize) -> *mut u8 {
+    cut_or(n, no_object)
 }
 
 /// A chunk for a request so small that [`take`] looked for an object, where runs do not serve it;

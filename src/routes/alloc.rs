@@ -13,18 +13,15 @@ use crate::{background, cache, class, relief, settings};
 use core::ptr;
 
 /// As [`super::allocate`], from the start.
-///
-/// As in the fast path, the slower way is the last thing done, so that a cut needs no frame.
 #[inline(never)]
 pub(crate) fn slow(n: usize) -> *mut u8 {
-    let p = cache::cut(n);
-    if p.is_null() { slower(n) } else { p }
+    cache::cut_or(n, slower)
 }
 
 /// A request that neither the cache nor its strip could serve; it may have a chunk for it elsewhere.
 #[cold]
 #[inline(never)]
-fn slower(n: usize) -> *mut u8 {
+pub(crate) fn slower(n: usize) -> *mut u8 {
     let p = if n > CACHE_LIMIT {
         cache::large::take(n)
     } else {
