@@ -113,7 +113,7 @@ pub unsafe fn realloc(p: *mut c_void, n: usize) -> *mut c_void {
         routes::release(p.cast());
         return ptr::null_mut();
     }
-    or_enomem(resizing::resize(p.cast(), n))
+    resizing::resize_or(p.cast(), n, || fail(ENOMEM).cast()).cast()
 }
 
 /// `reallocarray`; the old object stays whole when the product overflows.

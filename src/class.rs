@@ -98,6 +98,7 @@ fn covering(n: usize) -> usize {
 }
 
 /// The chunk size for a request that is to be a chunk: its class's, or the exact one above.
+#[inline]
 pub(crate) fn chunk_for(n: usize) -> usize {
     let class = if n <= CACHE_LIMIT { covering(n) } else { 0 };
     if class == 0 {

@@ -264,19 +264,27 @@ impl DerefMut for Locked<'_> {
 
 /// Whether what lies behind a chunk in use could be joined to it: what is free, or waits. Asked
 /// without the lock, so it may be out of date: a no means a copy, a yes is asked again under it.
+#[inline]
 pub(crate) fn may_extend(c: Chunk, size: usize) -> bool {
     let next = c.after(size);
     let head = next.head();
-    // In use, or in a cache, unless it waits.
-    !(head.is(Kind::Plain) || head.is(Kind::Run) || head.is(Kind::Fence))
-        || is_waiting(next.payload())
+    // In use, or in a cache, unless it waits. Whose region is no chunks' any more has no map.
+    if head.is(Kind::Plain) {
+        return has_waiting(next.payload());
+    }
+    !(head.is(Kind::Run) || head.is(Kind::Fence))
 }
 
 /// Whether a chunk that starts at `p` waits in a fastbin. Only a holder of the lock can rely on it.
 fn is_waiting(p: usize) -> bool {
-    region::word(p) == region::CHUNKS
-        // SAFETY: a map, once there, can be read (I11).
-        && unsafe { records::map_of(p).as_ref() }.is_some_and(|map| map.has(granules::number(p)))
+    region::word(p) == region::CHUNKS && has_waiting(p)
+}
+
+/// The same, of a chunk in a region that is known to be chunks'.
+#[inline(always)]
+fn has_waiting(p: usize) -> bool {
+    // SAFETY: a map, once there, can be read (I11).
+    unsafe { records::map_of(p).as_ref() }.is_some_and(|map| map.has(granules::number(p)))
 }
 
 /// The arena that owns the region `p` lies in, or null. Only a holder of that arena's lock can rely

@@ -91,6 +91,7 @@ pub(crate) fn heap_of(p: usize) -> *mut Heap {
 }
 
 /// The map of the region `p` lies in, or null: likewise.
+#[inline]
 pub(super) fn map_of(p: usize) -> *mut Granules {
     let r = of(p);
     if r.is_null() {

@@ -196,7 +196,11 @@ mod tests {
         let cut = || unsafe { strip.cut(3) };
         assert_eq!(cut(), Some(base));
         strip.at.store(base, Relaxed);
-        assert_eq!(cut(), Some(base + 3 * ALIGN), "the handler's object given twice");
+        assert_eq!(
+            cut(),
+            Some(base + 3 * ALIGN),
+            "the handler's object given twice"
+        );
         assert_eq!(cut(), None, "the rest is too short");
     }
 }

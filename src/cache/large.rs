@@ -178,7 +178,9 @@ pub(crate) fn put(p: usize) -> bool {
     let c = unsafe { Chunk::at(p) };
     // As in `put_if`: a header whose tag says "in use" is a plain one's here.
     let (covered, tag) = (c.head().covered(), c.tag());
-    covered as usize > CACHE_LIMIT && tag == c.expected_under(covered) && put_vetted(p, covered, tag)
+    covered as usize > CACHE_LIMIT
+        && tag == c.expected_under(covered)
+        && put_vetted(p, covered, tag)
 }
 
 /// As [`put`], for a plain chunk above the classes whose header was vetted: the half of it that the

@@ -288,7 +288,11 @@ pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
 /// As [`aligned`], if the thread's cache has it at hand; else what `otherwise` finds, which is the
 /// last thing done. An alignment of 0 is not at hand.
 #[inline(always)]
-pub(crate) fn aligned_or(align: usize, n: usize, otherwise: fn(usize, usize) -> *mut u8) -> *mut u8 {
+pub(crate) fn aligned_or(
+    align: usize,
+    n: usize,
+    otherwise: fn(usize, usize) -> *mut u8,
+) -> *mut u8 {
     cache::take_newest_aligned(align, n, otherwise)
 }
 

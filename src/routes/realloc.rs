@@ -7,17 +7,92 @@ use crate::arena::{self, owner, surplus};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
+use crate::object::{self, ObjectState};
 use crate::vet::{self, Found, alive, found};
 use crate::watch::{self, report};
-use crate::{class, fatal, limit, os, region, relief, settings};
+use crate::{cache, class, fatal, limit, os, region, relief, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
 pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
+    resize_or(p, n, ptr::null_mut)
+}
+
+/// As [`resize`]; what `fail` returns where that is null. What is long is the last thing done, so
+/// that the shortest way needs no frame.
+///
+/// What a glance shows to be in use, as the fast path of `free` sees it, needs no closer look.
+#[inline(always)]
+pub(crate) fn resize_or(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
     if start::is_plain() {
-        return resize_here::<true>(p, n);
+        let (word, granule) = region::aligned_word(p.addr());
+        if region::is_slot(word) {
+            let state = object::state_of(word, granule);
+            // SAFETY: a slot's word leads to its states (I9).
+            let class = unsafe { state.get() }.cast_signed();
+            if class > 0 {
+                // Only within its class: a sized free must find the class its size belongs to. A
+                // size that wraps is no class's.
+                if n.wrapping_add(ALIGN - 1) / ALIGN == class as usize {
+                    return p;
+                }
+                return copy_object(p, state, class as usize * ALIGN, n, fail);
+            }
+        } else if word == region::CHUNKS {
+            // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
+            let c = unsafe { Chunk::at(p.addr()) };
+            let covered = c.head().covered();
+            if c.tag() == c.expected_under(covered) {
+                return resize_chunk(c, covered as usize, n, fail);
+            }
+        }
     }
-    by_route(p, ALIGN, n)
+    resize_at_length(p, n, fail)
+}
+
+#[cold]
+#[inline(never)]
+fn resize_at_length(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
+    let to = if start::is_plain() {
+        resize_here(p, n)
+    } else {
+        by_route(p, ALIGN, n)
+    };
+    if to.is_null() { fail() } else { to }
+}
+
+/// A plain chunk in use.
+#[inline(never)]
+fn resize_chunk(c: Chunk, size: usize, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
+    let p = ptr::with_exposed_provenance_mut(c.payload());
+    if chunk(c, size, n) {
+        return p;
+    }
+    let new = copy(p, class::usable(size), n);
+    if new.is_null() { fail() } else { new }
+}
+
+/// An object of a run in use, of `have` bytes.
+#[inline(never)]
+fn copy_object(
+    p: *mut u8,
+    state: ObjectState,
+    have: usize,
+    n: usize,
+    fail: impl Fn() -> *mut u8,
+) -> *mut u8 {
+    let new = super::allocate(n);
+    if new.is_null() {
+        return fail();
+    }
+    // SAFETY: two live objects; the old one has `have` bytes, the new one `n`; it is its state.
+    unsafe {
+        new.copy_from_nonoverlapping(p, have.min(n));
+        if !cache::put_object(p.addr(), state) {
+            free::slow(p.expose_provenance());
+        }
+    }
+    new
 }
 
 #[cold]
@@ -35,15 +110,16 @@ fn by_route(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 #[inline(never)]
 pub(super) fn resize_plainly(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     if align <= ALIGN {
-        resize_here::<false>(p, n)
+        resize_here(p, n)
     } else {
         resize_aligned_here(p, align, n)
     }
 }
 
-/// One function for each of its two callers, so that either has what it calls inlined.
-#[inline(always)]
-fn resize_here<const FIRST: bool>(p: *mut u8, n: usize) -> *mut u8 {
+/// As [`resize`], at length.
+#[cold]
+#[inline(never)]
+fn resize_here(p: *mut u8, n: usize) -> *mut u8 {
     if n > MAX_REQUEST {
         // Even a request that cannot be met names its pointer.
         let _ = found(p.addr());
@@ -58,7 +134,7 @@ fn resize_here<const FIRST: bool>(p: *mut u8, n: usize) -> *mut u8 {
             // Only within its class: a sized free must find the class its size belongs to.
             (class::size_of(class), class::of_request(n) == class)
         }
-        Found::Chunk(c, size) => (class::usable(size), chunk::<FIRST>(c, size, n)),
+        Found::Chunk(c, size) => (class::usable(size), chunk(c, size, n)),
         Found::Mapped(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if in_place { p } else { copy(p, have, n) }
@@ -80,7 +156,8 @@ pub(crate) fn resize_claimed(p: *mut u8, had: usize, align: usize, n: usize) -> 
 }
 
 /// Whether a chunk now holds `n` bytes where it is.
-fn chunk<const FIRST: bool>(c: Chunk, size: usize, n: usize) -> bool {
+#[inline(always)]
+fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     if n > MAX_CHUNK || class::is_for_run(n) {
         return false;
     }
