@@ -7,9 +7,9 @@ mod common;
 use std::path::PathBuf;
 use std::process::Command;
 
-const FORMS: [(&[&str], &str); 2] = [(&["--release"], "release"), (&[], "debug")];
+const FORMS: [(&[&str], &str); 2] = [(&[], "debug"), (&["--release"], "release")];
 
-/// Both profiles in the long form, else the one in which the linker leaves most out.
+/// Both profiles in the long form, else the one that is built sooner.
 fn forms() -> &'static [(&'static [&'static str], &'static str)] {
     FORMS
         .get(..if common::is_long() { 2 } else { 1 })

@@ -120,13 +120,15 @@ fn a_real_time_thread_lets_a_holder_below_it_run() {
 
 #[test]
 fn what_is_free_serves_small_requests_when_nothing_else_is_left() {
-    for args in [
-        ["1000", "64", "2"],
+    let all = [
         ["1400", "16", "2"],
         ["20000", "100", "2"],
+        ["1000", "64", "2"],
         ["30000", "64", "1"],
         ["100000", "40", "2"],
-    ] {
+    ];
+    let few = if common::is_long() { all.len() } else { 2 };
+    for args in all.into_iter().take(few) {
         holds("whatever_is_free_serves", &args);
     }
 }
