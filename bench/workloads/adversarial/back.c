@@ -56,9 +56,14 @@ static void hole_prepare(size_t factor)
     live += CHUNK;
     drop_every(0, 1);
     pause_ms(60);
-    for (int i = 0; i < 40; i++) {
+    /* Until nothing has gone back for three epochs, however slow the machine is. */
+    long was = 0;
+    for (int i = 0, same = 0; i < 2000 && same < 40; i++) {
         pairs(1, 50000);
         pause_ms(2);
+        long is = proc_kib("/proc/self/smaps_rollup", "\nAnonymous:");
+        same = is == was ? same + 1 : 0;
+        was = is;
     }
 }
 
