@@ -345,3 +345,35 @@ unsafe fn name(r: *mut Record, span: Span, class: usize, out: &mut [Entry]) {
         at += class;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 48;
+
+    fn row(at: &[usize]) -> (usize, usize) {
+        let entries: std::vec::Vec<_> = at
+            .iter()
+            .map(|&p| Entry::object(p, ObjectState(0)))
+            .collect();
+        let first = at.first().copied().unwrap_or_default();
+        let row = Row::of(&entries, first, SIZE);
+        (row.p, row.count)
+    }
+
+    #[test]
+    fn a_row_is_what_lies_side_by_side_in_one_region_in_either_order() {
+        let p = 5 * REGION + 4096;
+        assert_eq!(row(&[p]), (p, 1));
+        assert_eq!(row(&[p, p + SIZE, p + 2 * SIZE]), (p, 3));
+        assert_eq!(row(&[p, p - SIZE, p - 2 * SIZE]), (p - 2 * SIZE, 3));
+        assert_eq!(row(&[p, p + SIZE, p]), (p, 2), "there and back");
+        assert_eq!(row(&[p, p - SIZE, p]), (p - SIZE, 2));
+        assert_eq!(row(&[p, p, p + SIZE]), (p, 1), "twice the same");
+        assert_eq!(row(&[p, p + 2 * SIZE]), (p, 1), "a gap");
+        let last = 6 * REGION - SIZE;
+        assert_eq!(row(&[last, last + SIZE]), (last, 1), "another region");
+        assert_eq!(row(&[6 * REGION, 6 * REGION - SIZE]), (6 * REGION, 1));
+    }
+}
