@@ -8,11 +8,13 @@
 //! list and no fault.
 
 mod find;
+pub(crate) mod known;
 mod program;
 mod rows;
 
 pub(crate) use find::Object;
 
+use crate::knobs::FRAMES_LIMIT;
 use core::ptr;
 use rows::{Row, Rule};
 
@@ -26,7 +28,7 @@ const RETURN: usize = if cfg!(target_arch = "x86_64") { 16 } else { 30 };
 const TOP: usize = 1 << 47;
 
 /// Most return addresses of one stack; what called those is left out.
-pub(crate) const FRAMES: usize = 64;
+pub(crate) const FRAMES: usize = FRAMES_LIMIT;
 
 /// How a stack is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +46,7 @@ struct Reader {
 
 impl Reader {
     /// The word at an address, if it can be read.
+    #[inline]
     fn word(&mut self, at: usize) -> Option<usize> {
         if !at.is_multiple_of(8) || !(4096..TOP).contains(&at) {
             return None;
@@ -132,42 +135,118 @@ fn here() -> (usize, Registers) {
     (pc, all)
 }
 
+/// The registers that a signal handler's context holds, and where the program was.
+///
+/// # Safety
+/// As of [`walk_interrupted`].
+unsafe fn interrupted(context: *const libc::ucontext_t) -> (usize, Registers) {
+    let mut all = [0_usize; REGISTERS];
+    cfg_if::cfg_if! {
+        if #[cfg(target_arch = "x86_64")] {
+            // DWARF's order of the registers, by the kernel's names.
+            const ORDER: [i32; 16] = [
+                libc::REG_RAX, libc::REG_RDX, libc::REG_RCX, libc::REG_RBX,
+                libc::REG_RSI, libc::REG_RDI, libc::REG_RBP, libc::REG_RSP,
+                libc::REG_R8, libc::REG_R9, libc::REG_R10, libc::REG_R11,
+                libc::REG_R12, libc::REG_R13, libc::REG_R14, libc::REG_R15,
+            ];
+            // SAFETY: the caller's.
+            let kernels = unsafe { &(*context).uc_mcontext.gregs };
+            let get = |r: i32| kernels.get(r as usize).map_or(0, |value| *value as usize);
+            for (to, from) in all.iter_mut().zip(ORDER) {
+                *to = get(from);
+            }
+            (get(libc::REG_RIP), all)
+        } else {
+            // SAFETY: the caller's.
+            let kernels = unsafe { &(*context).uc_mcontext };
+            for (to, from) in all.iter_mut().zip(kernels.regs) {
+                *to = from as usize;
+            }
+            all[SP] = kernels.sp as usize;
+            (kernels.pc as usize, all)
+        }
+    }
+}
+
+/// What is shown the addresses of a walk, until it says false.
+pub(crate) type See<'a> = &'a mut dyn FnMut(usize, Option<&Object>) -> bool;
+
 /// Shows the return addresses of this thread, innermost first, each with the object that it lies in,
 /// until `see` says false.
 #[inline(never)]
-pub(crate) fn walk(how: How, mut see: impl FnMut(usize, Option<&Object>) -> bool) {
-    let (mut pc, mut registers) = here();
+pub(crate) fn walk(how: How, see: See<'_>) {
+    let (pc, registers) = here();
+    walk_from(how, pc, registers, see);
+}
+
+/// As [`walk`], of the place that a signal handler interrupted, that place first.
+///
+/// # Safety
+/// The context that the kernel gave the handler.
+pub(crate) unsafe fn walk_interrupted(how: How, context: *const libc::ucontext_t, see: See<'_>) {
+    // SAFETY: the caller's.
+    let (pc, registers) = unsafe { interrupted(context) };
+    if see(pc, Object::of(pc).as_ref()) {
+        walk_from(how, pc, registers, see);
+    }
+}
+
+fn walk_from(how: How, mut pc: usize, mut registers: Registers, see: See<'_>) {
     let mut reader = Reader { page: 0 };
     let mut own = None;
-    let mut is_call = false;
+    let mut object = Object::of(pc);
+    // A call that never returns may be the last instruction of its function.
+    let mut at = pc;
     loop {
-        // A call that never returns may be the last instruction of its function.
-        let object = Object::of(pc.wrapping_sub(usize::from(is_call)));
         let start = object.as_ref().map(|o| o.start);
         own = own.or(start);
         let by_table = how == How::Tables || start == own;
-        let row = object
-            .as_ref()
-            .filter(|_| by_table)
-            .and_then(|o| rows::of(o, pc.wrapping_sub(usize::from(is_call))));
-        let next = match row {
-            Some(row) => step(&registers, &row, &mut reader),
-            None => by_pointer(&registers, &mut reader),
-        };
-        let Some((caller, before, call)) = next else {
-            return;
+        let was = registers[SP];
+        let object_there = object.as_ref().filter(|_| by_table);
+        let fast = object_there.and_then(|o| known::step(o, at, &mut registers, &mut reader));
+        let (caller, is_call) = match fast {
+            Some(Some(caller)) => (caller, true),
+            Some(None) => return,
+            None => {
+                let next = match object_there {
+                    Some(o) => by_tables(o, at, &registers, &mut reader),
+                    None => by_pointer(&registers, &mut reader),
+                };
+                let Some((caller, before, is_call)) = next else {
+                    return;
+                };
+                registers = before;
+                (caller, is_call)
+            }
         };
         // Up, or it is no stack: only a leaf's caller has the same stack pointer.
-        let (was, is) = (registers[SP], before[SP]);
-        if !(4096..TOP).contains(&caller) || is < was {
+        if !(4096..TOP).contains(&caller) || registers[SP] < was {
             return;
         }
-        (pc, registers, is_call) = (caller, before, call);
-        let object = Object::of(pc.wrapping_sub(1));
+        pc = caller;
+        at = pc.wrapping_sub(usize::from(is_call));
+        object = Object::of(at);
         if !see(pc, object.as_ref()) {
             return;
         }
     }
+}
+
+/// The caller's address and registers, by the tables of the object that an address lies in; by the
+/// frame pointer where they say nothing of it.
+#[inline(never)]
+fn by_tables(
+    object: &Object,
+    at: usize,
+    registers: &Registers,
+    reader: &mut Reader,
+) -> Option<(usize, Registers, bool)> {
+    let Some(row) = rows::of(object, at) else {
+        return by_pointer(registers, reader);
+    };
+    known::keep(object, at, &row);
+    step(registers, &row, reader)
 }
 
 /// The caller's address and registers, by a row of the tables; and whether it stands behind a call.
@@ -223,7 +302,7 @@ mod tests {
 
     fn frames(how: How) -> Vec<usize> {
         let mut all = Vec::with_capacity(FRAMES);
-        walk(how, |pc, _| {
+        walk(how, &mut |pc, _| {
             all.push(pc);
             all.len() < FRAMES
         });
