@@ -3,12 +3,15 @@
 mod advise;
 mod companions;
 mod compare;
+mod diff;
 mod doctor;
 mod faults;
+mod leaks;
 mod look;
 mod man;
 mod map;
 mod metrics;
+mod peak;
 mod profile;
 mod record;
 mod replay;
@@ -48,6 +51,9 @@ enum Command {
     Top(top::Arguments),
     Metrics(metrics::Arguments),
     Profile(profile::Arguments),
+    Diff(diff::Arguments),
+    Leaks(leaks::Arguments),
+    Peak(peak::Arguments),
     Doctor(doctor::Arguments),
     Faults(faults::Arguments),
     Tour(tour::Arguments),
@@ -68,6 +74,9 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
         Command::Profile(arguments) => profile::run(arguments)?,
+        Command::Diff(arguments) => diff::run(arguments)?,
+        Command::Leaks(arguments) => return leaks::run(arguments),
+        Command::Peak(arguments) => return peak::run(arguments),
         Command::Doctor(arguments) => return doctor::run(arguments),
         Command::Faults(arguments) => return faults::run(arguments),
         Command::Tour(arguments) => return tour::run(arguments),

@@ -162,6 +162,17 @@ impl Symbols {
         }
     }
 
+    /// Those of a core file or of a report: files as they are seen from here, and the program's.
+    #[must_use]
+    pub fn of_file(program: PathBuf) -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            program,
+            files: RefCell::default(),
+            compiled: BTreeMap::new(),
+        }
+    }
+
     /// The same once the process is gone: its files as they are seen from here.
     pub fn outlive(&mut self, program: PathBuf) {
         self.root = PathBuf::from("/");

@@ -52,6 +52,17 @@ pub fn stack(site: &Site, indent: usize) -> String {
 /// The first `count` sites by bytes of a kind, with what all have.
 #[must_use]
 pub fn text(profile: &Profile, kind: Kind, count: usize) -> String {
+    text_with(profile, kind, count, |_, _| String::new())
+}
+
+/// The same, with more under each site; `under` is told by how much that is indented.
+#[must_use]
+pub fn text_with(
+    profile: &Profile,
+    kind: Kind,
+    count: usize,
+    under: impl Fn(&Site, usize) -> String,
+) -> String {
     let total = profile.total(kind);
     let what = match kind {
         Kind::InUse => "in use",
@@ -96,6 +107,7 @@ pub fn text(profile: &Profile, kind: Kind, count: usize) -> String {
             bytes(size)
         );
         text.push_str(&stack(site, 12));
+        text.push_str(&under(site, 12));
     }
     text
 }
