@@ -7,7 +7,12 @@
 //! and answers with its children's last words would tell an attacker where the heap lies. A word
 //! keeps it for debuggers.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use core::mem::transmute;
+use core::ptr;
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use libc::{c_int, c_long};
 
 /// Bytes of the longest fatal line: a message of at most 96, `: 0x`, 16 digits, the newline,
@@ -168,6 +173,7 @@ pub(crate) fn show_address(on: bool) {
 #[inline(never)]
 pub(crate) fn die(message: &'static str, address: usize) -> ! {
     say(message, address);
+    add(address);
     // SAFETY: abort takes nothing and leaves nothing.
     unsafe { libc::abort() }
 }
@@ -178,6 +184,7 @@ pub(crate) fn die(message: &'static str, address: usize) -> ! {
 pub(crate) fn die_foreign(message: &'static str, address: usize) -> ! {
     say(message, address);
     write_all(libc::STDERR_FILENO, FOREIGN.as_bytes());
+    add(address);
     // SAFETY: as in `die`.
     unsafe { libc::abort() }
 }
@@ -205,6 +212,25 @@ pub(crate) fn end_if_dying() {
             libc::signal(libc::SIGABRT, libc::SIG_DFL);
             libc::abort()
         }
+    }
+}
+
+/// What says more of an address, behind the last words. It allocates nothing and takes no lock.
+pub(crate) type Postscript = fn(usize);
+/// See [`set_postscript`]; null for none.
+static POSTSCRIPT: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets what is written behind the last words: who knows more of the address is no part that this one
+/// may know.
+pub(crate) fn set_postscript(what: Postscript) {
+    POSTSCRIPT.store(what as *mut (), Release);
+}
+
+fn add(address: usize) {
+    let what = POSTSCRIPT.load(Acquire);
+    if !what.is_null() {
+        // SAFETY: nothing else is ever stored there.
+        unsafe { transmute::<*mut (), Postscript>(what)(address) };
     }
 }
 

@@ -15,7 +15,7 @@
 //! | `settings`, `limit`, `mark`, `side` | the knobs in force; what the heap may hold; whether the process grew by much; memory for the allocator's own data |
 //! | `class`, `chunk`, `pages`, `granules` | size classes; headers, feet and tags; sets of pages, and of 16 bytes each |
 //! | `region`, `object` | what an address is; an object's state |
-//! | `mapped` | one mapping each |
+//! | `mapped`, `guards` | one mapping each; the pool of guarded objects |
 //! | `arena` | bins, fastbins, runs, top, records: everything behind one lock |
 //! | `arenas`, `vet` | which arenas there are; what a pointer is |
 //! | `cache` | a thread's arrays |
@@ -72,6 +72,7 @@ mod config;
 mod fatal;
 mod global;
 mod granules;
+mod guards;
 mod knobs;
 #[doc(hidden)]
 pub mod layout;

@@ -7,8 +7,8 @@ use crate::cache::{all, thread};
 use crate::layout::descriptor;
 use crate::mapped::registry;
 use crate::routes::start;
-use crate::watch::{quarantine, samples};
-use crate::{class, limit, settings, side};
+use crate::watch::{quarantine, samples, stacks};
+use crate::{class, guards, limit, settings, side};
 use core::arch::global_asm;
 
 // The order is that of [`descriptor::Heads`].
@@ -50,6 +50,10 @@ global_asm!(
     ".quad {samples} - .",
     ".quad {stage} - .",
     ".quad {samples_lock} - .",
+    ".quad {guards} - .",
+    ".quad {stacks} - .",
+    ".quad {guards_lock} - .",
+    ".quad {stacks_lock} - .",
     ".popsection",
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::HEADS_BYTES,
@@ -83,4 +87,8 @@ global_asm!(
     samples = sym samples::HEAD,
     stage = sym start::STAGE,
     samples_lock = sym samples::LOCK,
+    guards = sym guards::HEAD,
+    stacks = sym stacks::HEAD,
+    guards_lock = sym guards::LOCK,
+    stacks_lock = sym stacks::LOCK,
 );

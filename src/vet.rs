@@ -6,7 +6,7 @@ use crate::arena::records;
 use crate::chunk::{Chunk, Kind};
 use crate::object::{self, FREED};
 use crate::region;
-use crate::{fatal, mapped};
+use crate::{fatal, guards, mapped};
 
 /// What a pointer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +17,8 @@ pub(crate) enum Found {
     Chunk(Chunk, usize),
     /// A live mapped chunk, and its payload bytes.
     Mapped(usize),
+    /// A live guarded object, and its bytes.
+    Guarded(usize),
     /// None of them, for this reason.
     Bad(Why),
 }
@@ -46,6 +48,7 @@ pub(crate) fn look_in(word: usize, p: usize) -> Found {
     if word == 0 {
         return match mapped::usable(p) {
             Some(n) => Found::Mapped(n),
+            None if guards::covers(p) => guarded(p),
             None if mapped::covers(p) => Found::Bad(Why::InsideMapped),
             None => Found::Bad(Why::Foreign),
         };
@@ -93,6 +96,16 @@ pub(crate) fn look_in(word: usize, p: usize) -> Found {
     } else {
         Why::Inside
     })
+}
+
+/// What starts at an address of the pool of guarded objects.
+#[cold]
+fn guarded(p: usize) -> Found {
+    match guards::at(p).map(|slot| (slot.state(), slot.place().size)) {
+        Some((guards::State::InUse, size)) => Found::Guarded(size),
+        Some((guards::State::Freed, _)) => Found::Bad(Why::Freed),
+        _ => Found::Bad(Why::Inside),
+    }
 }
 
 /// Whether a walk of the heap's chunks from its first byte comes to `p`. Slow, and read without

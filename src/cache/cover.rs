@@ -16,6 +16,14 @@ use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr;
 
+/// How far it is to the next object that is met.
+pub(crate) struct Countdown {
+    /// Bytes.
+    pub(crate) left: Cell<isize>,
+    /// The mean that these were drawn with.
+    pub(crate) mean: Cell<usize>,
+}
+
 /// A cover.
 #[repr(C)]
 pub(crate) struct Cover {
@@ -26,10 +34,10 @@ pub(crate) struct Cover {
     cache: *mut Cache,
     /// It is lifted: whoever comes now is a signal handler, or was called from below.
     lifted: Cell<bool>,
-    /// Bytes to the next sample.
-    pub(crate) left: Cell<isize>,
-    /// The mean that this was drawn with.
-    pub(crate) mean: Cell<usize>,
+    /// To the next sample.
+    pub(crate) sample: Countdown,
+    /// To the next guarded object.
+    pub(crate) guard: Countdown,
     /// Of the thread's own sequence of numbers.
     pub(crate) seed: Cell<u64>,
 }

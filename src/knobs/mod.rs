@@ -105,6 +105,10 @@ pub(crate) struct Knobs {
     pub profile_interval: usize,
     /// Stacks of samples are read by frame pointers.
     pub profile_pointers: bool,
+    /// Mean bytes between two guarded objects; 0: none is.
+    pub guard: usize,
+    /// An access that a guard stopped is told on stderr.
+    pub guard_report: bool,
 }
 
 impl Knobs {
@@ -143,6 +147,8 @@ impl Knobs {
         profile: false,
         profile_interval: 512 << 10,
         profile_pointers: false,
+        guard: 0,
+        guard_report: false,
     };
 
     /// These settings, and what an environment asks for over them; a privileged process (`secure`)

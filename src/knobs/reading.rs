@@ -106,6 +106,10 @@ impl Reading {
             (b"PROFILE_INTERVAL", Some(value)) if (1..=i64::MAX as u64).contains(&value) => {
                 self.knobs.profile_interval = value as usize;
             }
+            (b"GUARD", Some(value)) if value <= i64::MAX as u64 => {
+                self.knobs.guard = value as usize;
+            }
+            (b"GUARD_REPORT", Some(value)) => self.knobs.guard_report = value != 0,
             (b"PROFILE_STACKS", _) => self.knobs.profile_pointers = value == b"frames",
             (b"QUARANTINE_COUNT", Some(value)) if value <= QUARANTINE_LIMIT => {
                 self.knobs.quarantine_count = value as usize;

@@ -1,8 +1,7 @@
-//! Files and a signal, for whoever reads the kernel's files or writes a report: raw calls, no memory.
+//! Files, for whoever reads the kernel's files or writes a report: raw calls, no memory.
 
 use super::{errno, set_errno};
 use core::ffi::CStr;
-use core::ptr;
 use libc::{c_int, c_long};
 
 /// An open file.
@@ -67,90 +66,19 @@ impl Drop for File {
     }
 }
 
+/// Where a link leads to: how many bytes of it were written.
+pub(crate) fn link(path: &CStr, to: &mut [u8]) -> usize {
+    let at = c_long::from(libc::AT_FDCWD);
+    let (path, out, len) = (path.as_ptr(), to.as_mut_ptr(), to.len());
+    // SAFETY: a path, and room for so many bytes.
+    let got = unsafe { libc::syscall(libc::SYS_readlinkat, at, path, out, len) };
+    usize::try_from(got).unwrap_or(0)
+}
+
 /// The number of this process.
 pub(crate) fn process() -> usize {
     // SAFETY: no precondition.
     unsafe { libc::syscall(libc::SYS_getpid) as usize }
-}
-
-/// The kernel's own form of what a signal does.
-#[repr(C)]
-struct Action {
-    handler: usize,
-    flags: u64,
-    /// Where a handler returns to; not for each architecture, but with a place in each.
-    restorer: usize,
-    mask: u64,
-}
-
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-core::arch::global_asm!(
-    ".pushsection .text.cairn_restore,\"ax\",@progbits",
-    concat!(".globl ", versioned!("cairn_restore_")),
-    concat!(".hidden ", versioned!("cairn_restore_")),
-    concat!(".type ", versioned!("cairn_restore_"), ", @function"),
-    concat!(versioned!("cairn_restore_"), ":"),
-    "mov eax, 15",
-    "syscall",
-    ".popsection",
-);
-
-cfg_if::cfg_if! {
-    if #[cfg(all(target_arch = "x86_64", not(miri)))] {
-        unsafe extern "C" {
-            #[link_name = versioned!("cairn_restore_")]
-            fn restore();
-        }
-
-        /// Where the handler returns to, and the flag that says so.
-        fn restorer() -> (usize, u64) {
-            ((restore as *const ()).expose_provenance(), 0x0400_0000)
-        }
-    } else {
-        /// The kernel has a place of its own.
-        fn restorer() -> (usize, u64) {
-            (0, 0)
-        }
-    }
-}
-
-/// Calls `handler` on a signal that does nothing particular yet; false if somebody has it.
-///
-/// By the kernel's call: a program's own `sigaction` may stand in front of libc's.
-pub(crate) fn on_signal(signal: c_int, handler: extern "C" fn(c_int)) -> bool {
-    let size: c_long = 8;
-    let mut before = Action {
-        handler: 1,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    };
-    let none: *const Action = ptr::null();
-    let signal = c_long::from(signal);
-    // SAFETY: asks alone; a place for the answer.
-    let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut before, size) };
-    if got != 0 || before.handler != libc::SIG_DFL {
-        return false;
-    }
-    let (restorer, flag) = restorer();
-    let action = Action {
-        handler: (handler as *const ()).expose_provenance(),
-        flags: (libc::SA_RESTART | libc::SA_ONSTACK) as u64 | flag,
-        restorer,
-        mask: 0,
-    };
-    let nowhere: *mut Action = ptr::null_mut();
-    // SAFETY: the kernel's structure; the handler lives as long as the library, which is never
-    // unloaded, and does what may be done in one.
-    unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigaction,
-            signal,
-            &raw const action,
-            nowhere,
-            size,
-        ) == 0
-    }
 }
 
 /// Runs `f`, and keeps `errno`.

@@ -10,12 +10,14 @@ mod cgroup;
 mod cpus;
 pub(crate) mod files;
 mod futex;
+pub(crate) mod guards;
 pub(crate) mod handles;
 pub(crate) mod limits;
 pub(crate) mod names;
 mod optional;
 #[cfg(test)]
 pub(crate) mod scripted;
+pub(crate) mod signals;
 pub(crate) mod stay;
 pub(crate) mod streams;
 pub(crate) mod threads;

@@ -6,7 +6,7 @@ use crate::arena::check::{Broken, HeapReport, Role, View};
 use crate::arena::shown::{self, Piece};
 use crate::mapped::registry;
 use crate::watch::{WALK, canary, checked, looks};
-use crate::{arenas, class, fatal, settings};
+use crate::{arenas, class, fatal, guards, settings};
 
 /// Checks the invariants of every heap; for tests, and for programs that suspect themselves.
 ///
@@ -118,6 +118,14 @@ pub fn walk_objects(see: &mut dyn FnMut(Object)) -> Result<HeapReport, Broken> {
             });
         });
     });
+    for slot in guards::all().filter(|slot| slot.state() == guards::State::InUse) {
+        let place = slot.place();
+        see(Object {
+            address: place.p,
+            usable: place.size,
+            state: State::InUse,
+        });
+    }
     Ok(report)
 }
 

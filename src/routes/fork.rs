@@ -12,8 +12,8 @@
 use super::start;
 use crate::os::streams;
 use crate::sync::Lock;
-use crate::watch::{looks, quarantine, samples};
-use crate::{arenas, background, cache, mapped, region, side};
+use crate::watch::{looks, quarantine, samples, stacks};
+use crate::{arenas, background, cache, guards, mapped, region, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many forks of one thread are under way, one interrupting the other. Guarded by the first
@@ -23,14 +23,17 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
 /// All locks but the first, in their order: arena table, arenas by index, what each holds while it
-/// asks the kernel for pages, mapped chunks, the region table, samples, side memory, check mode's quarantine,
+/// asks the kernel for pages, mapped chunks, the region table, samples, guarded objects, their stacks, side
+/// memory, check mode's quarantine,
 /// the list of caches.
 /// The first is the start's.
 fn others() -> impl Iterator<Item = &'static Lock> {
-    let after: [&'static Lock; 6] = [
+    let after: [&'static Lock; 8] = [
         &mapped::LOCK,
         &region::LOCK,
         &samples::LOCK,
+        &guards::LOCK,
+        &stacks::LOCK,
         &side::LOCK,
         &quarantine::LOCK,
         &cache::all::LOCK,

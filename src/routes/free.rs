@@ -7,7 +7,7 @@ use crate::arena::records;
 use crate::arena::{Entry, owner};
 use crate::chunk::Chunk;
 use crate::vet::{self, Found, Why, refuse};
-use crate::watch::{checked, perturb};
+use crate::watch::{checked, guard, perturb};
 use crate::{arenas, cache, class, fatal, mapped, os, settings};
 use crate::{object, region};
 use core::ptr;
@@ -64,6 +64,7 @@ fn give_back(p: usize) {
             Found::Object(class) => object(p, class),
             Found::Chunk(c, size) => chunk(c, size),
             Found::Mapped(_) => fatal::die("munmap_chunk(): invalid pointer", p),
+            Found::Guarded(_) => guard::free(p),
             Found::Bad(why) => refuse(why, p),
         }
     }

@@ -63,7 +63,7 @@ pub(crate) fn usable(p: usize) -> Result<usize, Why> {
         }
         Found::Object(class) => Ok(class::size_of(class)),
         Found::Chunk(_, size) => Ok(class::usable(size)),
-        Found::Mapped(n) => Ok(n),
+        Found::Mapped(n) | Found::Guarded(n) => Ok(n),
         Found::Bad(why) => Err(why),
     }
 }

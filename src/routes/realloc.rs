@@ -59,7 +59,7 @@ fn resize_here<const FIRST: bool>(p: *mut u8, n: usize) -> *mut u8 {
             (class::size_of(class), class::of_request(n) == class)
         }
         Found::Chunk(c, size) => (class::usable(size), chunk::<FIRST>(c, size, n)),
-        Found::Mapped(_) | Found::Bad(_) => return ptr::null_mut(),
+        Found::Mapped(_) | Found::Guarded(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if in_place { p } else { copy(p, have, n) }
 }
@@ -177,7 +177,7 @@ fn resize_aligned_here(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let have = match what {
         Found::Object(class) => class::size_of(class),
         Found::Chunk(_, size) => class::usable(size),
-        Found::Mapped(have) => have,
+        Found::Mapped(have) | Found::Guarded(have) => have,
         Found::Bad(_) => return ptr::null_mut(),
     };
     if fits(what, align, n) {
@@ -214,6 +214,8 @@ pub(crate) fn fits(what: Found, align: usize, n: usize) -> bool {
         }
         // Whole pages; where the kernel left more than those, the registry says so.
         Found::Mapped(have) => n <= have && have - n < os::page() && settings::check() == 0,
+        // Nobody else's size is beside it; where it lies may suit more than was asked for.
+        Found::Guarded(have) => n == have,
         Found::Bad(_) => false,
     }
 }

@@ -10,17 +10,38 @@
 //! has no fast path, the table of samples knows.
 
 use super::{alloc, free, realloc, start};
-use crate::cache::cover::{self, Cover, Lift};
+use crate::cache::cover::{self, Countdown, Cover, Lift};
 use crate::chunk::Chunk;
+use crate::config::ALIGN;
 use crate::region::{self, CHUNKS};
-use crate::watch::{draw, samples};
-use crate::{cache, object, os, vet};
+use crate::vet::Found;
+use crate::watch::{draw, guard, samples};
+use crate::{cache, class, guards, object, os, settings, vet};
+use core::ptr;
 use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
-/// Bytes to the next sample of threads that have no cache.
-static LEFT: AtomicIsize = AtomicIsize::new(0);
-/// The mean that these were drawn with.
-static DRAWN: AtomicUsize = AtomicUsize::new(0);
+/// A countdown of all threads that have no cache.
+struct Shared {
+    /// Bytes to the next object that is met.
+    left: AtomicIsize,
+    /// The mean that these were drawn with.
+    mean: AtomicUsize,
+}
+
+impl Shared {
+    const fn new() -> Self {
+        Self {
+            left: AtomicIsize::new(0),
+            mean: AtomicUsize::new(0),
+        }
+    }
+}
+
+static SAMPLE: Shared = Shared::new();
+static GUARD: Shared = Shared::new();
+
+/// Nobody asks for an address: an object of this alignment is not to be guarded.
+const UNGUARDED: usize = 0;
 
 /// Begins to sample the heap, one sample for every `interval` bytes in the mean; another interval if
 /// it is sampled already. What was allocated before is in no profile. 0 stops it.
@@ -45,26 +66,47 @@ pub fn profile_interval() -> usize {
     samples::interval()
 }
 
-/// Does something below the cover, and counts what it got for `n` bytes.
+/// Whether anything is counted.
+#[inline(always)]
+fn is_counted() -> bool {
+    samples::interval() | guards::interval() != 0
+}
+
+/// Does something below the cover, and counts what it got for `n` bytes; or gets a guarded object at
+/// a multiple of `align` instead, unless that is [`UNGUARDED`].
 #[inline]
-fn counted(n: usize, get: impl FnOnce() -> *mut u8) -> *mut u8 {
-    if samples::interval() == 0 {
+fn counted(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> *mut u8 {
+    if !is_counted() {
         return uncounted(get);
     }
     let lifted = match cover::lift_or_make() {
         Lift::Lifted(lifted) => lifted,
         Lift::Already => return get(),
-        Lift::Bare => return counted_for_all(n, get()),
+        Lift::Bare => return counted_for_all(n, align, get),
     };
-    let p = get();
     let cover = lifted.cover();
-    let left = cover.left.get().wrapping_sub_unsigned(n.max(1));
-    if left >= 0 && cover.mean.get() == samples::interval() {
-        cover.left.set(left);
-    } else if !p.is_null() {
+    let mut p = ptr::null_mut();
+    if align != UNGUARDED && n <= guards::LARGEST && meets(&cover.guard, guards::interval(), n) {
+        p = reach_guard(cover, n, align);
+    }
+    if p.is_null() {
+        p = get();
+    }
+    if meets(&cover.sample, samples::interval(), n) && !p.is_null() {
         reach(cover, p, n);
     }
     p
+}
+
+/// Counts `n` bytes; whether that is the end of the countdown, or it was drawn for another mean.
+#[inline(always)]
+fn meets(countdown: &Countdown, mean: usize, n: usize) -> bool {
+    let left = countdown.left.get().wrapping_sub_unsigned(n.max(1));
+    if left >= 0 && countdown.mean.get() == mean {
+        countdown.left.set(left);
+        return false;
+    }
+    true
 }
 
 /// Does something, and takes the cover off: there are to be no more samples.
@@ -78,59 +120,102 @@ fn uncounted<R>(act: impl FnOnce() -> R) -> R {
     done
 }
 
-/// The end of a countdown, or a countdown that was drawn for another interval.
-#[cold]
-#[inline(never)]
-fn reach(cover: &Cover, p: *mut u8, n: usize) {
-    let mean = samples::interval();
-    let mut seed = cover.seed.get();
-    if seed == 0 {
-        let mut secret = [0; 2];
-        let errno = os::errno();
-        os::secret(&mut secret);
-        os::set_errno(errno);
-        seed = secret[0] | 1;
-    }
-    let met = if cover.mean.replace(mean) == mean {
-        true
-    } else {
-        let left = draw::distance(&mut seed, mean).wrapping_sub_unsigned(n.max(1));
-        cover.left.set(left);
-        left < 0
-    };
-    if met {
-        cover.left.set(draw::distance(&mut seed, mean));
-    }
-    cover.seed.set(seed);
-    if met {
-        sample(p.expose_provenance(), n, mean);
-    }
-}
-
-/// Counts an object of a thread that has no cache; the countdown is that of all such threads.
-#[cold]
-#[inline(never)]
-fn counted_for_all(n: usize, p: *mut u8) -> *mut u8 {
-    let mean = samples::interval();
-    let left = LEFT.fetch_sub(n.max(1).cast_signed(), Relaxed);
-    let left = left.wrapping_sub_unsigned(n.max(1));
-    let drawn = DRAWN.swap(mean, Relaxed) == mean;
-    if p.is_null() || left >= 0 && drawn {
-        return p;
-    }
+/// A seed for a thread's own sequence of numbers.
+fn seed() -> u64 {
     let errno = os::errno();
     let mut secret = [0; 2];
     os::secret(&mut secret);
     os::set_errno(errno);
-    let [mut seed, _] = secret;
-    let first = draw::distance(&mut seed, mean).wrapping_sub_unsigned(n.max(1));
-    if !drawn && first >= 0 {
-        LEFT.store(first, Relaxed);
-        return p;
+    secret[0] | 1
+}
+
+/// Bytes to the next object that is met, if one in so many is.
+fn next(seed: &mut u64, mean: usize) -> isize {
+    match mean {
+        0 => isize::MAX,
+        // Each.
+        1 => 0,
+        mean => draw::distance(seed, mean),
     }
-    LEFT.store(draw::distance(&mut seed, mean), Relaxed);
-    sample(p.expose_provenance(), n, mean);
+}
+
+/// The end of a countdown, or one that was drawn for another mean: draws anew. Whether an object of
+/// `n` bytes is met.
+fn draw_anew(cover: &Cover, countdown: &Countdown, mean: usize, n: usize) -> bool {
+    let mut sequence = cover.seed.get();
+    if sequence == 0 {
+        sequence = seed();
+    }
+    let met = if countdown.mean.replace(mean) == mean {
+        mean != 0
+    } else {
+        let left = next(&mut sequence, mean).wrapping_sub_unsigned(n.max(1));
+        countdown.left.set(left);
+        left < 0
+    };
+    if met || mean == 0 {
+        countdown.left.set(next(&mut sequence, mean));
+    }
+    cover.seed.set(sequence);
+    met
+}
+
+#[cold]
+#[inline(never)]
+fn reach(cover: &Cover, p: *mut u8, n: usize) {
+    let mean = samples::interval();
+    if draw_anew(cover, &cover.sample, mean, n) {
+        sample(p.expose_provenance(), n, mean);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn reach_guard(cover: &Cover, n: usize, align: usize) -> *mut u8 {
+    if draw_anew(cover, &cover.guard, guards::interval(), n) {
+        guard::allocate(n, align)
+    } else {
+        ptr::null_mut()
+    }
+}
+
+/// Counts an object of a thread that has no cache; the countdowns are those of all such threads.
+#[cold]
+#[inline(never)]
+fn counted_for_all(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> *mut u8 {
+    let mut p = ptr::null_mut();
+    let guarded = align != UNGUARDED && n <= guards::LARGEST;
+    if guarded && meets_for_all(&GUARD, guards::interval(), n) {
+        p = guard::allocate(n, align);
+    }
+    if p.is_null() {
+        p = get();
+    }
+    let mean = samples::interval();
+    if meets_for_all(&SAMPLE, mean, n) && !p.is_null() {
+        sample(p.expose_provenance(), n, mean);
+    }
     p
+}
+
+fn meets_for_all(countdown: &Shared, mean: usize, n: usize) -> bool {
+    if mean == 0 {
+        return false;
+    }
+    let left = countdown.left.fetch_sub(n.max(1).cast_signed(), Relaxed);
+    let left = left.wrapping_sub_unsigned(n.max(1));
+    let drawn = countdown.mean.swap(mean, Relaxed) == mean;
+    if left >= 0 && drawn {
+        return false;
+    }
+    let mut sequence = seed();
+    let first = next(&mut sequence, mean).wrapping_sub_unsigned(n.max(1));
+    if !drawn && first >= 0 {
+        countdown.left.store(first, Relaxed);
+        return false;
+    }
+    countdown.left.store(next(&mut sequence, mean), Relaxed);
+    true
 }
 
 /// A new object of `n` bytes is a sample from now on, if there is room for it.
@@ -190,21 +275,26 @@ fn forget_sample(p: usize, marked: bool) -> Option<usize> {
 #[cold]
 #[inline(never)]
 pub(super) fn allocate(n: usize) -> *mut u8 {
-    counted(n, || cache::take(n, alloc::plainly))
+    counted(n, ALIGN, || cache::take(n, alloc::plainly))
 }
 
 /// As `calloc`, for what no cache holds.
 #[cold]
 #[inline(never)]
 pub(super) fn zeroed(n: usize) -> *mut u8 {
-    counted(n, || alloc::zeroed_plainly(n))
+    let p = counted(n, ALIGN, || alloc::zeroed_plainly(n));
+    if settings::perturb() != 0 && guards::covers(p.addr()) {
+        // SAFETY: `n` bytes just allocated.
+        unsafe { p.write_bytes(0, n) };
+    }
+    p
 }
 
 /// As `memalign`, for an alignment beyond the usual.
 #[cold]
 #[inline(never)]
 pub(super) fn aligned(align: usize, n: usize) -> *mut u8 {
-    counted(n, || alloc::aligned_plainly(align, n))
+    counted(n, align, || alloc::aligned_plainly(align, n))
 }
 
 /// As `free`.
@@ -217,25 +307,78 @@ pub(super) fn free(p: usize) {
             free::plainly(p);
         }
     };
-    if samples::interval() == 0 {
+    if !is_counted() {
         return uncounted(give);
     }
     let _lifted = cover::lift();
     give();
 }
 
-/// As `realloc`: a free and a request, also where the object stays.
+/// As `realloc`: a free and a request, also where the object stays. One that is guarded, or is to
+/// be, moves.
 #[cold]
 #[inline(never)]
 pub(super) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let at = p.expose_provenance();
     // What is no object any more ends the process before anything is changed.
-    vet::found(at);
+    let have = match vet::found(at) {
+        Found::Guarded(have) => {
+            let new = moved(p, have, align, n, UNGUARDED);
+            // What is to become smaller can always stay.
+            let stays = new.is_null() && n <= have && at.is_multiple_of(align);
+            return if stays { p } else { new };
+        }
+        Found::Object(class) => class::size_of(class),
+        Found::Chunk(_, size) => class::usable(size),
+        Found::Mapped(_) | Found::Bad(_) => 0,
+    };
+    let small = n <= guards::LARGEST && guards::interval() != 0;
+    if small && have != 0 && is_to_be_guarded(n) {
+        let new = moved(p, have, align, n, align);
+        if !new.is_null() {
+            return new;
+        }
+    }
     let old = forget(at);
-    let new = counted(n, || realloc::resize_plainly(p, align, n));
+    let new = counted(n, UNGUARDED, || realloc::resize_plainly(p, align, n));
     if let (true, Some(old)) = (new.is_null(), old) {
         // It is as it was.
         sample(at, old, samples::interval());
+    }
+    new
+}
+
+/// Counts a request for the guards; whether it is met.
+fn is_to_be_guarded(n: usize) -> bool {
+    match cover::lift_or_make() {
+        Lift::Lifted(lifted) => {
+            let (cover, mean) = (lifted.cover(), guards::interval());
+            meets(&cover.guard, mean, n) && draw_anew(cover, &cover.guard, mean, n)
+        }
+        Lift::Already => false,
+        Lift::Bare => meets_for_all(&GUARD, guards::interval(), n),
+    }
+}
+
+/// Another object for `n` bytes, a guarded one if `guarded` is an alignment, and the old one's bytes in
+/// it. Null leaves that as it was.
+fn moved(p: *mut u8, have: usize, align: usize, n: usize, guarded: usize) -> *mut u8 {
+    let new = counted(n, UNGUARDED, || {
+        let new = if guarded == UNGUARDED {
+            ptr::null_mut()
+        } else {
+            guard::allocate(n, guarded)
+        };
+        match (new.is_null(), align <= ALIGN) {
+            (false, _) => new,
+            (true, true) => cache::take(n, alloc::plainly),
+            (true, false) => alloc::aligned_plainly(align, n),
+        }
+    });
+    if !new.is_null() {
+        // SAFETY: two live objects of these sizes.
+        unsafe { new.copy_from_nonoverlapping(p, have.min(n)) };
+        free(p.expose_provenance());
     }
     new
 }

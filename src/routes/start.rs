@@ -8,7 +8,7 @@ use crate::layout::places::samples as samples_place;
 use crate::statics::{self, STATICS};
 use crate::sync::Lock;
 use crate::watch::unwind::How;
-use crate::watch::{checked, report, samples};
+use crate::watch::{checked, guard, report, samples};
 use crate::{arenas, background, cache, chunk, class, limit, os, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
@@ -147,13 +147,16 @@ fn begin_with(own: &Knobs, environment: bool) {
             // SAFETY: as above; a privileged process has no such knob from its environment.
             unsafe { background::remember(environ) };
         }
-        let stage = match (knobs.check, knobs.profile) {
+        let stage = match (knobs.check, knobs.profile || knobs.guard != 0) {
             (0, false) => PLAIN,
             (0, true) => SAMPLED,
             _ => CHECKED,
         };
         if stage == SAMPLED {
-            samples::set_interval(knobs.profile_interval);
+            if knobs.profile {
+                samples::set_interval(knobs.profile_interval);
+            }
+            guard::begin(&knobs);
         }
         if knobs.profile_pointers {
             samples::set_how(How::Pointers);

@@ -8,7 +8,7 @@ use crate::arena::{Arena, State};
 use crate::cache::all::Held;
 use crate::config::HEADER;
 use crate::watch::{FREED, quarantine};
-use crate::{arenas, cache, fatal, mapped, settings};
+use crate::{arenas, cache, fatal, guards, mapped, settings};
 use text::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
 
 /// Calls `f` with each bin's row.
@@ -111,7 +111,7 @@ pub(crate) struct Totals {
 pub(crate) fn totals() -> Totals {
     let mut all = Totals {
         threads: cache::thread::count(),
-        mapped: mapped::totals(),
+        mapped: mapped_totals(),
         ..Totals::default()
     };
     for arena in arenas::all() {
@@ -128,8 +128,19 @@ pub(crate) fn totals() -> Totals {
     all
 }
 
+/// What is mapped. Guarded objects count as mapped chunks, with the pages that they lie on.
+fn mapped_totals() -> mapped::Totals {
+    let mut t = mapped::totals();
+    let (objects, bytes) = guards::totals();
+    t.chunks += objects;
+    t.bytes += bytes;
+    t.max_chunks = t.max_chunks.max(t.chunks);
+    t.max_bytes = t.max_bytes.max(t.bytes);
+    t
+}
+
 fn mapped_stats() -> MappedStats {
-    let t = mapped::totals();
+    let t = mapped_totals();
     MappedStats {
         chunks: t.chunks,
         bytes: t.bytes,

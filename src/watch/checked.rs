@@ -79,7 +79,7 @@ pub(crate) fn is_exactly(p: usize, n: usize) -> bool {
         && match vet::look(p) {
             Found::Chunk(c, size) => asked(c, size) == n,
             Found::Mapped(asked) => asked == n,
-            Found::Object(_) | Found::Bad(_) => false,
+            Found::Object(_) | Found::Guarded(_) | Found::Bad(_) => false,
         }
 }
 
@@ -221,8 +221,8 @@ pub(crate) fn free(p: usize) {
         Found::Mapped(_) => mapping(p),
         Found::Bad(Why::Foreign) if waits(p) => refuse(Why::Freed, p),
         Found::Bad(why) => refuse(why, p),
-        // No run is ever made in check mode.
-        Found::Object(_) => refuse(Why::Inside, p),
+        // No run is ever made in check mode, and nothing is guarded by chance.
+        Found::Object(_) | Found::Guarded(_) => refuse(Why::Inside, p),
     }
     os::set_errno(errno);
 }

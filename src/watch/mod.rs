@@ -1,6 +1,7 @@
 //! What watches a program: check mode (`MALLOC_CHECK_`), its trailers behind objects, the quarantine
 //! where freed ones wait, and mappings between guard pages; the fill of `M_PERTURB`; and the report that
-//! a process writes before it is killed.
+//! a process writes before it is killed; samples; and guarded objects, with what is said of who touched
+//! them.
 //!
 //! The routes of a process without it ask one word whether to come here. `docs/check-mode.md` says
 //! what a user gets for which level. Trailers and guard pages are there from the first level on.
@@ -8,6 +9,7 @@
 pub(crate) mod canary;
 pub(crate) mod checked;
 pub(crate) mod draw;
+pub(crate) mod guard;
 pub(crate) mod guarded;
 pub(crate) mod looks;
 pub(crate) mod newest;
@@ -15,6 +17,7 @@ pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod resize;
 pub(crate) mod samples;
+pub(crate) mod stacks;
 pub(crate) mod unwind;
 
 use crate::settings;

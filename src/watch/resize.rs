@@ -22,7 +22,7 @@ pub(crate) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let have = match what {
         Found::Chunk(c, size) => asked_near(c, size, n),
         Found::Mapped(asked) => asked,
-        Found::Object(_) | Found::Bad(_) => return ptr::null_mut(),
+        Found::Object(_) | Found::Guarded(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if n > MAX_REQUEST {
         return ptr::null_mut();
@@ -51,7 +51,7 @@ fn belongs_elsewhere(what: Found, have: usize, n: usize) -> bool {
         }
         // What has become small belongs into the heap, unless it is about as large as before.
         Found::Mapped(_) => n < have && n < settings::mmap_threshold() / 2,
-        Found::Object(_) | Found::Bad(_) => false,
+        Found::Object(_) | Found::Guarded(_) | Found::Bad(_) => false,
     }
 }
 
@@ -60,7 +60,7 @@ fn stays(what: Found, p: *mut u8, have: usize, n: usize) -> bool {
     match what {
         Found::Chunk(c, size) => chunk(c, size, have, n),
         Found::Mapped(_) => guarded::resize(p.addr(), n),
-        Found::Object(_) | Found::Bad(_) => false,
+        Found::Object(_) | Found::Guarded(_) | Found::Bad(_) => false,
     }
 }
 

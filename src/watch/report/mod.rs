@@ -12,7 +12,7 @@ mod tables;
 use crate::knobs::{Amount, Knobs};
 use crate::layout::report::{ASKED, MARK};
 use crate::os::limits::{self, Memory};
-use crate::os::{self, files};
+use crate::os::{self, files, signals};
 use crate::{mark, side};
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
@@ -81,7 +81,7 @@ pub(crate) fn begin(knobs: &Knobs) {
         }
     }
     if knobs.report_signal != 0 {
-        files::on_signal(knobs.report_signal as c_int, on_signal);
+        signals::on_signal(knobs.report_signal as c_int, on_signal);
     }
 }
 

@@ -11,7 +11,8 @@
 mod parts;
 
 use super::draw;
-use super::unwind::{self, FRAMES, How, Object};
+use super::stacks::{Modules, Stack};
+use super::unwind::How;
 use crate::layout::places::samples as place;
 use crate::sync::Lock;
 use crate::{os, side};
@@ -21,7 +22,7 @@ use core::sync::atomic::{
     AtomicUsize,
     Ordering::{Relaxed, Release},
 };
-use parts::{Module, Record, Site, is_named};
+use parts::{Record, Site};
 
 /// Lists of records and of sites, by hash.
 const RECORD_LISTS: usize = 1 << 14;
@@ -98,41 +99,11 @@ pub(crate) fn set_how(how: How) {
     HEAD.how.store(usize::from(how == How::Pointers), Relaxed);
 }
 
-fn how() -> How {
+/// How stacks are read.
+pub(crate) fn how() -> How {
     match HEAD.how.load(Relaxed) {
         0 => How::Tables,
         _ => How::Pointers,
-    }
-}
-
-/// A stack as it is kept: where each frame is, and in which module.
-pub(crate) struct Stack {
-    frames: [u64; FRAMES],
-    count: usize,
-    objects: [Option<Object>; FRAMES],
-}
-
-impl Stack {
-    /// This thread's. Takes no lock.
-    #[inline(never)]
-    pub(crate) fn here() -> Self {
-        let mut stack = Self {
-            frames: [0; FRAMES],
-            count: 0,
-            objects: [None; FRAMES],
-        };
-        unwind::walk(how(), |pc, object| {
-            if let (Some(frame), Some(place)) = (
-                stack.frames.get_mut(stack.count),
-                stack.objects.get_mut(stack.count),
-            ) {
-                *frame = pc as u64;
-                *place = object.copied();
-                stack.count += 1;
-            }
-            stack.count < FRAMES
-        });
-        stack
     }
 }
 
@@ -180,68 +151,17 @@ impl Memory {
         site.wrapping_add(1).cast()
     }
 
-    /// The number of an object, from 1 on; 0 where there is no more room.
-    fn module(&self, object: &Object) -> u64 {
-        let all = HEAD.modules.load(Relaxed);
-        let name: *const u8 = ptr::with_exposed_provenance(object.name);
-        // The newest first: of two in one place, the older was unloaded.
-        for i in (0..all).rev() {
-            let m = self.module_at(i);
-            // SAFETY: a module that was written, with the lock held; the loader's string.
-            let same = unsafe {
-                (*m).start == object.start && (*m).end == object.end && is_named(&(*m).path, name)
-            };
-            if same {
-                return i as u64 + 1;
-            }
+    /// Where modules lie.
+    fn modules(&self) -> Modules {
+        Modules {
+            at: self.at + place::MODULES_AT,
+            count: &HEAD.modules,
         }
-        if all == place::MOST_MODULES {
-            return 0;
-        }
-        let m = self.module_at(all);
-        // SAFETY: a place of nobody's, with the lock held; the loader's string.
-        unsafe {
-            ((*m).start, (*m).end, (*m).bias) = (object.start, object.end, object.bias);
-            let room = (*m).path.len() - 1;
-            for (k, byte) in (*m).path.iter_mut().take(room).enumerate() {
-                *byte = name.add(k).read();
-                if *byte == 0 {
-                    break;
-                }
-            }
-        }
-        HEAD.modules.store(all + 1, Release);
-        all as u64 + 1
-    }
-
-    fn module_at(&self, i: usize) -> *mut Module {
-        ptr::with_exposed_provenance_mut::<Module>(self.at + place::MODULES_AT)
-            .wrapping_add(i % place::MOST_MODULES)
     }
 
     /// The site of a stack, by its place and 1; `None` where there is no more room.
     fn site_of(&self, stack: &mut Stack) -> Option<u32> {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut last: Option<(Object, u64)> = None;
-        for (frame, object) in stack
-            .frames
-            .iter_mut()
-            .zip(&stack.objects)
-            .take(stack.count)
-        {
-            let number = match (object, &last) {
-                (None, _) => 0,
-                (Some(o), Some((known, number))) if known.start == o.start => *number,
-                (Some(o), _) => {
-                    let number = self.module(o);
-                    last = Some((*o, number));
-                    number
-                }
-            };
-            *frame |= number << 48;
-            hash = (hash ^ *frame).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            hash ^= hash >> 29;
-        }
+        let hash = stack.name(&self.modules());
         let list = ptr::with_exposed_provenance_mut::<u32>(self.at + SITE_LISTS_AT)
             .wrapping_add(hash as usize % SITE_LISTS);
         // SAFETY: lists and sites of the memory, with the lock held.
@@ -249,27 +169,23 @@ impl Memory {
             let mut at = *list;
             while at != 0 {
                 let site = self.site(at);
-                let same = (*site).hash == hash && (*site).frames as usize == stack.count;
-                let frames = Self::frames(site);
-                if same
-                    && (0..)
-                        .zip(stack.frames.iter().take(stack.count))
-                        .all(|(i, f)| *frames.add(i) == *f)
-                {
+                let count = (*site).frames as usize;
+                if (*site).hash == hash && stack.is_at(Self::frames(site), count) {
                     return Some(at);
                 }
                 at = (*site).next;
             }
             let used = HEAD.sites.load(Relaxed);
-            let bytes = place::SITE + stack.count * 8;
+            let bytes = place::SITE + stack.frames().len() * 8;
             if used + bytes > place::MOST_SITES {
                 return None;
             }
             let at = (used / 8 + 1) as u32;
             let site = self.site(at);
             // The rest is zero: nobody had it before.
-            ((*site).hash, (*site).next, (*site).frames) = (hash, *list, stack.count as u32);
-            Self::frames(site).copy_from_nonoverlapping(stack.frames.as_ptr(), stack.count);
+            let frames = stack.frames();
+            ((*site).hash, (*site).next, (*site).frames) = (hash, *list, frames.len() as u32);
+            Self::frames(site).copy_from_nonoverlapping(frames.as_ptr(), frames.len());
             *list = at;
             HEAD.sites.store(used + bytes, Release);
             Some(at)
@@ -386,7 +302,7 @@ fn with<R>(memory: fn() -> Option<Memory>, f: impl FnOnce(&Memory) -> R) -> Opti
 
 /// A new object of `size` bytes was met; whether there was room for it.
 pub(crate) fn enter(p: usize, size: usize, mean: usize) -> bool {
-    let mut stack = Stack::here();
+    let mut stack = Stack::here(how());
     let weight = draw::weight(size, mean);
     let kept = with(Memory::get, |m| m.insert(p, size, weight, &mut stack));
     let kept = kept == Some(true);

@@ -1,14 +1,8 @@
 //! What the memory of the samples holds.
 
 use crate::layout::places::samples as place;
-use core::mem::offset_of;
 
-const _: () = assert!(
-    size_of::<Record>() == place::RECORD
-        && size_of::<Module>() == place::MODULE
-        && offset_of!(Module, path) == place::PATH
-        && size_of::<Site>() == place::SITE
-);
+const _: () = assert!(size_of::<Record>() == place::RECORD && size_of::<Site>() == place::SITE);
 
 /// A live object that was met.
 #[repr(C)]
@@ -21,15 +15,6 @@ pub(super) struct Record {
     pub(super) next: u32,
     pub(super) thread: u32,
     pub(super) _rest: u32,
-}
-
-/// An object of the loader's.
-#[repr(C)]
-pub(super) struct Module {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) bias: usize,
-    pub(super) path: [u8; place::MODULE - place::PATH],
 }
 
 /// Objects, and their bytes.
@@ -59,22 +44,4 @@ pub(super) struct Site {
     pub(super) taken: u32,
     pub(super) gone: u32,
     pub(super) lives: [u32; place::LIVES],
-}
-
-/// Whether what was kept of a path is the beginning of a name, or all of it.
-///
-/// # Safety
-/// A C string.
-pub(super) unsafe fn is_named(path: &[u8], name: *const u8) -> bool {
-    for (k, byte) in path.iter().enumerate() {
-        if *byte == 0 {
-            // SAFETY: the name did not end before.
-            return k + 1 == path.len() || unsafe { name.add(k).read() } == 0;
-        }
-        // SAFETY: as above.
-        if *byte != unsafe { name.add(k).read() } {
-            return false;
-        }
-    }
-    true
 }

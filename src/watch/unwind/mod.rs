@@ -132,11 +132,70 @@ fn here() -> (usize, Registers) {
     (pc, all)
 }
 
+/// The registers that a signal handler's context holds, and where the program was.
+///
+/// # Safety
+/// As of [`walk_interrupted`].
+unsafe fn interrupted(context: *const libc::ucontext_t) -> (usize, Registers) {
+    let mut all = [0_usize; REGISTERS];
+    cfg_if::cfg_if! {
+        if #[cfg(target_arch = "x86_64")] {
+            // DWARF's order of the registers, by the kernel's names.
+            const ORDER: [i32; 16] = [
+                libc::REG_RAX, libc::REG_RDX, libc::REG_RCX, libc::REG_RBX,
+                libc::REG_RSI, libc::REG_RDI, libc::REG_RBP, libc::REG_RSP,
+                libc::REG_R8, libc::REG_R9, libc::REG_R10, libc::REG_R11,
+                libc::REG_R12, libc::REG_R13, libc::REG_R14, libc::REG_R15,
+            ];
+            // SAFETY: the caller's.
+            let kernels = unsafe { &(*context).uc_mcontext.gregs };
+            let get = |r: i32| kernels.get(r as usize).map_or(0, |value| *value as usize);
+            for (to, from) in all.iter_mut().zip(ORDER) {
+                *to = get(from);
+            }
+            (get(libc::REG_RIP), all)
+        } else {
+            // SAFETY: the caller's.
+            let kernels = unsafe { &(*context).uc_mcontext };
+            for (to, from) in all.iter_mut().zip(kernels.regs) {
+                *to = from as usize;
+            }
+            all[SP] = kernels.sp as usize;
+            (kernels.pc as usize, all)
+        }
+    }
+}
+
 /// Shows the return addresses of this thread, innermost first, each with the object that it lies in,
 /// until `see` says false.
 #[inline(never)]
 pub(crate) fn walk(how: How, mut see: impl FnMut(usize, Option<&Object>) -> bool) {
-    let (mut pc, mut registers) = here();
+    let (pc, registers) = here();
+    walk_from(how, pc, registers, &mut see);
+}
+
+/// As [`walk`], of the place that a signal handler interrupted, that place first.
+///
+/// # Safety
+/// The context that the kernel gave the handler.
+pub(crate) unsafe fn walk_interrupted(
+    how: How,
+    context: *const libc::ucontext_t,
+    mut see: impl FnMut(usize, Option<&Object>) -> bool,
+) {
+    // SAFETY: the caller's.
+    let (pc, registers) = unsafe { interrupted(context) };
+    if see(pc, Object::of(pc).as_ref()) {
+        walk_from(how, pc, registers, &mut see);
+    }
+}
+
+fn walk_from(
+    how: How,
+    mut pc: usize,
+    mut registers: Registers,
+    see: &mut dyn FnMut(usize, Option<&Object>) -> bool,
+) {
     let mut reader = Reader { page: 0 };
     let mut own = None;
     let mut is_call = false;

@@ -117,7 +117,8 @@ impl Instance {
             .heads
             .locks
             .into_iter()
-            .chain([self.heads.samples_lock]);
+            .chain([self.heads.samples_lock])
+            .chain([self.heads.guards_lock, self.heads.stacks_lock]);
         let mut all = owners.chain(locks);
         all.any(|owner| target.word(owner).is_some_and(|word| word != 0))
     }

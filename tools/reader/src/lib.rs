@@ -16,6 +16,7 @@
 //!   pages              the same page by page
 //!   account, stats     what adds up to the resident memory; the heap's own figures
 //!   samples            sampled objects and the stacks that asked for them; begin and end of sampling
+//!   guards             guarded objects, check mode's, and the stacks beside them: what an address is
 //!   trim               what malloc_trim would give back
 //!   summary            sums alone, for every second
 //! ```
@@ -24,6 +25,7 @@ pub mod account;
 pub mod caches;
 pub mod core;
 pub mod find;
+pub mod guards;
 pub mod mapped;
 pub mod maps;
 mod pagemap;

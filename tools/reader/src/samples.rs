@@ -188,7 +188,7 @@ impl Samples {
     }
 }
 
-fn module(bytes: &[u8]) -> Module {
+pub(crate) fn module(bytes: &[u8]) -> Module {
     let path = bytes.get(place::PATH..).unwrap_or_default();
     let end = path.iter().position(|b| *b == 0).unwrap_or(path.len());
     let path = String::from_utf8_lossy(path.get(..end).unwrap_or_default());

@@ -1,0 +1,161 @@
+//! What is said of a guarded object that somebody misused: the kind, where, and the stacks. Lines of
+//! fixed form, of which nothing is allocated.
+
+use crate::fatal::LineBuffer;
+use crate::guards::{self, Slot, State};
+use crate::os;
+use crate::watch::stacks::told::{self, say};
+use crate::watch::{samples, unwind};
+
+/// What somebody did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// So many bytes behind the last one of an object.
+    Overflow(usize),
+    /// So many bytes before the first one.
+    Underflow(usize),
+    /// To an object that was freed.
+    AfterFree,
+    /// Freed what was freed.
+    Twice,
+    /// Freed what begins elsewhere.
+    Inner,
+}
+
+impl Kind {
+    /// What an access at `a` is to an object.
+    fn of(a: usize, slot: &Slot) -> Self {
+        let place = slot.place();
+        if slot.state() == State::Freed {
+            Self::AfterFree
+        } else if a < place.p {
+            Self::Underflow(place.p - a)
+        } else {
+            Self::Overflow((a + 1).saturating_sub(place.p + place.size))
+        }
+    }
+
+    fn push(self, line: &mut LineBuffer<LINE>) {
+        let mut by = |what: &str, n: usize| {
+            line.push_str(what);
+            line.push_str(" by ");
+            line.push_dec(n);
+            line.push_str(if n == 1 { " byte" } else { " bytes" });
+        };
+        match self {
+            Self::Overflow(n) => by("overflow", n),
+            Self::Underflow(n) => by("underflow", n),
+            Self::AfterFree => line.push_str("use after free"),
+            Self::Twice => line.push_str("double free"),
+            Self::Inner => line.push_str("free of an inner pointer"),
+        }
+    }
+}
+
+/// Bytes of a line but for those with a path.
+const LINE: usize = 160;
+
+/// How far an address is from a slot's object.
+fn distance(a: usize, slot: &Slot) -> usize {
+    let place = slot.place();
+    if a < place.p {
+        place.p - a
+    } else {
+        a.saturating_sub(place.p + place.size)
+    }
+}
+
+/// The slot whose object an access was meant for: of those that have or had one the nearest, and of
+/// two that are as near the one in use.
+fn meant(a: usize) -> Option<&'static Slot> {
+    let near = guards::near(a).into_iter().flatten();
+    near.filter(|slot| slot.state() != State::Never)
+        .min_by_key(|slot| (distance(a, slot), slot.state() != State::InUse))
+}
+
+fn object(slot: &Slot) {
+    let place = slot.place();
+    let [taken, freed] = slot.traces();
+    let mut line = LineBuffer::<LINE>::new();
+    line.push_str("object of ");
+    line.push_dec(place.size);
+    line.push_str(" bytes at 0x");
+    line.push_hex(place.p);
+    line.push_str(", allocated by thread ");
+    line.push_dec(taken.thread as usize);
+    line.push_str(":\n");
+    say(&line);
+    told::trace(&taken);
+    if freed.thread != 0 {
+        let mut line = LineBuffer::<LINE>::new();
+        line.push_str("freed by thread ");
+        line.push_dec(freed.thread as usize);
+        line.push_str(":\n");
+        say(&line);
+        told::trace(&freed);
+    }
+}
+
+fn begin(kind: Kind, how: &str, a: usize) {
+    let mut line = LineBuffer::<LINE>::new();
+    line.push_str("cairn: ");
+    kind.push(&mut line);
+    line.push_str(": ");
+    line.push_str(how);
+    line.push_str(" at 0x");
+    line.push_hex(a);
+    line.push_str(" by thread ");
+    line.push_dec(os::thread_number() as usize);
+    line.push_str(":\n");
+    say(&line);
+}
+
+/// Whether an access wrote, as the kernel has it of the processor.
+#[cfg(target_arch = "x86_64")]
+fn how(context: *const libc::ucontext_t) -> &'static str {
+    const WROTE: i64 = 2;
+    // SAFETY: the context that the kernel gave the handler.
+    let registers = unsafe { &(*context).uc_mcontext.gregs };
+    match registers.get(libc::REG_ERR as usize) {
+        Some(error) if error & WROTE != 0 => "write",
+        _ => "read",
+    }
+}
+
+/// The kernel tells it in a record behind the registers, whose form is no part of libc's.
+#[cfg(not(target_arch = "x86_64"))]
+fn how(_: *const libc::ucontext_t) -> &'static str {
+    "access"
+}
+
+/// Tells of an access at `a`, an address of the pool, that a handler's context made.
+pub(super) fn access(a: usize, context: *const libc::ucontext_t) {
+    let Some(slot) = meant(a) else {
+        return;
+    };
+    begin(Kind::of(a, slot), how(context), a);
+    let mut stack = told::Stack::new();
+    // SAFETY: the kernel's context, in the handler that it was given to.
+    unsafe {
+        unwind::walk_interrupted(samples::how(), context, |pc, object| {
+            stack.frame_of(pc, object)
+        });
+    }
+    object(slot);
+}
+
+/// Tells more of the address that the last words are about, if it is one of the pool.
+pub(super) fn postscript(p: usize) {
+    let Some(slot) = guards::at(p).or_else(|| meant(p)) else {
+        return;
+    };
+    let place = slot.place();
+    let (kind, how, at) = match (slot.state(), guards::damaged(slot)) {
+        (State::Freed, _) if p == place.p => (Kind::Twice, "free", p),
+        (State::InUse, Some(at)) if p == place.p => (Kind::of(at, slot), "found", at),
+        _ => (Kind::Inner, "free", p),
+    };
+    begin(kind, how, at);
+    told::here();
+    object(slot);
+}

@@ -1,0 +1,155 @@
+//! Stacks that are kept: how one is taken and named, and those that stand beside objects.
+
+mod modules;
+pub(crate) mod told;
+
+use super::unwind::{self, FRAMES, How, Object};
+use crate::guards::Trace;
+use crate::layout::places::{samples, stacks as place};
+use crate::sync::Lock;
+use crate::{os, side};
+use core::mem::offset_of;
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+pub(crate) use modules::{Module, Modules};
+
+/// What a reader outside sees.
+#[repr(C)]
+pub(crate) struct Head {
+    modules_at: AtomicUsize,
+    modules: AtomicUsize,
+    at: AtomicUsize,
+    used: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+const _: () = assert!(
+    offset_of!(Head, modules_at) == place::MODULES_AT
+        && offset_of!(Head, modules) == place::MODULES
+        && offset_of!(Head, at) == place::AT
+        && offset_of!(Head, used) == place::USED
+        && offset_of!(Head, dropped) == place::DROPPED
+        && size_of::<Head>() == place::BYTES
+);
+
+/// Guards [`HEAD`] and what it leads to. Of the locks side memory's is further in.
+pub(crate) static LOCK: Lock = Lock::new();
+/// The only one.
+pub(crate) static HEAD: Head = Head {
+    modules_at: AtomicUsize::new(0),
+    modules: AtomicUsize::new(0),
+    at: AtomicUsize::new(0),
+    used: AtomicUsize::new(0),
+    dropped: AtomicUsize::new(0),
+};
+
+/// A stack as it is kept: where each frame is, and in which module.
+pub(crate) struct Stack {
+    frames: [u64; FRAMES],
+    count: usize,
+    objects: [Option<Object>; FRAMES],
+}
+
+impl Stack {
+    /// This thread's. Takes no lock.
+    #[inline(never)]
+    pub(crate) fn here(how: How) -> Self {
+        let mut stack = Self {
+            frames: [0; FRAMES],
+            count: 0,
+            objects: [None; FRAMES],
+        };
+        unwind::walk(how, |pc, object| {
+            if let (Some(frame), Some(place)) = (
+                stack.frames.get_mut(stack.count),
+                stack.objects.get_mut(stack.count),
+            ) {
+                *frame = pc as u64;
+                *place = object.copied();
+                stack.count += 1;
+            }
+            stack.count < FRAMES
+        });
+        stack
+    }
+
+    /// Its frames.
+    pub(crate) fn frames(&self) -> &[u64] {
+        self.frames.get(..self.count).unwrap_or_default()
+    }
+
+    /// Writes the number of its module into each frame; a hash of them all.
+    pub(crate) fn name(&mut self, modules: &Modules) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut last: Option<(usize, u64)> = None;
+        for (frame, object) in self.frames.iter_mut().zip(&self.objects).take(self.count) {
+            let number = match (object, &last) {
+                (None, _) => 0,
+                (Some(o), Some((start, number))) if *start == o.start => *number,
+                (Some(o), _) => {
+                    let number = modules.number(o);
+                    last = Some((o.start, number));
+                    number
+                }
+            };
+            *frame |= number << 48;
+            hash = (hash ^ *frame).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^= hash >> 29;
+        }
+        hash
+    }
+
+    /// Whether these are its frames.
+    ///
+    /// # Safety
+    /// `count` frames lie there.
+    pub(crate) unsafe fn is_at(&self, frames: *const u64, count: usize) -> bool {
+        let same = |(i, frame): (usize, &u64)| {
+            // SAFETY: the caller's.
+            unsafe { *frames.add(i) == *frame }
+        };
+        count == self.count && self.frames().iter().enumerate().all(same)
+    }
+}
+
+/// The modules of stacks beside objects; made if need be, with the lock held.
+fn modules() -> Option<Modules> {
+    if HEAD.modules_at.load(Relaxed) == 0 {
+        let at = side::forever(samples::MOST_MODULES * samples::MODULE)?;
+        HEAD.modules_at.store(at, Release);
+    }
+    Some(known_modules())
+}
+
+/// The modules as they are.
+pub(crate) fn known_modules() -> Modules {
+    Modules {
+        at: HEAD.modules_at.load(Acquire),
+        count: &HEAD.modules,
+    }
+}
+
+/// This thread's stack, for an object to be kept beside. No lock of Cairn's is held, or the caller is
+/// a signal handler: then no frame has a module.
+#[inline(never)]
+pub(crate) fn trace(how: How) -> Trace {
+    let mut stack = Stack::here(how);
+    if !LOCK.is_mine() {
+        let _held = LOCK.acquire();
+        if let Some(modules) = modules() {
+            stack.name(&modules);
+        }
+    }
+    let mut trace = Trace {
+        when: os::now(),
+        thread: os::thread_number(),
+        ..Trace::NONE
+    };
+    for (to, from) in trace.frames.iter_mut().zip(stack.frames()) {
+        *to = *from;
+        trace.count += 1;
+    }
+    trace
+}
