@@ -5,6 +5,7 @@ mod companions;
 mod compare;
 mod diff;
 mod doctor;
+mod explain;
 mod faults;
 mod leaks;
 mod look;
@@ -12,6 +13,7 @@ mod man;
 mod map;
 mod metrics;
 mod peak;
+mod pins;
 mod profile;
 mod record;
 mod replay;
@@ -54,6 +56,7 @@ enum Command {
     Diff(diff::Arguments),
     Leaks(leaks::Arguments),
     Peak(peak::Arguments),
+    Explain(explain::Arguments),
     Doctor(doctor::Arguments),
     Faults(faults::Arguments),
     Tour(tour::Arguments),
@@ -77,6 +80,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Diff(arguments) => diff::run(arguments)?,
         Command::Leaks(arguments) => return leaks::run(arguments),
         Command::Peak(arguments) => return peak::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
         Command::Faults(arguments) => return faults::run(arguments),
         Command::Tour(arguments) => return tour::run(arguments),

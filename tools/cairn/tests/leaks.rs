@@ -255,3 +255,123 @@ fn what_cannot_be_looked_at_gets_one_line() {
         assert!(said.contains(says), "{said}");
     }
 }
+
+/// A process that writes a report has its samples in it: the pprof file that is made of it later is the
+/// one of the moment of the report.
+#[test]
+fn a_report_holds_the_profile_of_its_moment() {
+    if seen::cannot_look() {
+        return;
+    }
+    let folder = common::scratch().join(format!("profiled-report-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let pattern = folder.join("%n");
+    let seen = leaky(&[
+        ON[0],
+        ON[1],
+        ("CAIRN_REPORT_SIGNAL", "SIGUSR2"),
+        ("CAIRN_REPORT_FILE", pattern.to_str().expect("a path")),
+    ]);
+    let before = shown(&cairn(&["profile", &seen.pid()]));
+    let sent = std::process::Command::new("kill")
+        .args(["-USR2", &seen.pid()])
+        .status();
+    assert!(sent.expect("kill runs").success());
+    let path = folder.join("1");
+    let [path, file] =
+        [&path, &folder.join("heap.pb.gz")].map(|p| p.to_str().expect("a path").to_owned());
+    let mut text = String::new();
+    for _ in 0..600 {
+        let output = cairn(&["profile", &path, "-o", &file]);
+        text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() && text.contains("site_table") {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(seen);
+    // The table does not change, so the two say the same of it.
+    assert_eq!(
+        figures(&text, "site_table").split('%').nth(1),
+        figures(&before, "site_table").split('%').nth(1)
+    );
+    assert!(text.starts_with(&path), "{text}");
+    let read = diff::read(file.as_ref()).expect("a file");
+    let table: i64 = diff::changes(&read, &read, "inuse")
+        .expect("figures")
+        .iter()
+        .map(diff::Change::growth)
+        .sum();
+    assert_eq!(table, 0);
+    assert!(diff::total(&read, "inuse") > 500 * 4096 / 2);
+    let leaks = shown(&cairn(&["leaks", &path]));
+    assert!(leaks.contains("site_table"), "{leaks}");
+    std::fs::remove_dir_all(&folder).expect("it goes");
+}
+
+#[test]
+fn who_keeps_nearly_free_pages_is_named() {
+    if seen::cannot_look() {
+        return;
+    }
+    let program = common::compile_c("tools/pins.c", &["-O1", "-g"]);
+    let mut command = common::preloaded(program);
+    command.envs(ON);
+    let seen = Seen::start(command);
+    let why = seen::json(&["why", &seen.pid()]);
+    let free = seen::number(&why, "/pinned/free_on_sparse_pages");
+    let sites = why["pinned"]["sites"].as_array().expect("sites");
+    let first = &sites[0];
+    let functions = first["functions"].to_string();
+    assert!(functions.contains("site_stays (pins.c:"), "{why:#}");
+    assert!(
+        !sites.iter().any(|s| s.to_string().contains("site_goes")),
+        "{why:#}"
+    );
+    // An estimate of what was counted.
+    let pinned = seen::number(first, "/pinned") as f64 / free as f64;
+    assert!((0.7..=1.3).contains(&pinned), "{pinned}: {why:#}");
+    for command in ["why", "map"] {
+        let text = shown(&cairn(&[command, &seen.pid()]));
+        let behind = text
+            .split_once("Who asked for the objects that keep nearly free pages")
+            .expect(command)
+            .1;
+        assert!(behind.contains("site_stays (pins.c:"), "{text}");
+    }
+}
+
+/// Memory that the tables of samples take: at most a MiB for 1,000 objects in use that are samples.
+#[test]
+fn a_thousand_samples_take_less_than_a_mebibyte() {
+    if seen::cannot_look() {
+        return;
+    }
+    let resident = |env: common::Env<'_>| -> (u64, u64) {
+        let program = common::compile_c("tools/pins.c", &["-O1", "-g"]);
+        let mut command = common::preloaded(program);
+        command.envs(env.iter().copied());
+        let seen = Seen::start(command);
+        let why = seen::json(&["why", &seen.pid()]);
+        let tables = seen::line(&why, "tables").expect("the tables");
+        let text =
+            String::from_utf8_lossy(&cairn(&["profile", &seen.pid(), "--seconds", "0.1"]).stdout)
+                .into_owned();
+        let taken = text
+            .split("by samples of ")
+            .nth(1)
+            .and_then(|t| t.split(' ').next());
+        (
+            seen::number(tables, "/resident"),
+            taken.map_or(0, |t| t.parse().expect("a number")),
+        )
+    };
+    // Every object is a sample.
+    let (with, samples) = resident(&[ON[0], ("CAIRN_PROFILE_INTERVAL", "1")]);
+    let (without, _) = resident(&[]);
+    assert!(samples >= 20_000, "{samples}");
+    let of_thousand = (with - without) as f64 * 1000.0 / 20_000.0 / f64::from(1 << 20);
+    println!("{of_thousand:.3} MiB for 1,000 samples");
+    assert!(of_thousand <= 1.0, "{of_thousand} MiB");
+}

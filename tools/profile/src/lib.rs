@@ -4,6 +4,7 @@
 //!   symbols    functions, files and lines of return addresses
 //!   pprof      the file that Go's pprof and its friends read
 //!   flame      one SVG
+//!   stack      frames of a thread that stands
 //!   table      the sites that hold or asked for most, as text
 //!   lives      how long objects of a site live
 //!   leaks      what is old and still in use, growing sites first
@@ -17,6 +18,7 @@ pub mod flame;
 pub mod leaks;
 pub mod lives;
 pub mod pprof;
+pub mod stack;
 pub mod symbols;
 pub mod table;
 

@@ -26,7 +26,9 @@ pub fn bytes(n: f64) -> String {
     }
 }
 
-fn place(line: &Line) -> String {
+/// A function, with its file and line where they are known.
+#[must_use]
+pub fn place(line: &Line) -> String {
     let file = line.file.rsplit('/').next().unwrap_or_default();
     match (file, line.line) {
         ("", _) => line.function.clone(),
