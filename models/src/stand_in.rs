@@ -362,6 +362,8 @@ loom::lazy_static! {
     pub static ref SIDE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref QUARANTINE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SAMPLES: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref GUARDS: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref STACKS: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref CACHES: crate::sync::Lock = crate::sync::Lock::new();
 }
 
@@ -442,6 +444,7 @@ pub mod knobs {
         pub profile: bool,
         pub profile_interval: usize,
         pub profile_pointers: bool,
+        pub guard: usize,
     }
     impl Knobs {
         pub const DEFAULT: Self = Self {
@@ -458,6 +461,7 @@ pub mod knobs {
             profile: false,
             profile_interval: 0,
             profile_pointers: false,
+            guard: 0,
         };
         /// # Safety
         /// None here.
@@ -489,6 +493,9 @@ pub mod watch {
     pub mod checked {
         pub fn begin(_: &super::super::knobs::Knobs) {}
     }
+    pub mod guard {
+        pub fn begin(_: &super::super::knobs::Knobs) {}
+    }
     pub mod looks {
         pub fn in_child() {}
     }
@@ -503,11 +510,18 @@ pub mod watch {
         pub fn set_interval(_: usize) {}
         pub fn set_how(_: super::unwind::How) {}
     }
+    pub mod stacks {
+        pub use super::super::STACKS as LOCK;
+    }
     pub mod unwind {
         pub enum How {
             Pointers,
         }
     }
+}
+
+pub mod guards {
+    pub use super::GUARDS as LOCK;
 }
 
 pub mod mapped {

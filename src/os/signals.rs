@@ -86,22 +86,36 @@ pub(crate) fn on_signal(signal: c_int, handler: extern "C" fn(c_int)) -> bool {
 /// What a fault calls.
 pub(crate) type OnFault = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
-/// Calls `handler` on a signal of the kernel's, whoever has it; what it did before. `None` where
-/// nothing was changed.
-pub(crate) fn on_fault(signal: c_int, handler: OnFault) -> Option<Action> {
+/// Calls `handler` on a signal of the kernel's, whoever has it. Before that `see` is told what the
+/// signal does now. Nothing is done where the handler is in front already, or the one that is is to be
+/// called once.
+pub(crate) fn on_fault(signal: c_int, handler: OnFault, see: impl FnOnce(&Action)) {
     let mut before = Action::DEFAULT;
     let none: *const Action = ptr::null();
-    let (signal, size) = (c_long::from(signal), SET);
-    let (restorer, flag) = restorer();
-    let action = Action {
-        handler: (handler as *const ()).expose_provenance(),
-        flags: (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | flag,
-        restorer,
-        mask: 0,
-    };
+    let (signal, ours) = (
+        c_long::from(signal),
+        (handler as *const ()).expose_provenance(),
+    );
     // SAFETY: asks alone; a place for the answer.
-    let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut before, size) };
-    (got == 0 && set(signal, &action)).then_some(before)
+    let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut before, SET) };
+    let once = before.flags & libc::SA_RESETHAND as u64 != 0;
+    if got != 0 || before.handler == ours || once {
+        return;
+    }
+    see(&before);
+    let (restorer, flag) = restorer();
+    let flags = match before.handler {
+        libc::SIG_DFL | libc::SIG_IGN => libc::SA_ONSTACK as u64,
+        // The stack and the mask that the program wants its own to have.
+        _ => before.flags,
+    };
+    let action = Action {
+        handler: ours,
+        flags: flags | libc::SA_SIGINFO as u64 | flag,
+        restorer,
+        mask: before.mask,
+    };
+    set(signal, &action);
 }
 
 /// The signal does what it does by itself.

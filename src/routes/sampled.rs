@@ -321,22 +321,22 @@ pub(super) fn free(p: usize) {
 pub(super) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     let at = p.expose_provenance();
     // What is no object any more ends the process before anything is changed.
-    let have = match vet::found(at) {
-        Found::Guarded(have) => {
-            let new = moved(p, have, align, n, UNGUARDED);
-            // What is to become smaller can always stay.
-            let stays = new.is_null() && n <= have && at.is_multiple_of(align);
-            return if stays { p } else { new };
-        }
+    let what = vet::found(at);
+    let have = match what {
+        Found::Guarded(have) => have,
         Found::Object(class) => class::size_of(class),
         Found::Chunk(_, size) => class::usable(size),
         Found::Mapped(_) | Found::Bad(_) => 0,
     };
+    let is_guarded = matches!(what, Found::Guarded(_));
     let small = n <= guards::LARGEST && guards::interval() != 0;
-    if small && have != 0 && is_to_be_guarded(n) {
-        let new = moved(p, have, align, n, align);
-        if !new.is_null() {
-            return new;
+    let is_met = have != 0 && small && is_to_be_guarded(n);
+    if is_guarded || is_met {
+        let new = moved(p, have, align, n, if is_met { align } else { UNGUARDED });
+        // What is to become smaller can always stay.
+        let stays = new.is_null() && n <= have && at.is_multiple_of(align);
+        if is_guarded || !new.is_null() {
+            return if stays { p } else { new };
         }
     }
     let old = forget(at);

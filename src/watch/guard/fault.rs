@@ -1,32 +1,49 @@
 //! The handler of SIGSEGV (`CAIRN_GUARD_REPORT`): an access that a guard stopped is told, and then goes
 //! the way that it would have gone.
+//!
+//! It stands in front of the program's own, also of one that was set later: each time that an object is
+//! guarded the signal is looked at.
 
 use super::told;
-use crate::os::signals::{self, Action};
+use crate::os::signals::{self, OnFault};
 use crate::{guards, os};
-use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
-use core::mem::{MaybeUninit, transmute};
+use core::mem::transmute;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
-struct Shared(UnsafeCell<MaybeUninit<Action>>);
-// SAFETY: written once, at the start, before anybody else can be here.
-unsafe impl Sync for Shared {}
-
-/// What the signal did before. (No static of Cairn's begins with anything but zeros.)
-static BEFORE: Shared = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
+/// The handler behind, and the bit [`FULL`] if it takes all that the kernel says; or one of the two
+/// numbers that are no handler.
+static BEHIND: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+const FULL: usize = 1 << 63;
+/// Whether the signal is to be listened to.
+static WANTED: AtomicBool = AtomicBool::new(false);
 /// Whether somebody is writing: of two threads that fault together one waits, but not for ever.
 static BUSY: AtomicBool = AtomicBool::new(false);
 /// How often it looks, and nanoseconds between.
 const LOOKS: usize = 1000;
 const NAP: i64 = 1_000_000;
+/// What the kernel leaves 0 in what it says of a fault: here it says that the handlers behind were
+/// called, of which one may call this one again.
+const PASSED: c_int = 0x4361_6972;
 
-/// Takes the signal over.
+/// Takes the signal over, from now on.
+pub(super) fn begin() {
+    WANTED.store(true, Relaxed);
+    listen();
+}
+
+/// Takes the signal over, if somebody else did meanwhile.
 pub(super) fn listen() {
-    if let Some(before) = signals::on_fault(libc::SIGSEGV, on_fault) {
-        // SAFETY: nobody else is here yet.
-        unsafe { (*BEFORE.0.get()).write(before) };
+    if WANTED.load(Relaxed) {
+        signals::on_fault(libc::SIGSEGV, on_fault, |before| {
+            let full = before.flags & libc::SA_SIGINFO as u64 != 0;
+            let bit = if full { FULL } else { 0 };
+            BEHIND.store(before.handler | bit, Release);
+        });
     }
 }
 
@@ -34,46 +51,54 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
     let errno = os::errno();
     // SAFETY: the kernel's structure for this signal.
     let (code, at) = unsafe { ((*info).si_code, (*info).si_addr().expose_provenance()) };
+    // SAFETY: as above.
+    let passed = unsafe { (*info).si_errno == PASSED };
     // What a process sent has no address.
-    if code > 0 && guards::covers(at) {
+    if code > 0 && !passed && guards::covers(at) {
         let mut left = LOOKS;
-        while BUSY.swap(true, Relaxed) && left != 0 {
+        while BUSY.swap(true, Acquire) && left != 0 {
             os::sleep(NAP);
             left -= 1;
         }
         told::access(at, context.cast());
-        BUSY.store(false, Relaxed);
+        BUSY.store(false, Release);
     }
     os::set_errno(errno);
-    pass_on(signal, info, context);
+    // SAFETY: as above.
+    unsafe { pass_on(signal, info, context, passed) };
 }
 
-/// Calls the handler that was there before. Where there was none, the access faults again, and the
-/// process dies of that as it would have: with the registers of the access in its core file.
-fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: written at the start, or zeros: the default.
-    let before = unsafe { (*BEFORE.0.get()).assume_init_ref() };
-    match before.handler {
-        libc::SIG_DFL | libc::SIG_IGN => {
-            signals::by_default(signal);
-            // SAFETY: the kernel's structure. A signal that a process sent does not come again.
-            unsafe {
-                if (*info).si_code <= 0 {
-                    libc::syscall(libc::SYS_tkill, os::thread_number(), signal);
-                }
-            }
+/// Calls the handler behind. Where there is none, the access faults again, and the process dies of
+/// that as it would have: with the registers of the access in its core file.
+///
+/// # Safety
+/// What the kernel gave a handler of the signal.
+unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, passed: bool) {
+    let behind = BEHIND.load(Acquire);
+    let handler = behind & !FULL;
+    // SAFETY: the caller's.
+    let sent = unsafe { (*info).si_code <= 0 };
+    if handler == libc::SIG_IGN && sent {
+        return;
+    }
+    if handler == libc::SIG_DFL || handler == libc::SIG_IGN || passed {
+        signals::by_default(signal);
+        if sent {
+            // SAFETY: no memory is touched. What a process sent does not come again by itself.
+            unsafe { libc::syscall(libc::SYS_tkill, os::thread_number(), signal) };
         }
-        handler => {
-            let handler: *const () = ptr::with_exposed_provenance(handler);
-            // SAFETY: a handler of the form that the flag names.
-            unsafe {
-                if before.flags & libc::SA_SIGINFO as u64 == 0 {
-                    transmute::<*const (), extern "C" fn(c_int)>(handler)(signal);
-                } else {
-                    let handler = transmute::<*const (), signals::OnFault>(handler);
-                    handler(signal, info, context);
-                }
-            }
+        return;
+    }
+    let handler: *const () = ptr::with_exposed_provenance(handler);
+    // SAFETY: the caller's; a handler of the form that its flag names.
+    unsafe {
+        let before = (*info).si_errno;
+        (*info).si_errno = PASSED;
+        if behind & FULL == 0 {
+            transmute::<*const (), extern "C" fn(c_int)>(handler)(signal);
+        } else {
+            transmute::<*const (), OnFault>(handler)(signal, info, context);
         }
+        (*info).si_errno = before;
     }
 }

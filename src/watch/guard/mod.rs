@@ -16,13 +16,14 @@ pub(crate) fn begin(knobs: &Knobs) {
     guards::set_interval(knobs.guard);
     if knobs.guard != 0 && knobs.guard_report && !cfg!(miri) {
         fatal::set_postscript(told::postscript);
-        fault::listen();
+        fault::begin();
     }
 }
 
 /// A guarded object of `n` bytes at a multiple of `align`; null where there is none. Keeps `errno`.
 pub(crate) fn allocate(n: usize, align: usize) -> *mut u8 {
     let errno = os::errno();
+    fault::listen();
     let trace = stacks::trace(samples::how());
     let p =
         guards::take(n, align, &trace).map_or(ptr::null_mut(), ptr::with_exposed_provenance_mut);
