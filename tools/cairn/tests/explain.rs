@@ -10,6 +10,7 @@
 mod seen;
 
 use seen::{Seen, cairn, common, error};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -90,9 +91,9 @@ type Case = (
 );
 
 const CLASSIC: &str = "CAIRN_RUN_MAX=0";
-const CASES: [Case; 22] = [
+const CASES: [Case; 30] = [
     (
-        "double_free.c",
+        "misuse/double_free.c",
         "24 0",
         "",
         &[
@@ -102,73 +103,73 @@ const CASES: [Case; 22] = [
         ],
     ),
     (
-        "double_free.c",
+        "misuse/double_free.c",
         "5000 0",
         "",
         &["double free detected", ", free"],
     ),
     (
-        "double_free.c",
+        "misuse/double_free.c",
         "24 0",
         "MALLOC_CHECK_=2",
         &["double free detected", "freed, in check mode's quarantine"],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "free stack",
         "",
         &["free(): invalid pointer", "on the stack of thread "],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "free global",
         "",
         &["free(): invalid pointer", "no object of the heap"],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "free 8",
         "",
         &["no address: a number, or a field of a null pointer"],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "free 0x4141414141414140",
         "",
         &["where nothing is mapped"],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "free mapping",
         "",
         &["memory that the heap does not own"],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "free +16 100",
         "",
         &["16 bytes into an object of 112 bytes at ", "in use"],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "realloc +8 1000",
         "",
         &["realloc(): invalid pointer", "8 bytes into an object of "],
     ),
     (
-        "wild_pointer.c",
+        "misuse/wild_pointer.c",
         "usable_size +16 24",
         "",
         &["malloc_usable_size(): invalid pointer", " bytes into "],
     ),
     (
-        "stale.c",
+        "misuse/stale.c",
         "realloc 100",
         "",
         &["realloc(): invalid pointer", ", freed"],
     ),
     (
-        "mapped.c",
+        "misuse/mapped.c",
         "free interior",
         "",
         &[
@@ -177,19 +178,19 @@ const CASES: [Case; 22] = [
         ],
     ),
     (
-        "header.c",
+        "misuse/header.c",
         "free 200 over 8",
         CLASSIC,
         &["free(): invalid size"],
     ),
     (
-        "header.c",
+        "misuse/header.c",
         "realloc 200 over 8",
         CLASSIC,
         &["realloc(): invalid size"],
     ),
     (
-        "sized.c",
+        "misuse/sized.c",
         "1000 500",
         "",
         &[
@@ -199,36 +200,77 @@ const CASES: [Case; 22] = [
         ],
     ),
     (
-        "binned.c",
+        "misuse/binned.c",
         "links",
         CLASSIC,
         &["corrupted double-linked list"],
     ),
-    ("binned.c", "size", CLASSIC, &["(unsorted)"]),
+    ("misuse/binned.c", "size", CLASSIC, &[]),
     (
-        "binned.c",
+        "misuse/cached.c",
+        "1000 8",
+        CLASSIC,
+        &["malloc(): unaligned tcache chunk detected"],
+    ),
+    ("misuse/perturbed.c", "1000 tag", "", &[]),
+    ("misuse/merge.c", "next_header", CLASSIC, &[]),
+    ("misuse/mapped.c", "free under", "", &[]),
+    (
+        "check_mode/overflow.c",
+        "100 0 1 turned free",
+        "MALLOC_CHECK_=1",
+        &["past end of allocated block", "an object of "],
+    ),
+    (
+        "check_mode/overflow.c",
+        "100000 0 1 turned free",
+        "MALLOC_CHECK_=2",
+        &["past end of allocated block", "an object of "],
+    ),
+    (
+        "check_mode/write_after_free.c",
+        "100 0 exit",
+        "MALLOC_CHECK_=3",
+        &["(freed memory was written)"],
+    ),
+    (
+        "check_mode/write_after_free.c",
+        "100 0 eviction",
+        "MALLOC_CHECK_=2",
+        &["(freed memory was written)"],
+    ),
+    (
+        "misuse/binned.c",
         "foot",
         CLASSIC,
         &["corrupted size vs. prev_size"],
     ),
     (
-        "merge.c",
+        "misuse/merge.c",
         "foot",
         CLASSIC,
         &["corrupted size vs. prev_size"],
     ),
-    ("top.c", "16", "", &["malloc(): corrupted top size"]),
-    ("slot.c", "24 70000", "", &["free(): corrupted run"]),
+    ("misuse/top.c", "16", "", &["malloc(): corrupted top size"]),
+    ("misuse/slot.c", "24 8", "", &["free(): corrupted run"]),
 ];
 
+/// One test: the shell comes first.
 #[test]
-fn each_message_is_explained_from_a_core_file() {
+fn a_core_file_is_explained() {
     let Some(mut shell) = Shell::start() else {
         return;
     };
+    each_message(&mut shell);
+    guarded_objects(&mut shell);
+    who_did_not_end_by_cairn();
+}
+
+fn each_message(shell: &mut Shell) {
     let flags = ["-O1", "-g", "-pthread"];
+    let mut seen = BTreeSet::new();
     for (source, arguments, env, says) in CASES {
-        let program = common::compile_c(&format!("misuse/{source}"), &flags);
+        let program = common::compile_c(source, &flags);
         let (said, text) = shell.explain(&program, arguments, env);
         for what in says {
             assert!(
@@ -247,6 +289,7 @@ fn each_message_is_explained_from_a_core_file() {
             "{said}{text}"
         );
         assert!(text.contains(address), "{said}{text}");
+        seen.insert(message.to_owned());
         assert!(text.contains("Look for: "), "{text}");
         // The thread's stack leads through the library into the program.
         let stack = text.rsplit_once(" stood in:\n").expect("a stack").1;
@@ -254,6 +297,8 @@ fn each_message_is_explained_from_a_core_file() {
         assert!(functions.iter().any(|f| f.starts_with("main (")), "{text}");
         assert!(functions.iter().any(|f| f.contains("abort")), "{text}");
     }
+    println!("{} messages: {seen:#?}", seen.len());
+    assert!(seen.len() >= 17, "{seen:#?}");
     // Whom a sample knows.
     let program = common::compile_c("misuse/wild_pointer.c", &flags);
     let every = "CAIRN_PROFILE=1 CAIRN_PROFILE_INTERVAL=1";
@@ -275,8 +320,58 @@ fn each_message_is_explained_from_a_core_file() {
     );
 }
 
-#[test]
-fn who_did_not_end_by_cairn_is_told_so() {
+/// Arguments of `c-tests/guards/matrix.c`, the kind that is named, and the functions that took the object,
+/// freed it, and met it.
+const GUARDED: [(&str, &str, &str, &str); 6] = [
+    ("write-overflow 48 main", "overflow by 1 byte", "", "touch"),
+    (
+        "read-underflow 5000 other",
+        "underflow by 1 byte",
+        "",
+        "touch",
+    ),
+    ("read-after 48 other", "use after free", "drop", "touch"),
+    ("write-after 5000 main", "use after free", "drop", "touch"),
+    ("double 48 other", "double free", "drop", "drop"),
+    ("inner 200 main", "free of an inner pointer", "", "drop"),
+];
+
+/// Programs that no handler reports: they die of the fault, and the core file has the slots.
+fn guarded_objects(shell: &mut Shell) {
+    let program = common::compile_c("guards/matrix.c", &["-O1", "-g", "-pthread"]);
+    for (arguments, kind, freed, met) in GUARDED {
+        let (_, text) = shell.explain(&program, arguments, "CAIRN_GUARD=1");
+        let whole = format!(": {kind}; a guarded object of ");
+        assert!(text.contains(&whole), "{arguments}: {text}");
+        let first = |of: &str| -> String {
+            let behind = text
+                .split_once(of)
+                .unwrap_or_else(|| panic!("no {of:?} in\n{text}"));
+            behind
+                .1
+                .lines()
+                .nth(1)
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        assert!(
+            first("allocated by thread ").starts_with("take (matrix.c:"),
+            "{text}"
+        );
+        if freed.is_empty() {
+            assert!(!text.contains("freed by thread"), "{text}");
+        } else {
+            let drop = format!("{freed} (matrix.c:");
+            assert!(first("freed by thread ").starts_with(&drop), "{text}");
+        }
+        let stack = text.rsplit_once(" stood in:\n").expect("a stack").1;
+        let met = format!("{met} (matrix.c:");
+        assert!(stack.lines().any(|l| l.trim().starts_with(&met)), "{text}");
+    }
+}
+
+fn who_did_not_end_by_cairn() {
     if seen::cannot_look() {
         return;
     }

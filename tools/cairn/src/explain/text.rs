@@ -116,7 +116,8 @@ fn beside(out: &mut String, told: &Told) {
         return;
     };
     for (name, part) in [("in front of it", beside[0]), ("behind it", beside[1])] {
-        if let Some(part) = part {
+        // A header of the heap's own is no neighbour.
+        if let Some(part) = part.filter(|p| p.piece.what != What::Overhead) {
             let _ = writeln!(
                 out,
                 "  {name}: {} of {} bytes at {:#x}, {}",
