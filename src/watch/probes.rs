@@ -30,6 +30,8 @@ macro_rules! probe {
             concat!(".type ", $function, ", @function"),
             concat!($function, ":"),
             ".cfi_startproc",
+            // What is not referred to from code is left out by linkers, and gdb wants the base.
+            ".reloc ., BFD_RELOC_NONE, _.stapsdt.base",
             "nop",
             "ret",
             ".cfi_endproc",
