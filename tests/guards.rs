@@ -51,7 +51,9 @@ fn parts(output: &Output) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for line in text.lines() {
         if let Some(frame) = line.strip_prefix("    #") {
-            let (number, rest) = frame.split_once(" 0x").expect("a frame's address");
+            let (number, rest) = frame
+                .split_once(" 0x")
+                .unwrap_or((frame.split(' ').next().unwrap(), "0 "));
             let part = parts.last_mut().expect("a line before its frames");
             assert_eq!(number, part.frames.len().to_string(), "{text}");
             let address = rest.split(' ').next().unwrap();

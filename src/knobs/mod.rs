@@ -36,6 +36,8 @@ pub(crate) const MXFAST_LIMIT: u64 = 20 * size_of::<usize>() as u64;
 pub(crate) const TCACHE_COUNT_LIMIT: u64 = u16::MAX as u64;
 /// Most objects that can wait in the quarantine.
 pub(crate) const QUARANTINE_LIMIT: u64 = 1 << 24;
+/// Most frames of a stack.
+pub(crate) const FRAMES_LIMIT: usize = 64;
 /// The `check` level at which every request gets a header of its own.
 const CHECK_HEADERS: u32 = 3;
 
@@ -105,6 +107,8 @@ pub(crate) struct Knobs {
     pub profile_interval: usize,
     /// Stacks of samples are read by frame pointers.
     pub profile_pointers: bool,
+    /// In check mode from level 2 on: most frames of a stack that is kept beside an object; 0: none is.
+    pub check_stacks: usize,
     /// Mean bytes between two guarded objects; 0: none is.
     pub guard: usize,
     /// An access that a guard stopped is told on stderr.
@@ -147,6 +151,7 @@ impl Knobs {
         profile: false,
         profile_interval: 512 << 10,
         profile_pointers: false,
+        check_stacks: 16,
         guard: 0,
         guard_report: false,
     };

@@ -1,7 +1,7 @@
 //! The environment as it is read: which variable sets what, and who goes before whom.
 
 use super::text::{amount, number, signal, split_at_byte};
-use super::{CHECK_HEADERS, Knobs, NAMES, QUARANTINE_LIMIT};
+use super::{CHECK_HEADERS, FRAMES_LIMIT, Knobs, NAMES, QUARANTINE_LIMIT};
 use crate::config::RUN_LIMIT;
 
 /// Settings while the environment is read, and who set them.
@@ -105,6 +105,9 @@ impl Reading {
             (b"PROFILE", Some(value)) => self.knobs.profile = value != 0,
             (b"PROFILE_INTERVAL", Some(value)) if (1..=i64::MAX as u64).contains(&value) => {
                 self.knobs.profile_interval = value as usize;
+            }
+            (b"CHECK_STACKS", Some(value)) => {
+                self.knobs.check_stacks = (value as usize).min(FRAMES_LIMIT);
             }
             (b"GUARD", Some(value)) if value <= i64::MAX as u64 => {
                 self.knobs.guard = value as usize;

@@ -10,7 +10,8 @@
 
 use super::canary::{self, LEAST};
 use super::quarantine::{self, Held};
-use super::{FREED, WALK, guarded, looks, newest, perturb};
+use super::stacks::{kept, told};
+use super::{FREED, WALK, guarded, looks, newest, perturb, samples};
 use crate::arena::records;
 use crate::arena::split::Fresh;
 use crate::arena::supply::Growth;
@@ -43,9 +44,27 @@ pub(crate) fn begin(k: &Knobs) {
     settings::begin_check(k);
     if settings::check() >= FREED {
         quarantine::open(k.quarantine_count, k.quarantine_bytes);
+        if k.check_stacks != 0 {
+            kept::begin(k.check_stacks);
+            fatal::set_postscript(postscript);
+        }
     }
     if settings::check() >= WALK {
         newest::open();
+    }
+}
+
+/// Behind the last words: who asked for the object that they are about, and who freed it, where that is
+/// known.
+fn postscript(p: usize) {
+    if let Some(object) = kept::find(p) {
+        told::found();
+        told::object(&told::Told {
+            at: None,
+            size: object.size,
+            threads: [object.thread, object.freed_by],
+            stacks: object.frames(),
+        });
     }
 }
 
@@ -164,6 +183,7 @@ pub(crate) fn find(want: &Want) -> Fresh {
     }
     if let Some(got) = got {
         looks::after(got.p);
+        kept::allocated(got.p, want.n, samples::how());
     }
     got.unwrap_or(none)
 }
@@ -235,6 +255,7 @@ fn waits(p: usize) -> bool {
 fn chunk(c: Chunk, size: usize) {
     let p = c.payload();
     asked(c, size);
+    kept::freed(p, samples::how());
     // SAFETY: a chunk's region has a record (I8).
     let mut state = unsafe { owner(records::of(p)) }.lock();
     // Again under the lock: of two threads that free the same chunk, one comes second.
@@ -268,6 +289,7 @@ fn chunk(c: Chunk, size: usize) {
 }
 
 fn mapping(p: usize) {
+    kept::freed(p, samples::how());
     let Some(taken) = guarded::take(p) else {
         fatal::die("munmap_chunk(): invalid pointer", p);
     };

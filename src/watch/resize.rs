@@ -7,7 +7,8 @@
 
 use super::canary::{self, LEAST};
 use super::checked::{Want, asked_near, find, free, place, sign};
-use super::{FREED, guarded};
+use super::stacks::kept;
+use super::{FREED, guarded, samples};
 use crate::arena::{owner, records};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_REQUEST, MIN_CHUNK, chunk_size};
@@ -31,14 +32,20 @@ pub(crate) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
         && !belongs_elsewhere(what, have, n)
         && stays(what, p, have, n)
     {
-        return p;
+        return stayed(p, n);
     }
     let new = moved(p, what, have, align, n);
     // What is to become smaller can always stay.
     if new.is_null() && n <= have && stays(what, p, have, n) {
-        return p;
+        return stayed(p, n);
     }
     new
+}
+
+/// An object that was resized where it is: from now on it is who resized it who asked for it.
+fn stayed(p: *mut u8, n: usize) -> *mut u8 {
+    kept::allocated(p.addr(), n, samples::how());
+    p
 }
 
 /// Whether an object is to move although it could stay.

@@ -429,10 +429,26 @@ pub fn assert_aborts_with_one_of(output: &Output, messages: &[&str]) {
 /// has after its first follow as they are.
 pub fn is_report(stderr: &str, message: &str) -> bool {
     let (first, further) = message.split_once('\n').unwrap_or((message, ""));
-    stderr
+    without_stacks(stderr)
         .strip_prefix(first)
         .and_then(|rest| rest.strip_suffix(further))
         == Some("\n")
+}
+
+/// What was written before the stacks that check mode adds; all of it if anything else is among them.
+pub fn without_stacks(stderr: &str) -> &str {
+    let Some(at) = stderr.find("\nfound by thread ") else {
+        return stderr;
+    };
+    let (before, stacks) = stderr.split_at(at + 1);
+    let heads = ["found by thread ", "object of ", "freed by thread "];
+    let is_of_them =
+        |line: &str| line.starts_with("    #") || heads.iter().any(|head| line.starts_with(head));
+    if stacks.lines().all(is_of_them) {
+        before
+    } else {
+        stderr
+    }
 }
 
 /// What makes a fatal line show the address it is about.
@@ -441,7 +457,7 @@ pub const SHOW_ADDRESS: (&str, &str) = ("CAIRN_ADDRESS", "1");
 /// As [`is_report`], with a colon and an address behind the message.
 pub fn is_addressed_report(stderr: &str, message: &str) -> bool {
     let (first, further) = message.split_once('\n').unwrap_or((message, ""));
-    stderr
+    without_stacks(stderr)
         .strip_prefix(first)
         .and_then(|rest| rest.strip_prefix(": 0x"))
         .and_then(|rest| rest.strip_suffix(further))

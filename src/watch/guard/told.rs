@@ -76,24 +76,12 @@ fn meant(a: usize) -> Option<&'static Slot> {
 fn object(slot: &Slot) {
     let place = slot.place();
     let [taken, freed] = slot.traces();
-    let mut line = LineBuffer::<LINE>::new();
-    line.push_str("object of ");
-    line.push_dec(place.size);
-    line.push_str(" bytes at 0x");
-    line.push_hex(place.p);
-    line.push_str(", allocated by thread ");
-    line.push_dec(taken.thread as usize);
-    line.push_str(":\n");
-    say(&line);
-    told::trace(&taken);
-    if freed.thread != 0 {
-        let mut line = LineBuffer::<LINE>::new();
-        line.push_str("freed by thread ");
-        line.push_dec(freed.thread as usize);
-        line.push_str(":\n");
-        say(&line);
-        told::trace(&freed);
-    }
+    told::object(&told::Told {
+        at: Some(place.p),
+        size: place.size,
+        threads: [taken.thread, freed.thread],
+        stacks: [told::frames_of(&taken), told::frames_of(&freed)],
+    });
 }
 
 fn begin(kind: Kind, how: &str, a: usize) {

@@ -1,5 +1,6 @@
 //! Stacks that are kept: how one is taken and named, and those that stand beside objects.
 
+pub(crate) mod kept;
 mod modules;
 pub(crate) mod told;
 
@@ -52,10 +53,22 @@ pub(crate) struct Stack {
     objects: [Option<Object>; FRAMES],
 }
 
+impl Head {
+    fn set_kept(&self, at: usize) {
+        self.at.store(at, Release);
+    }
+}
+
 impl Stack {
     /// This thread's. Takes no lock.
     #[inline(never)]
     pub(crate) fn here(how: How) -> Self {
+        Self::within(how, FRAMES)
+    }
+
+    /// As [`Self::here`], at most so many frames, Cairn's own included.
+    #[inline(never)]
+    pub(crate) fn within(how: How, most: usize) -> Self {
         let mut stack = Self {
             frames: [0; FRAMES],
             count: 0,
@@ -70,7 +83,7 @@ impl Stack {
                 *place = object.copied();
                 stack.count += 1;
             }
-            stack.count < FRAMES
+            stack.count < most
         });
         stack
     }

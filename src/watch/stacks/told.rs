@@ -1,17 +1,17 @@
 //! A stack as lines on stderr, in the form that tools for sanitizers read:
 //!
 //! ```text
-//!     #0 0x55d0c0ffee12 (/usr/bin/program+0x1e12)
+//!     #0 0x1e12 (/usr/bin/program+0x1e12)
 //! ```
 //!
-//! The number behind the module is an address of its file, of the call for all frames but the one that
-//! faulted. Cairn's own frames are left out where it is a library. Nothing is allocated.
+//! Both numbers are the address in the module's file, of the call for all frames but the one that
+//! faulted: where the module lies in memory is nobody's affair who reads the lines. Cairn's own frames are left out where it is a library. Nothing is allocated.
 
 use super::{Module, known_modules};
 use crate::fatal::{LineBuffer, write_all};
 use crate::guards::Trace;
 use crate::layout::places::samples as place;
-use crate::os::files;
+use crate::os::{self, files};
 use crate::watch::samples;
 use crate::watch::unwind::{self, FRAMES, Object};
 use core::ptr;
@@ -49,9 +49,10 @@ impl Stack {
         let mut line = LineBuffer::<LINE>::new();
         line.push_str("    #");
         line.push_dec(self.shown);
-        line.push_str(" 0x");
-        line.push_hex(pc);
         if let Some((_, bias, path)) = module {
+            let at = pc.wrapping_sub(bias);
+            line.push_str(" 0x");
+            line.push_hex(at);
             line.push_str(" (");
             if path.is_empty() {
                 let mut own = [0; PATH];
@@ -61,8 +62,10 @@ impl Stack {
                 line.push_bytes(path);
             }
             line.push_str("+0x");
-            line.push_hex(pc.wrapping_sub(bias));
+            line.push_hex(at);
             line.push_str(")");
+        } else {
+            line.push_str(" code of no file");
         }
         line.push_str("\n");
         say(&line);
@@ -106,7 +109,7 @@ fn path(module: &Module) -> &[u8] {
 }
 
 /// Writes frames that were kept.
-pub(crate) fn frames(all: &[u64]) {
+fn frames(all: &[u64]) {
     let modules = known_modules();
     let mut stack = Stack::new();
     for frame in all {
@@ -117,9 +120,57 @@ pub(crate) fn frames(all: &[u64]) {
     }
 }
 
-/// Writes a stack that was kept.
-pub(crate) fn trace(trace: &Trace) {
-    frames(trace.frames.get(..trace.count as usize).unwrap_or_default());
+/// The frames of a stack that was kept.
+pub(crate) fn frames_of(trace: &Trace) -> &[u64] {
+    trace.frames.get(..trace.count as usize).unwrap_or_default()
+}
+
+/// An object, and who asked for it and who freed it; a thread of 0 where nobody did, or it is not known.
+pub(crate) struct Told<'a> {
+    /// Its address, if that is to be shown.
+    pub at: Option<usize>,
+    /// Bytes that were asked for.
+    pub size: usize,
+    /// The threads.
+    pub threads: [u32; 2],
+    /// The stacks.
+    pub stacks: [&'a [u64]; 2],
+}
+
+/// Writes all that is known of an object.
+pub(crate) fn object(told: &Told<'_>) {
+    let [taken, freed] = told.threads;
+    let mut line = LineBuffer::<LINE>::new();
+    line.push_str("object of ");
+    line.push_dec(told.size);
+    line.push_str(" bytes");
+    if let Some(at) = told.at {
+        line.push_str(" at 0x");
+        line.push_hex(at);
+    }
+    line.push_str(", allocated by thread ");
+    line.push_dec(taken as usize);
+    line.push_str(":\n");
+    say(&line);
+    frames(told.stacks[0]);
+    if freed != 0 {
+        let mut line = LineBuffer::<LINE>::new();
+        line.push_str("freed by thread ");
+        line.push_dec(freed as usize);
+        line.push_str(":\n");
+        say(&line);
+        frames(told.stacks[1]);
+    }
+}
+
+/// Writes who has found something.
+pub(crate) fn found() {
+    let mut line = LineBuffer::<LINE>::new();
+    line.push_str("found by thread ");
+    line.push_dec(os::thread_number() as usize);
+    line.push_str(":\n");
+    say(&line);
+    here();
 }
 
 /// Writes this thread's stack.

@@ -8,11 +8,13 @@
 //! list and no fault.
 
 mod find;
+pub(crate) mod known;
 mod program;
 mod rows;
 
 pub(crate) use find::Object;
 
+use crate::knobs::FRAMES_LIMIT;
 use core::ptr;
 use rows::{Row, Rule};
 
@@ -26,7 +28,7 @@ const RETURN: usize = if cfg!(target_arch = "x86_64") { 16 } else { 30 };
 const TOP: usize = 1 << 47;
 
 /// Most return addresses of one stack; what called those is left out.
-pub(crate) const FRAMES: usize = 64;
+pub(crate) const FRAMES: usize = FRAMES_LIMIT;
 
 /// How a stack is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +46,7 @@ struct Reader {
 
 impl Reader {
     /// The word at an address, if it can be read.
+    #[inline]
     fn word(&mut self, at: usize) -> Option<usize> {
         if !at.is_multiple_of(8) || !(4096..TOP).contains(&at) {
             return None;
@@ -198,35 +201,57 @@ fn walk_from(
 ) {
     let mut reader = Reader { page: 0 };
     let mut own = None;
-    let mut is_call = false;
+    let mut object = Object::of(pc);
+    // A call that never returns may be the last instruction of its function.
+    let mut at = pc;
     loop {
-        // A call that never returns may be the last instruction of its function.
-        let object = Object::of(pc.wrapping_sub(usize::from(is_call)));
         let start = object.as_ref().map(|o| o.start);
         own = own.or(start);
         let by_table = how == How::Tables || start == own;
-        let row = object
-            .as_ref()
-            .filter(|_| by_table)
-            .and_then(|o| rows::of(o, pc.wrapping_sub(usize::from(is_call))));
-        let next = match row {
-            Some(row) => step(&registers, &row, &mut reader),
-            None => by_pointer(&registers, &mut reader),
-        };
-        let Some((caller, before, call)) = next else {
-            return;
+        let was = registers[SP];
+        let object_there = object.as_ref().filter(|_| by_table);
+        let fast = object_there.and_then(|o| known::step(o, at, &mut registers, &mut reader));
+        let (caller, is_call) = match fast {
+            Some(Some(caller)) => (caller, true),
+            Some(None) => return,
+            None => {
+                let next = match object_there {
+                    Some(o) => by_tables(o, at, &registers, &mut reader),
+                    None => by_pointer(&registers, &mut reader),
+                };
+                let Some((caller, before, is_call)) = next else {
+                    return;
+                };
+                registers = before;
+                (caller, is_call)
+            }
         };
         // Up, or it is no stack: only a leaf's caller has the same stack pointer.
-        let (was, is) = (registers[SP], before[SP]);
-        if !(4096..TOP).contains(&caller) || is < was {
+        if !(4096..TOP).contains(&caller) || registers[SP] < was {
             return;
         }
-        (pc, registers, is_call) = (caller, before, call);
-        let object = Object::of(pc.wrapping_sub(1));
+        pc = caller;
+        at = pc.wrapping_sub(usize::from(is_call));
+        object = Object::of(at);
         if !see(pc, object.as_ref()) {
             return;
         }
     }
+}
+
+/// The caller's address and registers, by the tables of the object that an address lies in; by the
+/// frame pointer where they say nothing of it.
+fn by_tables(
+    object: &Object,
+    at: usize,
+    registers: &Registers,
+    reader: &mut Reader,
+) -> Option<(usize, Registers, bool)> {
+    let Some(row) = rows::of(object, at) else {
+        return by_pointer(registers, reader);
+    };
+    known::keep(object, at, &row);
+    step(registers, &row, reader)
 }
 
 /// The caller's address and registers, by a row of the tables; and whether it stands behind a call.
