@@ -13,7 +13,7 @@ mod parts;
 use super::draw;
 use super::probes;
 use super::stacks::{Modules, Stack};
-use super::unwind::How;
+use super::unwind::{How, known};
 use crate::layout::places::samples as place;
 use crate::sync::Lock;
 use crate::{os, side};
@@ -121,6 +121,7 @@ impl Memory {
             return Some(Self { at });
         }
         let at = side::take(BYTES)?;
+        known::begin();
         HEAD.since.store(os::now(), Relaxed);
         HEAD.at.store(at, Release);
         Some(Self { at })
