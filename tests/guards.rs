@@ -8,13 +8,14 @@
 )]
 
 mod common;
+#[path = "common/stacks.rs"]
+mod stacks;
 
 use common::{Env, assert_silent_success, compile_c, describe, each_in_parallel, run};
-use std::collections::HashMap;
-use std::ops::Range;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Output;
+
+use stacks::{Part, in_step, parts};
 
 const EACH: Env<'static> = &[("CAIRN_GUARD", "1")];
 const TOLD: Env<'static> = &[("CAIRN_GUARD", "1"), ("CAIRN_GUARD_REPORT", "1")];
@@ -38,49 +39,6 @@ fn program(name: &str) -> PathBuf {
     compile_c(&format!("guards/{name}.c"), &[])
 }
 
-/// A stack of a report: what its line says, and the addresses of its frames.
-#[derive(Debug)]
-struct Part {
-    head: String,
-    frames: Vec<usize>,
-}
-
-/// The parts of a report, without the message of a free before it.
-fn parts(output: &Output) -> Vec<Part> {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let mut parts: Vec<Part> = Vec::new();
-    for line in text.lines() {
-        if let Some(frame) = line.strip_prefix("    #") {
-            let (number, rest) = frame
-                .split_once(" 0x")
-                .unwrap_or((frame.split(' ').next().unwrap(), "0 "));
-            let part = parts.last_mut().expect("a line before its frames");
-            assert_eq!(number, part.frames.len().to_string(), "{text}");
-            let address = rest.split(' ').next().unwrap();
-            part.frames
-                .push(usize::from_str_radix(address, 16).expect("an address"));
-        } else if line.ends_with(':') {
-            parts.push(Part {
-                head: line.to_owned(),
-                frames: Vec::new(),
-            });
-        }
-    }
-    parts
-}
-
-/// Where the code of each step lies, as the program printed it.
-fn steps(output: &Output) -> HashMap<String, Range<usize>> {
-    let number = |text: &str| usize::from_str_radix(text.strip_prefix("0x")?, 16).ok();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let step = |line: &str| {
-        let mut words = line.split(' ');
-        let name = words.next()?.to_owned();
-        Some((name, number(words.next()?)?..number(words.next()?)?))
-    };
-    text.lines().filter_map(step).collect()
-}
-
 /// The number of the thread at a line's end.
 fn thread(head: &str) -> &str {
     let words = head.trim_end_matches(':').rsplit(' ');
@@ -91,7 +49,6 @@ fn holds_for(kind: (&str, &str, bool), size: usize, other: bool) -> Result<(), S
     let (name, told, is_freed) = kind;
     let who = if other { "other" } else { "same" };
     let output = run(program("matrix"), &[name, &size.to_string(), who], TOLD);
-    let steps = steps(&output);
     let parts = parts(&output);
     let complain = |what: &str| {
         Err(format!(
@@ -99,10 +56,7 @@ fn holds_for(kind: (&str, &str, bool), size: usize, other: bool) -> Result<(), S
             describe(&output)
         ))
     };
-    let in_step = |part: &Part, step: &str| {
-        let first = part.frames.first();
-        first.is_some_and(|pc| steps.get(step).is_some_and(|range| range.contains(pc)))
-    };
+    let in_step = |part: &Part, step| in_step(&output, part, step);
     let is_free = matches!(name, "double" | "inner");
     let found = parts
         .first()

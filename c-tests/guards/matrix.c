@@ -8,15 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the program's file begins in memory. */
-extern char __ehdr_start[];
-
-#define STEP(name) __attribute__((noinline, section(#name)))
-#define BOUNDS(name)                                                                                \
-    do {                                                                                            \
-        extern char __start_##name[], __stop_##name[];                                              \
-        printf(#name " 0x%tx 0x%tx\n", __start_##name - __ehdr_start, __stop_##name - __ehdr_start); \
-    } while (0)
+#include "steps.h"
 
 static const char *kind;
 static size_t size;

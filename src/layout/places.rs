@@ -355,14 +355,14 @@ pub mod stacks {
     pub const BYTES: usize = 5 * WORD;
 
     /// Most bytes of stacks.
-    pub const MOST_STACKS: usize = 8 << 20;
+    pub const MOST_STACKS: usize = 7 << 20;
     /// Bytes of a stack without its frames: a hash; a link and the number of frames, 32 bits each.
     /// Frames are as those of [`super::trace`]. It is named by its place in words, and 1.
     pub const STACK: usize = 2 * WORD;
     /// Where objects lie.
     pub const OBJECTS_AT: usize = MOST_STACKS;
     /// log2 of the groups of objects: an object is in the group that [`group`] says, or nowhere.
-    pub const GROUPS: u32 = 16;
+    pub const GROUPS: u32 = 15;
     /// Objects of a group.
     pub const WAYS: usize = 8;
     /// Bytes of an object: its address, 0 for a free place; bytes that were asked for; then, 32 bits

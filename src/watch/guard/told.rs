@@ -38,16 +38,16 @@ impl Kind {
     fn push(self, line: &mut LineBuffer<LINE>) {
         let mut by = |what: &str, n: usize| {
             line.push_str(what);
-            line.push_str(" by ");
+            line.push_str(" ");
             line.push_dec(n);
             line.push_str(if n == 1 { " byte" } else { " bytes" });
         };
         match self {
-            Self::Overflow(n) => by("overflow", n),
-            Self::Underflow(n) => by("underflow", n),
-            Self::AfterFree => line.push_str("use after free"),
-            Self::Twice => line.push_str("double free"),
-            Self::Inner => line.push_str("free of an inner pointer"),
+            Self::Overflow(n) => by("cairn: overflow by", n),
+            Self::Underflow(n) => by("cairn: underflow by", n),
+            Self::AfterFree => line.push_str("cairn: use after free"),
+            Self::Twice => line.push_str("cairn: double free"),
+            Self::Inner => line.push_str("cairn: free of an inner pointer"),
         }
     }
 }
@@ -86,7 +86,6 @@ fn object(slot: &Slot) {
 
 fn begin(kind: Kind, how: &str, a: usize) {
     let mut line = LineBuffer::<LINE>::new();
-    line.push_str("cairn: ");
     kind.push(&mut line);
     line.push_str(": ");
     line.push_str(how);
@@ -125,7 +124,7 @@ pub(super) fn access(a: usize, context: *const libc::ucontext_t) {
     let mut stack = told::Stack::new();
     // SAFETY: the kernel's context, in the handler that it was given to.
     unsafe {
-        unwind::walk_interrupted(samples::how(), context, |pc, object| {
+        unwind::walk_interrupted(samples::how(), context, &mut |pc, object| {
             stack.frame_of(pc, object)
         });
     }

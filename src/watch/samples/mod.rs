@@ -13,7 +13,7 @@ mod parts;
 use super::draw;
 use super::probes;
 use super::stacks::{Modules, Stack};
-use super::unwind::{How, known};
+use super::unwind::{FRAMES, How, known};
 use crate::layout::places::samples as place;
 use crate::sync::Lock;
 use crate::{os, side};
@@ -304,7 +304,8 @@ fn with<R>(memory: fn() -> Option<Memory>, f: impl FnOnce(&Memory) -> R) -> Opti
 
 /// A new object of `size` bytes was met; whether there was room for it.
 pub(crate) fn enter(p: usize, size: usize, mean: usize) -> bool {
-    let mut stack = Stack::here(how());
+    let mut stack = Stack::new();
+    stack.read(how(), FRAMES);
     let weight = draw::weight(size, mean);
     let kept = with(Memory::get, |m| m.insert(p, size, weight, &mut stack));
     let kept = kept == Some(true);

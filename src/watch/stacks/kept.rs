@@ -126,13 +126,15 @@ fn number(stack: &mut Stack) -> u32 {
 
 /// Does something with this thread's stack and number, unless this is a signal handler that interrupted
 /// whoever is in here.
-fn with(how: How, f: impl FnOnce(u32, u32)) {
+#[inline(never)]
+fn with(how: How, f: &mut dyn FnMut(u32, u32)) {
     let depth = DEPTH.load(Relaxed);
     if depth == 0 || LOCK.is_mine() {
         return;
     }
     let errno = os::errno();
-    let mut stack = Stack::within(how, depth);
+    let mut stack = Stack::new();
+    stack.read(how, depth);
     let thread = os::thread_number();
     {
         let _held = LOCK.acquire();
@@ -147,7 +149,7 @@ pub(crate) fn allocated(p: usize, n: usize, how: How) {
     if p == 0 {
         return;
     }
-    with(how, |stack, thread| {
+    with(how, &mut |stack, thread| {
         // SAFETY: places of the memory (I11), with the lock held.
         unsafe {
             let find = |is_it: fn(&Object, usize) -> bool| group(p).find(|o| is_it(&**o, p));
@@ -171,7 +173,7 @@ pub(crate) fn allocated(p: usize, n: usize, how: How) {
 
 /// The object at `p` is about to be freed. No lock is held. Keeps `errno`.
 pub(crate) fn freed(p: usize, how: How) {
-    with(how, |stack, thread| {
+    with(how, &mut |stack, thread| {
         // SAFETY: as in `allocated`.
         unsafe {
             if let Some(o) = group(p).find(|o| (**o).p == p) {

@@ -9,7 +9,7 @@ use crate::guards::Trace;
 use crate::layout::places::{samples, stacks as place};
 use crate::sync::Lock;
 use crate::{os, side};
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 use core::sync::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -46,11 +46,18 @@ pub(crate) static HEAD: Head = Head {
     dropped: AtomicUsize::new(0),
 };
 
-/// A stack as it is kept: where each frame is, and in which module.
+/// Objects of one stack that are told apart; frames in further ones have no module.
+const OBJECTS: usize = 16;
+
+/// A stack as it is kept: where each frame is, and in which module. It is filled in place, since a
+/// thread's own stack may be small.
 pub(crate) struct Stack {
     frames: [u64; FRAMES],
     count: usize,
-    objects: [Option<Object>; FRAMES],
+    /// Of each frame: the place of its object, and 1; 0 for none.
+    of: [u8; FRAMES],
+    objects: [MaybeUninit<Object>; OBJECTS],
+    known: usize,
 }
 
 impl Head {
@@ -60,32 +67,57 @@ impl Head {
 }
 
 impl Stack {
-    /// This thread's. Takes no lock.
-    #[inline(never)]
-    pub(crate) fn here(how: How) -> Self {
-        Self::within(how, FRAMES)
-    }
-
-    /// As [`Self::here`], at most so many frames, Cairn's own included.
-    #[inline(never)]
-    pub(crate) fn within(how: How, most: usize) -> Self {
-        let mut stack = Self {
+    /// None yet.
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self {
             frames: [0; FRAMES],
             count: 0,
-            objects: [None; FRAMES],
-        };
-        unwind::walk(how, |pc, object| {
-            if let (Some(frame), Some(place)) = (
-                stack.frames.get_mut(stack.count),
-                stack.objects.get_mut(stack.count),
-            ) {
-                *frame = pc as u64;
-                *place = object.copied();
-                stack.count += 1;
-            }
-            stack.count < most
+            of: [0; FRAMES],
+            objects: [const { MaybeUninit::uninit() }; OBJECTS],
+            known: 0,
+        }
+    }
+
+    /// Reads this thread's, at most so many frames, Cairn's own included. Takes no lock.
+    #[inline(never)]
+    pub(crate) fn read(&mut self, how: How, most: usize) {
+        unwind::walk(how, &mut |pc, object| {
+            self.push(pc, object);
+            self.count < most
         });
-        stack
+    }
+
+    fn push(&mut self, pc: usize, object: Option<&Object>) {
+        let place = object.map_or(0, |object| self.place_of(object));
+        if let (Some(frame), Some(of)) =
+            (self.frames.get_mut(self.count), self.of.get_mut(self.count))
+        {
+            *frame = pc as u64;
+            *of = place;
+            self.count += 1;
+        }
+    }
+
+    /// The objects that are known.
+    fn objects(&self) -> &[Object] {
+        let known = self.objects.get(..self.known).unwrap_or_default();
+        // SAFETY: as many were written.
+        unsafe { core::slice::from_raw_parts(known.as_ptr().cast(), known.len()) }
+    }
+
+    fn place_of(&mut self, object: &Object) -> u8 {
+        // Most frames lie where the one before does.
+        let same = |o: &Object| o.start == object.start;
+        if let Some(i) = self.objects().iter().rposition(same) {
+            return i as u8 + 1;
+        }
+        let Some(place) = self.objects.get_mut(self.known) else {
+            return 0;
+        };
+        place.write(*object);
+        self.known += 1;
+        self.known as u8
     }
 
     /// Its frames.
@@ -96,17 +128,13 @@ impl Stack {
     /// Writes the number of its module into each frame; a hash of them all.
     pub(crate) fn name(&mut self, modules: &Modules) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut last: Option<(usize, u64)> = None;
-        for (frame, object) in self.frames.iter_mut().zip(&self.objects).take(self.count) {
-            let number = match (object, &last) {
-                (None, _) => 0,
-                (Some(o), Some((start, number))) if *start == o.start => *number,
-                (Some(o), _) => {
-                    let number = modules.number(o);
-                    last = Some((o.start, number));
-                    number
-                }
-            };
+        let mut numbers = [0; OBJECTS];
+        for (number, object) in numbers.iter_mut().zip(self.objects()) {
+            *number = modules.number(object);
+        }
+        for (frame, of) in self.frames.iter_mut().zip(&self.of).take(self.count) {
+            let place = usize::from(*of).wrapping_sub(1);
+            let number = numbers.get(place).copied().unwrap_or(0);
             *frame |= number << 48;
             hash = (hash ^ *frame).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             hash ^= hash >> 29;
@@ -148,7 +176,8 @@ pub(crate) fn known_modules() -> Modules {
 /// a signal handler: then no frame has a module.
 #[inline(never)]
 pub(crate) fn trace(how: How) -> Trace {
-    let mut stack = Stack::here(how);
+    let mut stack = Stack::new();
+    stack.read(how, FRAMES);
     if !LOCK.is_mine() {
         let _held = LOCK.acquire();
         if let Some(modules) = modules() {

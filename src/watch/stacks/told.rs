@@ -176,5 +176,5 @@ pub(crate) fn found() {
 /// Writes this thread's stack.
 pub(crate) fn here() {
     let mut stack = Stack { shown: 0, seen: 1 };
-    unwind::walk(samples::how(), |pc, object| stack.frame_of(pc, object));
+    unwind::walk(samples::how(), &mut |pc, object| stack.frame_of(pc, object));
 }

@@ -169,36 +169,30 @@ unsafe fn interrupted(context: *const libc::ucontext_t) -> (usize, Registers) {
     }
 }
 
+/// What is shown the addresses of a walk, until it says false.
+pub(crate) type See<'a> = &'a mut dyn FnMut(usize, Option<&Object>) -> bool;
+
 /// Shows the return addresses of this thread, innermost first, each with the object that it lies in,
 /// until `see` says false.
 #[inline(never)]
-pub(crate) fn walk(how: How, mut see: impl FnMut(usize, Option<&Object>) -> bool) {
+pub(crate) fn walk(how: How, see: See<'_>) {
     let (pc, registers) = here();
-    walk_from(how, pc, registers, &mut see);
+    walk_from(how, pc, registers, see);
 }
 
 /// As [`walk`], of the place that a signal handler interrupted, that place first.
 ///
 /// # Safety
 /// The context that the kernel gave the handler.
-pub(crate) unsafe fn walk_interrupted(
-    how: How,
-    context: *const libc::ucontext_t,
-    mut see: impl FnMut(usize, Option<&Object>) -> bool,
-) {
+pub(crate) unsafe fn walk_interrupted(how: How, context: *const libc::ucontext_t, see: See<'_>) {
     // SAFETY: the caller's.
     let (pc, registers) = unsafe { interrupted(context) };
     if see(pc, Object::of(pc).as_ref()) {
-        walk_from(how, pc, registers, &mut see);
+        walk_from(how, pc, registers, see);
     }
 }
 
-fn walk_from(
-    how: How,
-    mut pc: usize,
-    mut registers: Registers,
-    see: &mut dyn FnMut(usize, Option<&Object>) -> bool,
-) {
+fn walk_from(how: How, mut pc: usize, mut registers: Registers, see: See<'_>) {
     let mut reader = Reader { page: 0 };
     let mut own = None;
     let mut object = Object::of(pc);
@@ -241,6 +235,7 @@ fn walk_from(
 
 /// The caller's address and registers, by the tables of the object that an address lies in; by the
 /// frame pointer where they say nothing of it.
+#[inline(never)]
 fn by_tables(
     object: &Object,
     at: usize,
@@ -307,7 +302,7 @@ mod tests {
 
     fn frames(how: How) -> Vec<usize> {
         let mut all = Vec::with_capacity(FRAMES);
-        walk(how, |pc, _| {
+        walk(how, &mut |pc, _| {
             all.push(pc);
             all.len() < FRAMES
         });
