@@ -75,3 +75,37 @@ fn threads_forks_and_signals_with_stacks_lose_nothing() {
         common::assert_silent_success(&run(&storm, &[seconds], &env));
     }
 }
+
+/// Unwind tables of the distribution's compilers, of C++ with exceptions, of an interpreter.
+#[test]
+fn programs_that_nobody_wrote_for_this_say_the_same() {
+    let python = "import json; d = {str(i): [i] * 3 for i in range(2000)}\n\
+                  print(len(json.dumps(json.loads(json.dumps(d)), indent=1)))";
+    let perl =
+        "my %h; $h{\"k$_\"} = \"v\" x ($_ % 50) for 1..5000; print length join '', sort values %h";
+    let cxx = "#include <stdexcept>\nint f(int n) { if (n > 9) throw std::runtime_error(\"x\"); return n; }";
+    let source = common::scratch().join("check_mode_stacks.cc");
+    std::fs::write(&source, cxx).unwrap();
+    let source = source.to_str().unwrap();
+    for (program, arguments) in [
+        ("python3", &["-c", python][..]),
+        ("perl", &["-e", perl]),
+        ("g++", &["-O2", "-S", "-o", "-", source]),
+    ] {
+        if common::find(program).is_none() {
+            common::skip(&format!("no {program}"));
+            continue;
+        }
+        let malloc = ("PYTHONMALLOC", "malloc");
+        let plain = common::run_plain(program, arguments, &[malloc]);
+        assert!(plain.status.success(), "{}", describe(&plain));
+        let watched = run(program, arguments, &[malloc, ("MALLOC_CHECK_", "2")]);
+        assert_eq!(
+            plain.stdout,
+            watched.stdout,
+            "{program}: {}",
+            describe(&watched)
+        );
+        assert_eq!(watched.stderr, b"", "{program}: {}", describe(&watched));
+    }
+}

@@ -92,7 +92,7 @@ struct Chosen {
     #[arg(long, value_delimiter = ',')]
     libraries: Option<Vec<String>>,
     /// One more library.
-    #[arg(long = "library", value_name = "NAME=PATH")]
+    #[arg(long = "library", value_name = "NAME=PATH[,VARIABLE=VALUE]")]
     more: Vec<String>,
 }
 

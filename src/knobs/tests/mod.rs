@@ -346,6 +346,16 @@ fn a_report_is_asked_for_by_an_amount_or_a_signal() {
 }
 
 #[test]
+fn guards_and_kept_stacks_take_a_number_within_their_bounds() {
+    let set = |entry| read(&[entry]);
+    assert_eq!(set("CAIRN_GUARD=8388608").guard, 8 << 20);
+    assert_eq!(set("CAIRN_GUARD=-1"), Knobs::DEFAULT);
+    assert!(set("CAIRN_GUARD_REPORT=1").guard_report && !set("CAIRN_GUARD_REPORT=0").guard_report);
+    assert_eq!(set("CAIRN_CHECK_STACKS=0").check_stacks, 0);
+    assert_eq!(set("CAIRN_CHECK_STACKS=1000").check_stacks, FRAMES_LIMIT);
+}
+
+#[test]
 fn the_quarantine_and_the_fill_take_what_they_can_hold() {
     let set = |entry| read(&[entry]);
     assert_eq!(set("CAIRN_QUARANTINE_COUNT=0").quarantine_count, 0);

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 
-/// From `google/pprof`, `proto/profile.proto`, unchanged.
+/// `proto/profile.proto` of `google/pprof`, by way of the crate `pprof` 0.15, in which `type` is `ty`.
 const PROTO: &str = include_str!("profile.proto");
 
 /// Of a message its fields by number: name, type, and whether there may be many.
@@ -176,7 +176,7 @@ fn the_file_is_what_googles_description_says() {
     assert_eq!(strings.first(), Some(&""));
     let text = |n: i64| strings[usize::try_from(n).expect("a place")];
     let types: Vec<_> = (profile.messages("sample_type").iter())
-        .map(|t| (text(t.number("type")), text(t.number("unit"))))
+        .map(|t| (text(t.number("ty")), text(t.number("unit"))))
         .collect();
     let place = |name: &str| types.iter().position(|t| t.0 == name).expect(name);
     assert_eq!(types[place("inuse_space")].1, "bytes");

@@ -167,12 +167,13 @@ pub fn find(named: Option<&[String]>, more: &[String], places: &impl Places) -> 
     })
 }
 
-/// `NAME=PATH`.
+/// `NAME=PATH`, and variables that go with it: `NAME=PATH,VARIABLE=VALUE`.
 fn by_path(text: &str) -> Result<Library> {
     let Some((name, path)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         bail!("--library takes NAME=PATH, not {text}");
     };
-    let path = Path::new(path)
+    let mut parts = path.split(',');
+    let path = Path::new(parts.next().unwrap_or_default())
         .canonicalize()
         .with_context(|| format!("--library {text}"))?;
     if !path.is_file() {
@@ -184,11 +185,18 @@ fn by_path(text: &str) -> Result<Library> {
              the file from another directory helps"
         );
     }
+    let mut env = Vec::new();
+    for variable in parts {
+        let Some((name, value)) = variable.split_once('=').filter(|(n, _)| !n.is_empty()) else {
+            bail!("--library {text}: VARIABLE=VALUE goes with a path, not {variable}");
+        };
+        env.push((name.to_owned(), value.to_owned()));
+    }
     Ok(Library {
         name: name.to_owned(),
         version: "given by path".to_owned(),
         preload: path,
-        env: Vec::new(),
+        env,
     })
 }
 
@@ -293,4 +301,21 @@ pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
         .status
         .success()
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn variables_go_with_a_library_that_is_given_by_its_path() {
+        let given = by_path("guarded=/proc/self/exe,CAIRN_GUARD=1,A=").unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(given.name, "guarded");
+        assert_eq!(given.env, [pair("CAIRN_GUARD", "1"), pair("A", "")]);
+        assert!(by_path("guarded=/proc/self/exe,CAIRN_GUARD").is_err());
+        assert!(by_path("guarded=/proc/self/exe,=1").is_err());
+    }
 }

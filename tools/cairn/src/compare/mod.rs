@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     libraries: Option<Vec<String>>,
     /// One more allocator, or another file for a known name.
-    #[arg(long = "library", value_name = "NAME=PATH")]
+    #[arg(long = "library", value_name = "NAME=PATH[,VARIABLE=VALUE]")]
     more: Vec<String>,
     /// Compare settings of one allocator: this variable with each value; an empty one stands for
     /// none.

@@ -130,7 +130,7 @@ const fn knob(
 }
 
 /// Variables that Cairn knows beside those.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 17] = [
     "MALLOC_PERTURB_",
     "MALLOC_ARENA_TEST",
     "CAIRN_QUARANTINE_COUNT",
@@ -138,6 +138,9 @@ const OTHERS: [&str; 14] = [
     "CAIRN_FREE_FILL",
     "CAIRN_ADDRESS",
     "CAIRN_NAMES",
+    "CAIRN_CHECK_STACKS",
+    "CAIRN_GUARD",
+    "CAIRN_GUARD_REPORT",
     "CAIRN_PROFILE",
     "CAIRN_PROFILE_INTERVAL",
     "CAIRN_PROFILE_STACKS",

@@ -90,10 +90,16 @@ fn by(what: &str, n: u64) -> String {
 
 fn guarded(target: &dyn Target, heap: &Heap, address: u64, is_call: bool) -> Option<Known> {
     let guards = Guards::read(target, &heap.instance);
-    let (_, object, kind) = guards.meant(address)?;
+    let (slot, object, kind) = guards.meant(address)?;
     let misuse = match kind {
         // A call with the object's own first byte: what was met lies beside it, in what is not its own.
-        Kind::Inside if is_call && address == object.at => None,
+        Kind::Inside if is_call && address == object.at => {
+            let at = Guards::damaged(target, &heap.instance, slot);
+            at.map(|at| match object.at.checked_sub(at) {
+                Some(n) if n != 0 => by("underflow", n),
+                _ => by("overflow", at - (object.at + object.size) + 1),
+            })
+        }
         Kind::Inside if is_call => Some("free of an inner pointer".to_owned()),
         Kind::Inside => None,
         Kind::AfterFree if is_call && address == object.at => Some("double free".to_owned()),
