@@ -97,7 +97,10 @@ fn guarded(target: &dyn Target, heap: &Heap, address: u64, is_call: bool) -> Opt
             let at = Guards::damaged(target, &heap.instance, slot);
             at.map(|at| match object.at.checked_sub(at) {
                 Some(n) if n != 0 => by("underflow", n),
-                _ => by("overflow", at - (object.at + object.size) + 1),
+                _ => {
+                    let end = object.at.saturating_add(object.size);
+                    by("overflow", at.saturating_sub(end).saturating_add(1))
+                }
             })
         }
         Kind::Inside if is_call => Some("free of an inner pointer".to_owned()),

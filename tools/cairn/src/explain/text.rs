@@ -205,6 +205,8 @@ pub(super) fn page(facts: &Facts, subject: &Subject, symbols: &Symbols) -> Strin
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
     use super::meaning;
 
     #[test]
