@@ -54,7 +54,7 @@ fn look(target: &dyn Target) -> bool {
     let mapped: u64 = sizes.fold(0, u64::saturating_add);
     let heaps: Vec<Heap> = found.into_iter().map(|i| Heap::read(target, i)).collect();
     for heap in &heaps {
-        let account = Account::of(target, heap, vec![true; heap.caches.len()]);
+        let account = Account::of(target, heap, vec![true; heap.caches.len()], &[]);
         for sum in account.whats.iter().chain([&account.mapped, &account.side]) {
             assert!(sum.bytes <= mapped && sum.resident <= mapped, "{account:?}");
         }

@@ -4,15 +4,17 @@
 //! heap nor stdio may be relied on.
 //!
 //! The address that the line is about is left out unless the user asks for it: a server that forks
-//! and answers with its children's last words would tell an attacker where the heap lies. A word
-//! keeps it for debuggers.
+//! and answers with its children's last words would tell an attacker where the heap lies. Words
+//! keep it for debuggers.
+
+mod kept;
 
 mod line;
 
 use core::mem::transmute;
 use core::ptr;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicUsize,
+    AtomicBool, AtomicPtr,
     Ordering::{Acquire, Relaxed, Release},
 };
 use libc::{c_int, c_long};
@@ -52,39 +54,6 @@ fn is_interrupted() -> bool {
 /// Said behind a message about memory that is not Cairn's.
 const FOREIGN: &str = "cairn: no heap, run or mapped chunk of this allocator holds that address; \
                        if the program did get it from a malloc, it was another allocator's\n";
-
-// The word that keeps the address. A name without the compiler's hash is what a debugger can be
-// asked for; it is hidden, as nobody links with it, and carries the crate's version, so that two
-// versions can live in one program.
-#[cfg(not(miri))]
-macro_rules! word {
-    () => {
-        versioned!("cairn_fatal_address_")
-    };
-}
-
-#[cfg(not(miri))]
-core::arch::global_asm!(
-    concat!(".pushsection .bss.", word!(), ",\"aw\",@nobits"),
-    ".p2align 3",
-    concat!(".globl ", word!()),
-    concat!(".hidden ", word!()),
-    concat!(".type ", word!(), ", @object"),
-    concat!(".size ", word!(), ", 8"),
-    concat!(word!(), ":"),
-    ".zero 8",
-    ".popsection",
-);
-
-#[cfg(not(miri))]
-unsafe extern "C" {
-    /// The address that the last words are about, 0 before there are any: where a debugger or a
-    /// core file has it (`docs/messages.md`).
-    #[link_name = word!()]
-    safe static ADDRESS: AtomicUsize;
-}
-#[cfg(miri)]
-static ADDRESS: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether the line shows it.
 static SHOWN: AtomicBool = AtomicBool::new(false);
@@ -165,7 +134,7 @@ fn add(address: usize) {
 }
 
 fn say(message: &'static str, address: usize) {
-    ADDRESS.store(address, Relaxed);
+    kept::keep(message, address);
     // Tests in this process ask for the address.
     #[cfg(test)]
     hook::call(line(message, Some(address)).as_bytes());

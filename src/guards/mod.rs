@@ -158,11 +158,6 @@ fn byte(at: usize) -> *mut u8 {
     ptr::with_exposed_provenance_mut(at)
 }
 
-/// The pattern beside an object: never 0, so that a string's end shows.
-fn pattern(at: usize) -> u8 {
-    (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 | 1
-}
-
 impl Place {
     /// The bytes beside the object that are open.
     fn beside(&self) -> impl Iterator<Item = usize> + use<> {
@@ -172,7 +167,7 @@ impl Place {
     fn paint(&self) {
         for at in self.beside() {
             // SAFETY: open, and nobody's.
-            unsafe { byte(at).write_volatile(pattern(at)) };
+            unsafe { byte(at).write_volatile(place::pattern(at)) };
         }
     }
 
@@ -180,7 +175,7 @@ impl Place {
     fn damaged(&self) -> Option<usize> {
         // SAFETY: open as long as the object is in use.
         self.beside()
-            .find(|&at| unsafe { byte(at).read_volatile() } != pattern(at))
+            .find(|&at| unsafe { byte(at).read_volatile() } != place::pattern(at))
     }
 
     /// # Safety

@@ -12,6 +12,9 @@ pub const NAME: &[u8; 6] = b"Cairn\0";
 pub const TYPE: u32 = 0x100;
 /// Type of the second note, which [`Heads`] reads.
 pub const HEADS_TYPE: u32 = 0x101;
+/// Type of the third note: how far it is from it to the words that keep what was said last, the address,
+/// and where the message lies and its bytes.
+pub const LAST_TYPE: u32 = 0x102;
 /// What the descriptor begins with.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"cairn-md");
 /// Changes with whatever a reader of [`crate::layout`] would read wrongly.
@@ -104,23 +107,36 @@ impl Descriptor {
 
     /// Finds it among the notes of a segment, which lies at the address `at`.
     pub fn find(notes: &[u8], at: u64) -> Option<Self> {
-        let mut rest = notes;
-        let mut here = at;
-        while let Some((sizes, behind)) = rest.split_at_checked(12) {
-            let number = |i: usize| -> Option<u32> {
-                Some(u32::from_le_bytes(sizes.get(i..i + 4)?.try_into().ok()?))
-            };
-            let (name, bytes) = (number(0)? as usize, number(4)? as usize);
-            let (padded, all) = (name.next_multiple_of(4), bytes.next_multiple_of(4));
-            let found = behind.get(padded..padded + bytes)?;
-            if number(8)? == TYPE && behind.get(..name)? == NAME {
-                return Self::read(found, here + 12 + padded as u64);
-            }
-            rest = behind.get(padded + all..)?;
-            here += 12 + (padded + all) as u64;
-        }
-        None
+        let (found, place) = note(notes, at, TYPE)?;
+        Self::read(found, place)
     }
+}
+
+/// Where the words lie that keep what was said last, by the notes of a segment at the address `at`.
+pub fn last_words(notes: &[u8], at: u64) -> Option<u64> {
+    let (found, place) = note(notes, at, LAST_TYPE)?;
+    let word = found.get(..8)?.try_into().ok()?;
+    Some(place.wrapping_add(u64::from_le_bytes(word)))
+}
+
+/// What a note of Cairn's of a type says, and where it lies.
+fn note(notes: &[u8], at: u64, wanted: u32) -> Option<(&[u8], u64)> {
+    let mut rest = notes;
+    let mut here = at;
+    while let Some((sizes, behind)) = rest.split_at_checked(12) {
+        let number = |i: usize| -> Option<u32> {
+            Some(u32::from_le_bytes(sizes.get(i..i + 4)?.try_into().ok()?))
+        };
+        let (name, bytes) = (number(0)? as usize, number(4)? as usize);
+        let (padded, all) = (name.next_multiple_of(4), bytes.next_multiple_of(4));
+        let found = behind.get(padded..padded + bytes)?;
+        if number(8)? == wanted && behind.get(..name)? == NAME {
+            return Some((found, here + 12 + padded as u64));
+        }
+        rest = behind.get(padded + all..)?;
+        here += 12 + (padded + all) as u64;
+    }
+    None
 }
 
 const _: () = assert!(HEADS + 8 == BYTES);

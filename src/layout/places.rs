@@ -333,6 +333,11 @@ pub mod guards {
     pub const TRACES: usize = 5 * WORD;
     /// Bytes of a slot.
     pub const SLOT: usize = TRACES + 2 * trace::BYTES;
+
+    /// What the open bytes beside an object hold: never 0, so that a string's end shows.
+    pub const fn pattern(at: usize) -> u8 {
+        (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 | 1
+    }
 }
 
 /// Stacks that are kept beside objects: the modules that their frames lie in, and in check mode those

@@ -13,6 +13,7 @@ pub(crate) mod guard;
 pub(crate) mod guarded;
 pub(crate) mod looks;
 pub(crate) mod newest;
+mod probes;
 pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod resize;

@@ -4,7 +4,7 @@
 use super::file::{Out, Rooms, Scratch};
 use crate::cache::{all, thread};
 use crate::layout::head::{Head, Kind};
-use crate::layout::places::{arena, heap, mapping, registry};
+use crate::layout::places::{arena, heap, mapping, registry, samples};
 use crate::layout::report::{
     ALONE, COMMAND, HEADS, MAPS, OF_FILE, PACK, PACK_BITS, PACKED, PAGES, PRESENT, SWAPPED, WRITER,
 };
@@ -14,6 +14,7 @@ use crate::mapped::registry::REGISTRY;
 use crate::os::files::{self, File};
 use crate::statics::{STATICS, Statics};
 use crate::watch::quarantine::RING;
+use crate::watch::samples::HEAD;
 use crate::{class, os, region, settings, side};
 use core::ffi::CStr;
 use core::ptr;
@@ -25,6 +26,10 @@ const ASKED: usize = 16 << 20;
 const LINKS: usize = 1 << 20;
 /// Program headers that are looked at.
 const HEADERS: usize = 64;
+
+/// Bytes that are written of each of [`heads`]: of the longest.
+const WORDS: usize = samples::BYTES;
+const _: () = assert!(WORDS >= registry::BYTES);
 
 /// What all parts need.
 struct Report<'a> {
@@ -135,8 +140,7 @@ impl Report<'_> {
             }
         }
         for at in heads() {
-            self.out
-                .bytes(&self.memory, at, registry::BYTES, self.rooms.scratch);
+            self.out.bytes(&self.memory, at, WORDS, self.rooms.scratch);
         }
     }
 
@@ -349,7 +353,7 @@ impl Report<'_> {
 }
 
 /// Addresses of what lies outside the statics, as the second note names it (`note`).
-fn heads() -> [usize; 19] {
+fn heads() -> [usize; 20] {
     let word = |at: &'static AtomicUsize| ptr::from_ref(at).expose_provenance();
     [
         ptr::from_ref(&all::NEWEST).expose_provenance(),
@@ -371,6 +375,7 @@ fn heads() -> [usize; 19] {
         word(&settings::CHECK),
         word(&class::RUN_MAX),
         word(&class::CACHE_MAX),
+        ptr::from_ref(&HEAD).expose_provenance(),
     ]
 }
 

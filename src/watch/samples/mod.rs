@@ -11,8 +11,9 @@
 mod parts;
 
 use super::draw;
+use super::probes;
 use super::stacks::{Modules, Stack};
-use super::unwind::{FRAMES, How};
+use super::unwind::{FRAMES, How, known};
 use crate::layout::places::samples as place;
 use crate::sync::Lock;
 use crate::{os, side};
@@ -120,6 +121,7 @@ impl Memory {
             return Some(Self { at });
         }
         let at = side::take(BYTES)?;
+        known::begin();
         HEAD.since.store(os::now(), Relaxed);
         HEAD.at.store(at, Release);
         Some(Self { at })
@@ -308,10 +310,17 @@ pub(crate) fn enter(p: usize, size: usize, mean: usize) -> bool {
     let kept = with(Memory::get, |m| m.insert(p, size, weight, &mut stack));
     let kept = kept == Some(true);
     HEAD.dropped.fetch_add(usize::from(!kept), Relaxed);
+    if kept {
+        probes::alloc(p, size, weight);
+    }
     kept
 }
 
 /// The object at `p` is no more; the bytes it was asked for with, if it was a sample.
 pub(crate) fn leave(p: usize) -> Option<usize> {
-    with(Memory::existing, |m| m.remove(p)).flatten()
+    let size = with(Memory::existing, |m| m.remove(p)).flatten();
+    if size.is_some() {
+        probes::free(p);
+    }
+    size
 }

@@ -1,5 +1,6 @@
-//! Rows that were read before, for who reads a stack with each request: check mode. A table in side
-//! memory of a fixed length, by address. An entry that another thread writes meanwhile ends the walk.
+//! Rows that were read before: check mode reads a stack with each request, and most samples have frames
+//! that others had. A table in side memory of a fixed length, by address. An entry that another thread
+//! writes meanwhile is none.
 
 use super::find::Object;
 use super::rows::{Row, Rule};
@@ -72,10 +73,14 @@ pub(super) fn step(
     if entry.pc.load(Relaxed) != pc || !same || !turn.is_multiple_of(2) {
         return None;
     }
-    let caller = entry.caller(registers, reader);
+    let mut before = *registers;
+    let caller = entry.caller(&mut before, reader);
     fence(Acquire);
-    let whole = entry.turn.load(Relaxed) == turn;
-    Some(caller.filter(|_| whole))
+    if entry.turn.load(Relaxed) != turn {
+        return None;
+    }
+    *registers = before;
+    Some(caller)
 }
 
 impl Entry {

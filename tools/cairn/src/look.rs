@@ -6,6 +6,7 @@ use cairn_reader::core::Core;
 use cairn_reader::find;
 use cairn_reader::process::Process;
 use cairn_reader::report::Report;
+use cairn_reader::samples::Samples;
 use cairn_reader::stop::{Stopped, Thread};
 use cairn_reader::summary::Summary;
 use cairn_reader::tables::Heap;
@@ -272,7 +273,12 @@ pub(crate) fn flushed(heap: &Heap, pid: Option<i32>) -> Vec<bool> {
 
 /// The accounts of all instances, and what is not theirs.
 pub(crate) fn accounts(scene: &Scene<'_>, pid: Option<i32>) -> (Vec<Account>, Rest) {
-    let of = |heap: &Heap| Account::of(scene.target, heap, flushed(heap, pid));
+    let of = |heap: &Heap| {
+        let samples = Samples::read(scene.target, &heap.instance);
+        let mut sampled: Vec<u64> = samples.live.iter().map(|s| s.at).collect();
+        sampled.sort_unstable();
+        Account::of(scene.target, heap, flushed(heap, pid), &sampled)
+    };
     let accounts = scene.heaps.iter().map(of).collect();
     let rest = Rest::of(scene.target, scene.heaps, scene.threads);
     (accounts, rest)

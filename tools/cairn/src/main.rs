@@ -3,12 +3,17 @@
 mod advise;
 mod companions;
 mod compare;
+mod diff;
 mod doctor;
+mod explain;
 mod faults;
+mod leaks;
 mod look;
 mod man;
 mod map;
 mod metrics;
+mod peak;
+mod pins;
 mod profile;
 mod record;
 mod replay;
@@ -48,6 +53,10 @@ enum Command {
     Top(top::Arguments),
     Metrics(metrics::Arguments),
     Profile(profile::Arguments),
+    Diff(diff::Arguments),
+    Leaks(leaks::Arguments),
+    Peak(peak::Arguments),
+    Explain(explain::Arguments),
     Doctor(doctor::Arguments),
     Faults(faults::Arguments),
     Tour(tour::Arguments),
@@ -68,6 +77,10 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Top(arguments) => top::run(arguments)?,
         Command::Metrics(arguments) => metrics::run(arguments)?,
         Command::Profile(arguments) => profile::run(arguments)?,
+        Command::Diff(arguments) => diff::run(arguments)?,
+        Command::Leaks(arguments) => return leaks::run(arguments),
+        Command::Peak(arguments) => return peak::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments)?,
         Command::Doctor(arguments) => return doctor::run(arguments),
         Command::Faults(arguments) => return faults::run(arguments),
         Command::Tour(arguments) => return tour::run(arguments),

@@ -10,10 +10,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
-use crate::{profile, watched};
-use cairn_profile::symbols::Symbols;
-use cairn_profile::{Kind, Profile};
-use cairn_reader::process::Process;
+use crate::profile;
+use crate::profile::taken::{self, Taken};
+use cairn_profile::Kind;
 use clap::Args;
 use launch::program;
 
@@ -57,6 +56,9 @@ pub(crate) struct Arguments {
     /// Draw a flame graph of the peak into this file, an SVG
     #[arg(long, value_name = "FILE", requires = "profile")]
     flame: Option<PathBuf>,
+    /// Show under each site how long its objects lived
+    #[arg(long, requires = "profile")]
+    lifetimes: bool,
     /// The program and its arguments
     #[arg(last = true, required = true)]
     program: Vec<OsString>,
@@ -111,46 +113,53 @@ fn become_program(arguments: &Arguments) -> Result<ExitCode, Refusal> {
     command
         .envs(arguments.set.iter().map(|(name, value)| (name, value)))
         .env("LD_PRELOAD", in_front(library, env::var_os("LD_PRELOAD")));
-    let error = if arguments.profile {
-        let see = |pid| {
-            if let Err(error) = show(pid, arguments) {
-                eprintln!("cairn run: no profile: {error:#}");
-            }
+    if arguments.profile {
+        let see = |taken: &Taken, say: &mut dyn FnMut(&str) -> anyhow::Result<()>| {
+            show(taken, say, arguments)
         };
-        match watched::run(command, see) {
-            Ok(ended) => return Ok(ExitCode::from(status_of(ended))),
-            Err(error) => error,
-        }
-    } else {
-        command.exec()
-    };
-    let status = match error.kind() {
-        io::ErrorKind::NotFound => NOT_FOUND,
+        return taken::at_end(command, "cairn run", see).map_err(|error| refusal(name, &error));
+    }
+    Err(refusal(name, &command.exec().into()))
+}
+
+/// Why a program did not start.
+fn refusal(name: &OsStr, error: &anyhow::Error) -> Refusal {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    let status = match kind {
+        Some(io::ErrorKind::NotFound) => NOT_FOUND,
         _ => CANNOT_RUN,
     };
-    Err(Refusal(status, format!("{}: {error}", name.display())))
+    Refusal(status, format!("{}: {error}", name.display()))
 }
 
 /// The status of a shell: the program's own, or 128 and the signal that ended it.
-fn status_of(ended: ExitStatus) -> u8 {
+pub(crate) fn status_of(ended: ExitStatus) -> u8 {
     let status = ended.code().or_else(|| Some(128 + ended.signal()?));
     status.and_then(|n| u8::try_from(n).ok()).unwrap_or(1)
 }
 
 /// Shows the profile of a program that stands at its end.
-fn show(pid: i32, arguments: &Arguments) -> anyhow::Result<()> {
-    let process = Process::open(pid)?;
-    let instance = profile::instance(&process)?;
-    let (samples, resident) = cairn_profile::take(&process, &instance);
-    let symbols = Symbols::of(pid);
-    let taken = Profile::new(process.command(), &samples, &resident, None, &symbols);
-    let output = arguments.output.as_deref();
-    let graph = arguments.flame.as_deref();
-    let title = format!("cairn run: {} ends\n", taken.command);
-    // Standard output is the program's.
-    let text = profile::tables(&taken, &title, &[Kind::InUse, Kind::Peak], 5);
-    eprint!("{text}");
-    profile::write(&taken, Kind::Peak, output, graph)
+fn show(
+    taken: &Taken,
+    say: &mut dyn FnMut(&str) -> anyhow::Result<()>,
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
+    let (title, kinds) = (
+        format!("cairn run: {}", taken.title),
+        [Kind::InUse, Kind::Peak],
+    );
+    say(&profile::tables(
+        &taken.profile,
+        &title,
+        &kinds,
+        5,
+        arguments.lifetimes,
+    ))?;
+    let files = profile::Files {
+        output: arguments.output.clone(),
+        flame: arguments.flame.clone(),
+    };
+    profile::write(&taken.profile, Kind::Peak, &files)
 }
 
 /// What to preload and the program's file, once they are known to fit.

@@ -4,13 +4,21 @@
 //!   symbols    functions, files and lines of return addresses
 //!   pprof      the file that Go's pprof and its friends read
 //!   flame      one SVG
+//!   stack      frames of a thread that stands
 //!   table      the sites that hold or asked for most, as text
+//!   lives      how long objects of a site live
+//!   leaks      what is old and still in use, growing sites first
+//!   diff       what one file has more than another
 //! ```
 //!
 //! The library itself knows addresses alone: symbols, compression and the like have no place in it.
 
+pub mod diff;
 pub mod flame;
+pub mod leaks;
+pub mod lives;
 pub mod pprof;
+pub mod stack;
 pub mod symbols;
 pub mod table;
 
@@ -18,6 +26,7 @@ use cairn_reader::process::Process;
 use cairn_reader::samples::{Frame, Module, Samples};
 use cairn_reader::target::RESIDENT;
 use cairn_reader::{Instance, Target, find};
+use std::collections::{HashMap, HashSet};
 use symbols::{Line, Symbols};
 
 /// Objects and bytes, estimated.
@@ -56,6 +65,9 @@ pub struct Site {
     /// How long the sampled objects that are in use have lived, milliseconds, the oldest first; each
     /// with the objects and bytes that it stands for.
     pub ages: Vec<(u64, Sum)>,
+    /// Bytes in use that came since the earlier look, less those that went, and the variance of that
+    /// figure; 0 where there was one look alone.
+    pub growth: [f64; 2],
 }
 
 impl Site {
@@ -110,12 +122,19 @@ pub fn now() -> u64 {
 /// Takes the samples of a process and what only holds as long as it lives: which of the objects'
 /// pages are in memory.
 #[must_use]
-pub fn take(process: &Process, instance: &Instance) -> (Samples, Vec<f64>) {
-    let samples = Samples::read(process, instance);
+pub fn take(target: &dyn Target, instance: &Instance) -> (Samples, Vec<f64>) {
+    let samples = Samples::read(target, instance);
     let resident = |at: u64, size: u64| -> f64 {
-        let page = process.page();
-        let (from, to) = (at & !(page - 1), (at + size.max(1)).next_multiple_of(page));
-        let pages = process.residency(from, to).unwrap_or_default();
+        let page = target.page();
+        let Some(end) = at.checked_add(size.max(1)) else {
+            return 0.0;
+        };
+        let (from, to) = (at & !(page - 1), end.next_multiple_of(page));
+        // More than any object has: nothing that a damaged file says is asked for.
+        if to < from || to - from > 1 << 44 || target.map_of(at).is_none() {
+            return 0.0;
+        }
+        let pages = target.residency(from, to).unwrap_or_default();
         let place = |i: usize| from + i as u64 * page;
         let inside = |i: usize| {
             (place(i) + page)
@@ -137,31 +156,59 @@ pub fn take(process: &Process, instance: &Instance) -> (Samples, Vec<f64>) {
     (samples, sums)
 }
 
+/// Of each site the ages of its objects in use, the oldest first, each with what it stands for.
+fn by_site(samples: &Samples, end: u64) -> HashMap<usize, Vec<(u64, Sum)>> {
+    let mut all: HashMap<usize, Vec<_>> = HashMap::new();
+    for s in &samples.live {
+        let sum = [s.weight, s.weight * s.size as f64];
+        let age = end.saturating_sub(s.born);
+        all.entry(s.site).or_default().push((age, sum));
+    }
+    for ages in all.values_mut() {
+        ages.sort_by_key(|age| std::cmp::Reverse(age.0));
+    }
+    all
+}
+
+/// Of each site what came since an earlier look and stays, less what went, in bytes; and the variance.
+fn growth(samples: &Samples, before: Option<&Samples>) -> HashMap<usize, [f64; 2]> {
+    let Some(before) = before else {
+        return HashMap::new();
+    };
+    let key = |s: &cairn_reader::samples::Sample| (s.at, s.born, s.site);
+    let mut all: HashMap<usize, [f64; 2]> = HashMap::new();
+    for (now, then, sign) in [(samples, before, 1.0), (before, samples, -1.0)] {
+        let known: HashSet<_> = then.live.iter().map(key).collect();
+        for s in now.live.iter().filter(|s| !known.contains(&key(s))) {
+            let bytes = s.weight * s.size as f64;
+            let sum = all.entry(s.site).or_default();
+            sum[0] += sign * bytes;
+            sum[1] += bytes * bytes;
+        }
+    }
+    all
+}
+
 impl Profile {
-    /// Puts samples and symbols together. Where there is an earlier look, what was allocated is what
-    /// came since.
+    /// Puts samples and symbols together, at a moment of the monotonic clock. Where there is an earlier
+    /// look, what was allocated is what came since.
     #[must_use]
     pub fn new(
         command: String,
-        samples: &Samples,
-        resident: &[f64],
+        (samples, resident): &(Samples, Vec<f64>),
         before: Option<&Samples>,
         symbols: &Symbols,
+        end: u64,
     ) -> Self {
-        let end = now();
+        let mut live = by_site(samples, end);
+        let mut growth = growth(samples, before);
         let site = |(i, site): (usize, &cairn_reader::samples::Site)| {
             let earlier = before.and_then(|b| b.sites.get(i));
             let since = |k: usize| {
                 let had = earlier.map_or(0.0, |e| e.allocated.get(k).copied().unwrap_or(0.0));
                 (site.allocated[k] - had).max(0.0)
             };
-            let mut ages: Vec<_> = (samples.live.iter().filter(|s| s.site == i))
-                .map(|s| {
-                    let sum = [s.weight, s.weight * s.size as f64];
-                    (end.saturating_sub(s.born), sum)
-                })
-                .collect();
-            ages.sort_by_key(|age| std::cmp::Reverse(age.0));
+            let ages = live.remove(&i).unwrap_or_default();
             // By the objects themselves: a difference of two large sums has the errors of both.
             let total = |k: usize| ages.iter().map(|a| a.1[k]).sum::<f64>();
             let lines: Vec<_> = site
@@ -180,6 +227,7 @@ impl Profile {
                 samples: site.samples,
                 lives: site.lives.to_vec(),
                 ages,
+                growth: growth.remove(&i).unwrap_or_default(),
             }
         };
         let mut profile = Self {
@@ -197,7 +245,7 @@ impl Profile {
 
     /// Sites that differ inside Cairn alone are one.
     fn merge(&mut self) {
-        let mut places = std::collections::HashMap::new();
+        let mut places = HashMap::new();
         let mut merged: Vec<Site> = Vec::new();
         for site in self.sites.drain(..) {
             let place = *places.entry(site.frames.clone()).or_insert(merged.len());
@@ -219,6 +267,8 @@ impl Profile {
             for (to, from) in into.lives.iter_mut().zip(site.lives) {
                 *to += from;
             }
+            into.growth[0] += site.growth[0];
+            into.growth[1] += site.growth[1];
             into.ages.extend(site.ages);
             into.ages.sort_by_key(|age| std::cmp::Reverse(age.0));
         }
@@ -241,11 +291,10 @@ impl Profile {
         let process = Process::open_lightly(pid)?;
         let instances = find::instances(&process)?;
         let taken = instances.iter().map(|i| take(&process, i));
-        let (samples, resident) = taken
+        let taken = taken
             .max_by_key(|(s, _)| s.sites.len())
             .ok_or_else(|| anyhow::anyhow!("this process does not run on Cairn"))?;
         let symbols = Symbols::of(pid);
-        let command = process.command();
-        Ok(Self::new(command, &samples, &resident, None, &symbols))
+        Ok(Self::new(process.command(), &taken, None, &symbols, now()))
     }
 }

@@ -1,8 +1,8 @@
 //! The file that Go's pprof reads: a message of protocol buffers, compressed by gzip (`profile.proto`
 //! of google/pprof). Field numbers are that file's.
 
-use crate::Profile;
 use crate::symbols::Line;
+use crate::{Kind, Profile};
 use cairn_reader::samples::Frame;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -11,12 +11,14 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 /// What each sample's values are, in their order.
-pub const TYPES: [(&str, &str); 5] = [
+pub const TYPES: [(&str, &str); 7] = [
     ("alloc_objects", "count"),
     ("alloc_space", "bytes"),
     ("inuse_objects", "count"),
     ("inuse_space", "bytes"),
     ("resident_space", "bytes"),
+    ("peak_objects", "count"),
+    ("peak_space", "bytes"),
 ];
 
 /// A kind of value, by the numbers of two strings.
@@ -236,9 +238,19 @@ impl Writer {
     }
 }
 
-/// The message of a profile.
+/// The type of a kind of figures, in bytes.
 #[must_use]
-pub fn file(profile: &Profile) -> File {
+pub fn space(kind: Kind) -> &'static str {
+    match kind {
+        Kind::InUse => "inuse_space",
+        Kind::Allocated => "alloc_space",
+        Kind::Peak => "peak_space",
+    }
+}
+
+/// The message of a profile, with the figures that a reader shows unasked.
+#[must_use]
+pub fn file(profile: &Profile, shown: Kind) -> File {
     let mut writer = Writer::default();
     writer.string("");
     for kind in TYPES {
@@ -269,6 +281,8 @@ pub fn file(profile: &Profile) -> File {
             site.in_use[0],
             site.in_use[1],
             site.resident,
+            site.peak[0],
+            site.peak[1],
         ];
         if values.iter().all(|value| whole(*value) == 0) {
             continue;
@@ -288,16 +302,24 @@ pub fn file(profile: &Profile) -> File {
     writer.file.duration_nanos = lasted.saturating_mul(1_000_000);
     writer.file.period_type = Some(writer.kind(("space", "bytes")));
     writer.file.period = i64::try_from(profile.interval).unwrap_or(0);
-    writer.file.default_sample_type = writer.string("inuse_space");
+    writer.file.default_sample_type = writer.string(space(shown));
     writer.file
 }
 
-/// Writes a profile, compressed.
+/// Writes a profile, compressed, with the figures that a reader shows unasked.
 ///
 /// # Errors
 /// `to` takes no more.
-pub fn write(profile: &Profile, to: impl Write) -> io::Result<()> {
+pub fn write(profile: &Profile, shown: Kind, to: impl Write) -> io::Result<()> {
+    write_file(&file(profile, shown), to)
+}
+
+/// Writes a message, compressed.
+///
+/// # Errors
+/// `to` takes no more.
+pub fn write_file(file: &File, to: impl Write) -> io::Result<()> {
     let mut to = GzEncoder::new(to, Compression::default());
-    to.write_all(&file(profile).encode_to_vec())?;
+    to.write_all(&file.encode_to_vec())?;
     to.finish()?.flush()
 }

@@ -45,7 +45,8 @@ fn is_library(module: &Module) -> bool {
 
 /// How many of a stack's frames, from the innermost on, are inside Cairn: all in its library, and in a
 /// program that has it linked in those whose functions are its own.
-pub(crate) fn own_frames(modules: &[Module], frames: &[Frame], lines: &[Vec<Line>]) -> usize {
+#[must_use]
+pub fn own_frames(modules: &[Module], frames: &[Frame], lines: &[Vec<Line>]) -> usize {
     let is_own = |(frame, lines): (&Frame, &Vec<Line>)| {
         let module = frame.module.and_then(|m| modules.get(m));
         let by_name = |line: &Line| {
@@ -159,6 +160,17 @@ impl Symbols {
             files: RefCell::default(),
             compiled: compiled(&String::from_utf8_lossy(&text)),
             root,
+        }
+    }
+
+    /// Those of a core file or of a report: files as they are seen from here, and the program's.
+    #[must_use]
+    pub fn of_file(program: PathBuf) -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            program,
+            files: RefCell::default(),
+            compiled: BTreeMap::new(),
         }
     }
 

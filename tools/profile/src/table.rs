@@ -26,7 +26,9 @@ pub fn bytes(n: f64) -> String {
     }
 }
 
-fn place(line: &Line) -> String {
+/// A function, with its file and line where they are known.
+#[must_use]
+pub fn place(line: &Line) -> String {
     let file = line.file.rsplit('/').next().unwrap_or_default();
     match (file, line.line) {
         ("", _) => line.function.clone(),
@@ -52,6 +54,17 @@ pub fn stack(site: &Site, indent: usize) -> String {
 /// The first `count` sites by bytes of a kind, with what all have.
 #[must_use]
 pub fn text(profile: &Profile, kind: Kind, count: usize) -> String {
+    text_with(profile, kind, count, |_, _| String::new())
+}
+
+/// The same, with more under each site; `under` is told by how much that is indented.
+#[must_use]
+pub fn text_with(
+    profile: &Profile,
+    kind: Kind,
+    count: usize,
+    under: impl Fn(&Site, usize) -> String,
+) -> String {
     let total = profile.total(kind);
     let what = match kind {
         Kind::InUse => "in use",
@@ -96,6 +109,7 @@ pub fn text(profile: &Profile, kind: Kind, count: usize) -> String {
             bytes(size)
         );
         text.push_str(&stack(site, 12));
+        text.push_str(&under(site, 12));
     }
     text
 }

@@ -38,6 +38,8 @@ pub struct Sparse {
     pub free: u64,
     /// Objects on them, by size.
     pub objects: BTreeMap<u64, u64>,
+    /// Of those that are samples, by their addresses, what of the free bytes is each one's part.
+    pub sampled: BTreeMap<u64, f64>,
 }
 
 /// Of a free chunk's size, how many there are and their bytes.
@@ -73,8 +75,9 @@ pub struct Account {
 }
 
 impl Account {
-    /// Counts one instance. Of each cache `flushed` says whether a trim empties it.
-    pub fn of(target: &dyn Target, heap: &Heap, flushed: Vec<bool>) -> Self {
+    /// Counts one instance. Of each cache `flushed` says whether a trim empties it; `sampled` are the
+    /// addresses of the objects that are samples, rising.
+    pub fn of(target: &dyn Target, heap: &Heap, flushed: Vec<bool>, sampled: &[u64]) -> Self {
         let mut whats = [Sum::default(); WHATS];
         let mut caches = vec![0; heap.caches.len()];
         let mut sparse = Sparse::default();
@@ -100,8 +103,13 @@ impl Account {
             if live * 4 <= page {
                 sparse.pages += 1;
                 sparse.free += free;
-                for size in &seen.live {
-                    *sparse.objects.entry(*size).or_default() += 1;
+                let part = free as f64 / seen.live.len() as f64;
+                for (from, to) in &seen.live {
+                    *sparse.objects.entry(to - from).or_default() += 1;
+                    let i = sampled.partition_point(|p| p < from);
+                    if let Some(p) = sampled.get(i).filter(|p| *p < to) {
+                        *sparse.sampled.entry(*p).or_default() += part;
+                    }
                 }
             }
         };

@@ -1,8 +1,11 @@
 //! A core file: memory as it was, what was mapped, and what the file has of it.
 
 use crate::maps::Map;
-use crate::target::{Error, RESIDENT, Target, printable};
-use object::elf::{FileHeader64, NT_FILE, NT_PRPSINFO, PF_R, PF_W, PT_LOAD, PT_NOTE};
+use crate::registers::Registers;
+use crate::target::{Error, RESIDENT, Target, long, printable, quad};
+use object::elf::{
+    FileHeader64, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO, PF_R, PF_W, PT_LOAD, PT_NOTE,
+};
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
@@ -29,6 +32,10 @@ pub struct Core {
     maps: Vec<Map>,
     /// The name of its program.
     pub command: String,
+    /// Its threads, the one that ended it first.
+    pub threads: Vec<Registers>,
+    /// The signal that ended it and, where the kernel had one, the address that it was about.
+    pub signal: Option<(i32, u64)>,
     /// Whether the file has holes, which stand for pages that held nothing.
     has_holes: bool,
 }
@@ -76,6 +83,8 @@ impl Core {
             segments: Vec::new(),
             maps: Vec::new(),
             command: String::new(),
+            threads: Vec::new(),
+            signal: None,
             has_holes: false,
         };
         let mut named = Vec::new();
@@ -105,6 +114,11 @@ impl Core {
                         match note.n_type(endian) {
                             NT_FILE => named = files(note.desc()),
                             NT_PRPSINFO => core.command = command(note.desc()),
+                            NT_PRSTATUS => core.threads.extend(Registers::of_note(note.desc())),
+                            NT_SIGINFO if core.signal.is_none() => {
+                                let number = long(note.desc(), 0).cast_signed();
+                                core.signal = Some((number, quad(note.desc(), 16)));
+                            }
                             _ => {}
                         }
                     }
@@ -144,7 +158,7 @@ impl Core {
 
 /// The files that were mapped, by the kernel's note.
 fn files(note: &[u8]) -> Vec<Map> {
-    let word = |i: usize| crate::target::quad(note, i * 8);
+    let word = |i: usize| quad(note, i * 8);
     let count = usize::try_from(word(0)).unwrap_or(0).min(note.len() / 24);
     let names = note.get(16 + count * 24..).unwrap_or_default();
     let mut names = names.split(|byte| *byte == 0);

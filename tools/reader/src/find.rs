@@ -2,13 +2,14 @@
 //! library whose file was replaced is found too; and who serves `malloc` where there is none.
 
 use crate::maps::Map;
-use crate::target::{Error, Target, long, quad, short};
+use crate::target::{Error, Target, long, printable, quad, short};
 use cairn::layout::descriptor::{self, Descriptor, Heads};
 use cairn::layout::places::arena::LOCK_OWNER;
 use cairn::layout::sizes::MAX_ARENAS;
 use object::read::{Object, ObjectSymbol, ReadCache};
 use std::fs::File;
 use std::io::BufReader;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A Cairn of a process. There may be several: two versions, a library with its own.
@@ -20,7 +21,21 @@ pub struct Instance {
     pub descriptor: Descriptor,
     /// The same, of what lies outside the statics.
     pub heads: Heads,
+    /// Where the words lie that keep what was said last; 0 if it keeps none.
+    pub last: u64,
 }
+
+/// What a Cairn said before it ended its process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastWords {
+    /// The message.
+    pub message: String,
+    /// The address that it is about.
+    pub address: u64,
+}
+
+/// Bytes of a message at most.
+const MESSAGE: u64 = 256;
 
 /// Bytes of notes that are looked at.
 const NOTES: usize = 64 << 10;
@@ -30,7 +45,7 @@ const HEADERS: u64 = 64;
 const INSTANCES: usize = 64;
 
 /// The descriptors of an object whose first byte is mapped here.
-fn descriptors(target: &dyn Target, map: &Map) -> Vec<Descriptor> {
+fn descriptors(target: &dyn Target, map: &Map) -> Vec<(Descriptor, u64)> {
     const NOTE: u32 = 4;
     const LOAD: u32 = 1;
     let mut found = Vec::new();
@@ -53,7 +68,10 @@ fn descriptors(target: &dyn Target, map: &Map) -> Vec<Descriptor> {
         let place = bias.wrapping_add(quad(note, 16));
         let bytes = usize::try_from(quad(note, 40)).unwrap_or(NOTES).min(NOTES);
         let notes = target.bytes(place, bytes);
-        found.extend(notes.and_then(|notes| Descriptor::find(&notes, place)));
+        found.extend(notes.and_then(|notes| {
+            let last = descriptor::last_words(&notes, place).unwrap_or(0);
+            Some((Descriptor::find(&notes, place)?, last))
+        }));
     }
     found
 }
@@ -71,7 +89,7 @@ pub fn instances(target: &dyn Target) -> Result<Vec<Instance>, Error> {
         if map.offset != 0 || !map.readable || is_device || all.len() == INSTANCES {
             continue;
         }
-        for descriptor in descriptors(target, map) {
+        for (descriptor, last) in descriptors(target, map) {
             let release = descriptor.release.map(|part| part.to_string()).join(".");
             if descriptor.layout != descriptor::LAYOUT {
                 other = Some((release, descriptor.layout));
@@ -88,6 +106,7 @@ pub fn instances(target: &dyn Target) -> Result<Vec<Instance>, Error> {
                     object: map.name.clone(),
                     descriptor,
                     heads,
+                    last,
                 });
             }
         }
@@ -103,6 +122,23 @@ pub fn instances(target: &dyn Target) -> Result<Vec<Instance>, Error> {
 }
 
 impl Instance {
+    /// What it said before it ended the process, if it did. The text is in its file, which a core file
+    /// may have left out.
+    pub fn last_words(&self, target: &dyn Target) -> Option<LastWords> {
+        let words = target.bytes(self.last, 24).filter(|_| self.last != 0)?;
+        let (address, text) = (quad(&words, 0), quad(&words, 8));
+        let len = quad(&words, 16).min(MESSAGE);
+        if text == 0 {
+            return None;
+        }
+        let bytes = target.bytes(text, usize::try_from(len).ok()?);
+        let bytes = bytes.or_else(|| of_file(target, text, len))?;
+        Some(LastWords {
+            message: printable(&String::from_utf8_lossy(&bytes)),
+            address,
+        })
+    }
+
     /// Whether somebody holds a lock: then what that guards may be half changed.
     pub fn is_locked(&self, target: &dyn Target) -> bool {
         let d = &self.descriptor;
@@ -122,6 +158,20 @@ impl Instance {
         let mut all = owners.chain(locks);
         all.any(|owner| target.word(owner).is_some_and(|word| word != 0))
     }
+}
+
+/// What a file has of a stretch that is mapped from it.
+fn of_file(target: &dyn Target, at: u64, len: u64) -> Option<Vec<u8>> {
+    let map = target
+        .map_of(at)
+        .filter(|m| m.name.starts_with('/') && !m.name.starts_with("/dev/"))?;
+    let mut bytes = vec![0; usize::try_from(len).ok()?];
+    let place = map.offset.checked_add(at - map.from)?;
+    File::open(&map.name)
+        .ok()?
+        .read_exact_at(&mut bytes, place)
+        .ok()?;
+    Some(bytes)
 }
 
 /// Names of objects and symbols by which an allocator is known. The first that fits.

@@ -263,6 +263,23 @@ impl Guards {
         Some((*i, object, Kind::of(at, object)))
     }
 
+    /// The first byte beside the object of a slot that somebody wrote to, while it is in use.
+    pub fn damaged(target: &dyn Target, instance: &Instance, slot: usize) -> Option<u64> {
+        let head = target.bytes(instance.heads.guards, place::BYTES)?;
+        let at = quad(&head, place::AT).checked_add((slot * place::SLOT) as u64)?;
+        let words = target.bytes(at, place::TRACES)?;
+        let (object, size) = (quad(&words, place::PAYLOAD), quad(&words, place::SIZE));
+        let (open, len) = (quad(&words, place::OPEN), quad(&words, place::OPEN + 8));
+        let bytes = target.bytes(open, usize::try_from(len).ok()?)?;
+        let written = |(at, byte): &(u64, u8)| {
+            let own = at.wrapping_sub(object) < size;
+            let pattern = usize::try_from(*at).map(place::pattern);
+            !own && pattern.is_ok_and(|pattern| pattern != *byte)
+        };
+        let mut all = (open..).zip(bytes);
+        all.find(written).map(|(at, _)| at)
+    }
+
     /// The object that check mode knows at an address, or around it; one in use before one that was
     /// freed.
     pub fn checked_at(&self, at: u64) -> Option<&Object> {

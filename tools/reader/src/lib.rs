@@ -8,11 +8,13 @@
 //!
 //! ```text
 //!   process, core,     where bytes come from, and which of them are resident
-//!   report, pagemap
+//!   report, pagemap,
+//!   registers          where a thread stood
 //!   find               the descriptors in it; who serves malloc if there is none
 //!   tables, mapped     arenas, heaps, knobs; what has a mapping of its own
 //!   caches             what threads hold
 //!   visit, walk        chunk by chunk, object by object, in address order
+//!   place              what an address is: which piece it lies in, and what lies beside that
 //!   pages              the same page by page
 //!   account, stats     what adds up to the resident memory; the heap's own figures
 //!   samples            sampled objects and the stacks that asked for them; begin and end of sampling
@@ -30,7 +32,9 @@ pub mod mapped;
 pub mod maps;
 mod pagemap;
 pub mod pages;
+pub mod place;
 pub mod process;
+pub mod registers;
 pub mod report;
 pub mod samples;
 pub mod stats;

@@ -81,8 +81,8 @@ pub struct Page {
     pub at: u64,
     /// Bytes of it that each kind has.
     pub bytes: [u64; WHATS],
-    /// Sizes of the objects and chunks in use that have a part of it.
-    pub live: Vec<u64>,
+    /// The objects and chunks in use that have a part of it: first byte, and one past the last.
+    pub live: Vec<(u64, u64)>,
     /// What is known of it.
     pub flags: u8,
 }
@@ -150,7 +150,7 @@ impl<'a, S: FnMut(&Page), P: FnMut(&Piece, u64, bool)> Pages<'a, S, P> {
                 *sum += end - at;
             }
             if piece.what == What::Live {
-                self.page.live.push(piece.bytes());
+                self.page.live.push((piece.from, piece.to));
             }
             let counts = self.page.counts();
             (self.part)(piece, end - at, counts);

@@ -141,6 +141,13 @@ impl Samples {
         samples
     }
 
+    /// The latest moment that they tell of, on the monotonic clock, milliseconds: in a file, which says
+    /// nothing of its own time, this is as good as the end.
+    pub fn latest(&self) -> u64 {
+        let births = self.live.iter().map(|s| s.born);
+        births.fold(self.since.max(self.peak_at), u64::max)
+    }
+
     /// Takes the sites over; where each begins.
     fn read_sites(&mut self, bytes: &[u8]) -> Vec<u64> {
         const SUMS: usize = 16;

@@ -5,6 +5,7 @@
 //! kernel lets them go.
 
 use crate::process::Process;
+use crate::registers::Registers;
 use crate::target::Error;
 use std::io;
 use std::ptr;
@@ -31,6 +32,8 @@ pub struct Stopped {
     before: Duration,
 }
 
+/// The set of the general registers.
+const NT_PRSTATUS: usize = 1;
 /// Moments that are tried.
 const MOMENTS: u32 = 200;
 /// Between two of them.
@@ -107,6 +110,22 @@ impl Stopped {
     /// Its threads.
     pub fn threads(&self) -> &[Thread] {
         &self.threads
+    }
+
+    /// Where one of them stands.
+    pub fn registers(&self, tid: i32) -> Option<Registers> {
+        self.threads.iter().find(|t| t.tid == tid)?;
+        let mut words = [0_u64; 34];
+        let mut vector = libc::iovec {
+            iov_base: words.as_mut_ptr().cast(),
+            iov_len: size_of_val(&words),
+        };
+        let set = ptr::without_provenance_mut::<libc::c_void>(NT_PRSTATUS);
+        // SAFETY: the kernel writes no more than the vector's length.
+        let done = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid, set, &raw mut vector) };
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let registers = Registers::of(bytes.get(..vector.iov_len)?)?;
+        (done != -1).then_some(Registers { tid, ..registers })
     }
 
     /// Lets them go on; how long they stood.

@@ -10,7 +10,9 @@ mod child;
 
 use cairn_reader::account::{Account, Rest};
 use cairn_reader::maps::Map;
+use cairn_reader::place::Place;
 use cairn_reader::process::Process;
+use cairn_reader::samples::Samples;
 use cairn_reader::stats::Stats;
 use cairn_reader::stop::Stopped;
 use cairn_reader::tables::Heap;
@@ -34,7 +36,10 @@ fn look(target: &dyn Target) -> bool {
     let mapped: u64 = target.maps().iter().map(|m| m.to - m.from).sum();
     let heaps: Vec<Heap> = found.into_iter().map(|i| Heap::read(target, i)).collect();
     for heap in &heaps {
-        let account = Account::of(target, heap, vec![true; heap.caches.len()]);
+        let samples = Samples::read(target, &heap.instance);
+        let mut sampled: Vec<u64> = samples.live.iter().map(|s| s.at).collect();
+        sampled.sort_unstable();
+        let account = Account::of(target, heap, vec![true; heap.caches.len()], &sampled);
         for sum in account.whats.iter().chain([&account.mapped, &account.side]) {
             assert!(sum.bytes <= mapped && sum.resident <= mapped, "{account:?}");
         }
@@ -44,6 +49,13 @@ fn look(target: &dyn Target) -> bool {
             "{account:?}"
         );
         black_box(Stats::of(target, heap));
+        black_box(heap.instance.last_words(target));
+        let stretches = heap.arenas.iter().flat_map(|a| &a.heaps);
+        let middle = stretches
+            .map(|h| h.base / 2 + h.end / 2)
+            .next()
+            .unwrap_or(64);
+        black_box(Place::of(target, &heaps, middle));
     }
     black_box(Rest::of(target, &heaps, &[]));
     true
@@ -92,7 +104,7 @@ fn a_process_is_stopped_a_hundred_times_and_every_time_it_is_whole() {
         let stopped = stopped.expect("it stops");
         process.look().expect("it is there");
         let heap = Heap::read(&process, found[0].clone());
-        let account = Account::of(&process, &heap, Vec::new());
+        let account = Account::of(&process, &heap, Vec::new(), &[]);
         let rest = Rest::of(&process, std::slice::from_ref(&heap), stopped.threads());
         let rss = process.rss().expect("its memory");
         drop(stopped);

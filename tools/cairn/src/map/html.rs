@@ -32,6 +32,8 @@ struct Data<'a> {
     holes: Vec<(u32, u64, u64)>,
     /// Bytes, and resident ones, of each kind.
     kinds: Vec<(u64, u64)>,
+    /// Who asked for what keeps nearly free pages: bytes, objects, functions.
+    pins: Vec<(u64, u64, &'a [String])>,
 }
 
 #[derive(Serialize)]
@@ -121,6 +123,9 @@ pub(super) fn page(picture: &Picture, subject: &Subject) -> Result<String> {
             .map(|(l, (c, b))| (l, c, b))
             .collect(),
         kinds: kinds.collect(),
+        pins: (picture.sites.iter())
+            .map(|s| (s.pinned, s.objects, &*s.functions))
+            .collect(),
     };
     // Nothing in a string may end the script.
     let json = serde_json::to_string(&data)?.replace('<', "\\u003c");

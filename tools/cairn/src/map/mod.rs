@@ -6,6 +6,7 @@ mod html;
 mod terminal;
 
 use crate::look;
+use crate::pins::{self, Pins};
 use anyhow::{Context, Result, bail};
 use cairn_reader::account::{Account, Histogram};
 use cells::Section;
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     running: bool,
 }
 
-fn address(text: &str) -> Result<u64, String> {
+pub(crate) fn address(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => text.parse(),
@@ -56,6 +57,9 @@ pub(crate) struct Picture {
     lost: Vec<u64>,
     accounts: Vec<Account>,
     page: u64,
+    pins: Vec<Pins>,
+    /// Who asked for what keeps nearly free pages.
+    sites: Vec<pins::Site>,
 }
 
 impl Picture {
@@ -83,7 +87,7 @@ impl Picture {
 /// written.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let pid = arguments.target.parse().ok();
-    let (subject, picture) = look::look(&arguments.target, arguments.running, |scene| {
+    let (subject, mut picture) = look::look(&arguments.target, arguments.running, |scene| {
         gather(scene, pid, &arguments.detail)
     })?;
     if let Some(lost) = picture.lost.first() {
@@ -92,6 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             arguments.target
         );
     }
+    picture.sites = pins::sites(&picture.pins, &subject);
     match &arguments.output {
         None => crate::print(&terminal::text(&picture, &subject)),
         Some(path) => {
@@ -133,6 +138,8 @@ fn gather(scene: &look::Scene<'_>, pid: Option<i32>, asked: &[u64]) -> Picture {
         details,
         regions,
         lost,
+        pins: pins::gather(scene, &accounts),
+        sites: Vec::new(),
         accounts,
         page: scene.target.page(),
     }

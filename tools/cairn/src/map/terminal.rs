@@ -87,6 +87,7 @@ pub(super) fn text(picture: &Picture, subject: &Subject) -> String {
          c in caches or waiting   n never used, resident   ? not read   (blank) not resident\n",
     );
     histogram(picture, &mut out);
+    out.push_str(&crate::pins::text(&picture.sites));
     out
 }
 

@@ -4,6 +4,7 @@ mod lines;
 mod verdict;
 
 use crate::look::{self, Subject};
+use crate::pins::{self, Pins};
 use anyhow::Result;
 use cairn_reader::account::{Account, Ours, Rest};
 use cairn_reader::tables::Settings;
@@ -47,6 +48,9 @@ pub(crate) struct Facts {
     arenas: u64,
     top_used: u64,
     releases: Vec<(String, String)>,
+    pins: Vec<Pins>,
+    /// Who asked for what keeps nearly free pages.
+    sites: Vec<pins::Site>,
 }
 
 /// What a thread's cache holds.
@@ -85,7 +89,7 @@ struct Page<'a> {
     largest_elsewhere: &'a [(String, u64)],
     mappings: Vec<Mapping>,
     trim: Trim,
-    pinned: Pinned,
+    pinned: Pinned<'a>,
     knobs: Knobs,
     verdict: &'a [String],
 }
@@ -107,11 +111,12 @@ struct Trim {
 
 /// What lies free beside something in use.
 #[derive(Serialize)]
-struct Pinned {
+struct Pinned<'a> {
     beside_live: u64,
     sparse_pages: u64,
     free_on_sparse_pages: u64,
     objects_by_size: Vec<(u64, u64)>,
+    sites: &'a [pins::Site],
 }
 
 /// The knobs in force.
@@ -156,9 +161,10 @@ impl Facts {
 /// The process or file cannot be looked at.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let pid = arguments.target.parse().ok();
-    let (subject, facts) = look::look(&arguments.target, arguments.running, |scene| {
+    let (subject, mut facts) = look::look(&arguments.target, arguments.running, |scene| {
         gather(scene, pid)
     })?;
+    facts.sites = pins::sites(&facts.pins, &subject);
     let lines = lines::lines(&facts, &subject);
     let verdict = verdict::verdict(&facts, &subject);
     let text = if arguments.json {
@@ -198,6 +204,8 @@ fn gather(scene: &look::Scene<'_>, pid: Option<i32>) -> Facts {
                 (release.join("."), h.instance.object.clone())
             })
             .collect(),
+        pins: pins::gather(scene, &accounts),
+        sites: Vec::new(),
         accounts,
         rest,
     }
@@ -245,6 +253,7 @@ fn json<'a>(
             sparse_pages: facts.sum(|a| a.sparse.pages),
             free_on_sparse_pages: facts.sum(|a| a.sparse.free),
             objects_by_size: verdict::pinning(facts),
+            sites: &facts.sites,
         },
         knobs: Knobs {
             mmap_threshold: s.mmap_threshold,
@@ -321,6 +330,10 @@ fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) ->
     put("");
     for sentence in verdict {
         put(sentence);
+    }
+    let sites = pins::text(&facts.sites);
+    if !sites.is_empty() {
+        put(&sites);
     }
     out
 }
