@@ -8,7 +8,7 @@ use crate::layout::descriptor;
 use crate::mapped::registry;
 use crate::routes::start;
 use crate::watch::{quarantine, samples};
-use crate::{class, limit, settings, side};
+use crate::{class, limit, named, settings, side};
 use core::arch::global_asm;
 
 // The order is that of [`descriptor::Heads`].
@@ -50,6 +50,7 @@ global_asm!(
     ".quad {samples} - .",
     ".quad {stage} - .",
     ".quad {samples_lock} - .",
+    ".quad {named} - .",
     ".popsection",
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::HEADS_BYTES,
@@ -83,4 +84,5 @@ global_asm!(
     samples = sym samples::HEAD,
     stage = sym start::STAGE,
     samples_lock = sym samples::LOCK,
+    named = sym named::FIRST,
 );

@@ -15,7 +15,7 @@ pub const HEADS_TYPE: u32 = 0x101;
 /// What the descriptor begins with.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"cairn-md");
 /// Changes with whatever a reader of [`crate::layout`] would read wrongly.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 /// Pieces of the statics.
 pub const PIECES: usize = 8;
 /// Bytes of the descriptor.
@@ -132,7 +132,7 @@ fn distance(quad: impl Fn(usize) -> Option<u64>, at: u64, place: usize) -> Optio
 }
 
 /// Single words outside the statics.
-pub const HEADS_COUNT: usize = 29;
+pub const HEADS_COUNT: usize = 30;
 /// Bytes of what the second note says.
 pub const HEADS_BYTES: usize = HEADS_COUNT * 8;
 
@@ -195,6 +195,8 @@ pub struct Heads {
     pub stage: u64,
     /// The lock of the samples.
     pub samples_lock: u64,
+    /// Address of the first heap of the program's own, 0 for none: [`super::places::named`].
+    pub named: u64,
 }
 
 impl Heads {
@@ -233,6 +235,7 @@ impl Heads {
             samples: head(26)?,
             stage: head(27)?,
             samples_lock: head(28)?,
+            named: head(29)?,
         })
     }
 }

@@ -12,7 +12,7 @@
 use super::{alloc, free, realloc, start};
 use crate::cache::cover::{self, Cover, Lift};
 use crate::chunk::Chunk;
-use crate::region::{self, CHUNKS};
+use crate::region;
 use crate::watch::{draw, samples};
 use crate::{cache, object, os, vet};
 use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
@@ -47,7 +47,7 @@ pub fn profile_interval() -> usize {
 
 /// Does something below the cover, and counts what it got for `n` bytes.
 #[inline]
-fn counted(n: usize, get: impl FnOnce() -> *mut u8) -> *mut u8 {
+pub(super) fn counted(n: usize, get: impl FnOnce() -> *mut u8) -> *mut u8 {
     if samples::interval() == 0 {
         return uncounted(get);
     }
@@ -149,7 +149,7 @@ fn turn(p: usize) {
     unsafe {
         if region::is_slot(word) {
             object::state_at(word, p).turn_sampled();
-        } else if word == CHUNKS {
+        } else if region::is_chunks(word) {
             Chunk::at(p).turn_sampled();
         }
     }
@@ -165,7 +165,7 @@ fn forget(p: usize) -> Option<usize> {
         if region::is_slot(word) {
             !object::state_of(word, granule).is_sampled()
         } else {
-            word == CHUNKS && !Chunk::at(p).is_sampled()
+            region::is_chunks(word) && !Chunk::at(p).is_sampled()
         }
     };
     if plain {
