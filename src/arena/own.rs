@@ -144,7 +144,7 @@ impl State {
         let (base, end, older) = (heap.base, heap.end(), heap.older);
         for at in (base..end).step_by(REGION) {
             // SAFETY: a region of this arena has a record (I8), and no list outlives it.
-            unsafe { records::blank(records::of(at)) };
+            unsafe { records::clear(records::of(at)) };
         }
         // SAFETY: what is live there ends, says the caller, and the records are on no list.
         unsafe { region::leave(base, end) };

@@ -123,7 +123,7 @@ pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap, word: usize)
 ///
 /// # Safety
 /// A record of a locked arena that is on none of its lists any more, or whose lists end too.
-pub(super) unsafe fn blank(r: *mut Record) {
+pub(super) unsafe fn clear(r: *mut Record) {
     // SAFETY: the caller's; zeros are such a record but for what does not change.
     unsafe {
         let (heap, base, states, map) = ((*r).heap, (*r).base, (*r).states, (*r).map);
