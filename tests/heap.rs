@@ -186,7 +186,8 @@ fn a_limit_holds_for_small_and_large_objects_and_what_is_freed_counts_no_more() 
         }
         // What one size left serves another.
         let most = limit / 4 * 3;
-        let p = heap.allocate(layout(most)).expect("all of it is free");
+        let p = heap.allocate(layout(most));
+        let p = p.unwrap_or_else(|| panic!("all of it is free: {:?}", heap.stats()));
         // SAFETY: the object; the limit does not permit that it grows.
         let grown = unsafe { heap.reallocate(p, layout(most), layout(limit + 1)) };
         assert!(grown.is_none());
@@ -240,7 +241,7 @@ fn an_end_takes_what_waits_what_is_free_and_what_is_large() {
     }
     let large: Vec<_> = (0..40).map(|_| object(&heap, 1 << 20)).collect();
     assert_eq!(large.len(), 40);
-    drop(heap);
+    drop((all, large, heap));
     cairn::check_heap().unwrap();
     let after = cairn::stats();
     assert_eq!(after.mapped, before.mapped);

@@ -268,8 +268,11 @@ impl State {
         else {
             return false;
         };
-        if need > HEAP_RESERVE {
-            return false; // the caller maps such a chunk directly
+        // The caller maps such a chunk directly. (A shorter reservation is for where addresses are scarce,
+        // not for a bound.)
+        let first = need + round_up(pad, REGION);
+        if need > HEAP_RESERVE || !self.permits(first.min(HEAP_RESERVE)) {
+            return false;
         }
         if let Some(heap) = self.heaps.vacant.take(need) {
             if self.begin_again(heap, need, pad) {
@@ -308,9 +311,7 @@ impl State {
     /// Begins a heap in a reservation.
     fn begin(&mut self, r: Reservation, need: usize, pad: usize) -> bool {
         let first = (need + round_up(pad, REGION)).min(r.len);
-        let done = self.permits(first)
-            && r.commit(first)
-            && self.open(r.base, r.base + first, r.base + r.len);
+        let done = r.commit(first) && self.open(r.base, r.base + first, r.base + r.len);
         if done {
             // SAFETY: the newest heap of a locked arena (I10).
             unsafe { (*self.top.heap()).set_reservation(r) };
@@ -324,8 +325,7 @@ impl State {
         unsafe {
             let (base, open) = ((*heap).base, (*heap).open());
             let end = base + (need + round_up(pad, REGION)).min((*heap).limit - base);
-            if !self.permits(end - base)
-                || (end > open && !os::commit(open, end - open))
+            if (end > open && !os::commit(open, end - open))
                 || !records::enter(base, end, heap, self.word())
             {
                 return false;
