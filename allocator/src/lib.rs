@@ -14,6 +14,10 @@
 
 #![no_std]
 
+mod heap;
+
+pub use heap::Heap;
+
 use allocator_api2::alloc::{AllocError, Allocator};
 use cairn::Cairn;
 use core::alloc::{GlobalAlloc, Layout};

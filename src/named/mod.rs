@@ -77,10 +77,15 @@ pub(crate) fn every() -> impl Iterator<Item = &'static Named> {
     core::iter::successors(at(&FIRST), move |named| at(&named.next))
 }
 
+/// The arenas of the program's own heaps.
+pub(crate) fn all_of_programs() -> impl Iterator<Item = &'static Arena> {
+    let own = every().filter(|named| named.is_live());
+    own.map(|named| &named.arena)
+}
+
 /// All arenas: the threads', then those of the program's own heaps.
 pub(crate) fn all() -> impl Iterator<Item = &'static Arena> {
-    let own = every().filter(|named| named.is_live());
-    arenas::all().chain(own.map(|named| &named.arena))
+    arenas::all().chain(all_of_programs())
 }
 
 /// The heap whose arena this is, if it is one of the program's own.

@@ -7,7 +7,7 @@ use crate::arena::bins::BINS;
 use crate::arena::{Arena, State};
 use crate::cache::all::Held;
 use crate::config::{ALIGN, HEADER};
-use crate::named::Named;
+use crate::named::{Name, Named};
 use crate::watch::{FREED, quarantine};
 use crate::{cache, fatal, mapped, named, settings};
 use core::sync::atomic::Ordering::Relaxed;
@@ -216,7 +216,9 @@ pub(crate) unsafe fn write_info(stream: *mut libc::FILE) {
                 n += 1;
             }
         });
-        writer.heap(&s, table.get(..n).unwrap_or_default());
+        let name = named::of_arena(arena).map(Named::name);
+        let name = name.as_ref().map_or("", Name::text);
+        writer.heap(&s, table.get(..n).unwrap_or_default(), name);
     }
     writer.finish(&mapped_stats());
 }
@@ -226,7 +228,9 @@ pub(crate) fn print_stats() {
     let mut sink = |text: &[u8]| fatal::write_all(2, text);
     let mut writer = StatsWriter::new(&mut sink);
     for arena in named::all() {
-        writer.arena(&of(arena, |_, _| {}));
+        let name = named::of_arena(arena).map(Named::name);
+        let name = name.as_ref().map_or("", Name::text);
+        writer.arena(&of(arena, |_, _| {}), name);
     }
     writer.finish(&mapped_stats());
 }
