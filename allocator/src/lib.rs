@@ -135,3 +135,8 @@ unsafe impl Allocator for InCairn {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So do those of the page on heaps of one's own.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/heap.md")]
+struct Heaps;
