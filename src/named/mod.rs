@@ -64,7 +64,12 @@ pub(crate) enum Refused {
 
 /// Whether a heap can have this name: it stands in XML, in labels of metrics and in tables.
 pub(crate) fn is_name(name: &str) -> bool {
-    let may = |c: char| !c.is_control() && !"\"\\<>&".contains(c);
+    // (What the standard library says of characters may panic, says the linker.)
+    let may = |c: char| match c {
+        '\0'..' ' | '\u{7f}'..='\u{9f}' => false,
+        '"' | '\\' | '<' | '>' | '&' => false,
+        _ => true,
+    };
     !name.is_empty() && name.len() <= places::NAME_MOST && name.chars().all(may)
 }
 
