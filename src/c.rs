@@ -2,6 +2,7 @@
 //! else. The cdylib exports these functions one by one; none of them calls an exported symbol.
 
 pub use crate::api::c::*;
+pub use crate::api::c_heap::*;
 use crate::config::{ALIGN, MAX_REQUEST};
 use crate::routes::{self, alloc, check, realloc as resizing, start, trim};
 use crate::{cache, fatal, os, stats};

@@ -2,8 +2,8 @@
 //! those of the heap's geometry, which `layout` has.
 
 pub(crate) use crate::layout::sizes::{
-    ALIGN, CACHE_LIMIT, GRANULES, HEADER, MAX_ARENAS, MAX_CHUNK, MIN_CHUNK, REGION, RUN_LIMIT,
-    chunk_size, round_up,
+    ALIGN, CACHE_LIMIT, GRANULES, HEADER, MAX_ARENAS, MAX_CHUNK, MAX_NAMED, MIN_CHUNK, REGION,
+    RUN_LIMIT, chunk_size, round_up,
 };
 
 /// Largest request, bytes: pointer differences must stay representable (C17 7.22.3).

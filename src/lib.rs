@@ -18,6 +18,7 @@
 //! | `mapped`, `guards` | one mapping each; the pool of guarded objects |
 //! | `arena` | bins, fastbins, runs, top, records: everything behind one lock |
 //! | `arenas`, `vet` | which arenas there are; what a pointer is |
+//! | `named` | heaps of the program's own, with a name |
 //! | `cache` | a thread's arrays |
 //! | `watch` | check mode: trailers, quarantine, guarded mappings; the report before the kill; samples and their stacks |
 //! | `relief`, `background` | all that is free goes back, near a limit say; the thread that gives memory back where nobody calls |
@@ -79,6 +80,7 @@ pub mod layout;
 mod limit;
 mod mapped;
 mod mark;
+mod named;
 #[cfg(not(miri))]
 mod note;
 mod object;
@@ -95,6 +97,7 @@ mod sync;
 mod vet;
 mod watch;
 
+pub use api::{Heap, HeapError, HeapName, HeapStats};
 pub use api::{Options, Stats, VERSION, background, flush, idle, stats, trim, usable_size};
 pub use arena::check::{Broken, HeapReport, Role, View};
 pub use global::{Cairn, CairnWith};

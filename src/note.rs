@@ -8,7 +8,7 @@ use crate::layout::descriptor;
 use crate::mapped::registry;
 use crate::routes::start;
 use crate::watch::{quarantine, samples, stacks};
-use crate::{class, guards, limit, settings, side};
+use crate::{class, guards, limit, named, settings, side};
 use core::arch::global_asm;
 
 // The order is that of [`descriptor::Heads`].
@@ -54,6 +54,7 @@ global_asm!(
     ".quad {stacks} - .",
     ".quad {guards_lock} - .",
     ".quad {stacks_lock} - .",
+    ".quad {named} - .",
     ".popsection",
     name_bytes = const descriptor::NAME.len(),
     bytes = const descriptor::HEADS_BYTES,
@@ -91,4 +92,5 @@ global_asm!(
     stacks = sym stacks::HEAD,
     guards_lock = sym guards::LOCK,
     stacks_lock = sym stacks::LOCK,
+    named = sym named::FIRST,
 );

@@ -3,7 +3,7 @@
 //! `layout::table` says what the words mean. The root and the first leaf are static, a leaf per
 //! further 4 GiB is mapped when first needed.
 
-pub(crate) use crate::layout::table::{CHUNKS, is_slot, slot_word};
+pub(crate) use crate::layout::table::{CHUNKS, NAMED, is_chunks, is_slot, slot_word};
 
 use crate::config::{ALIGN, GRANULES, REGION, round_up};
 use crate::layout::table::{
@@ -174,7 +174,7 @@ fn leaf_or_new(p: usize) -> Option<*mut Leaf> {
     Some(leaf(p))
 }
 
-/// Enters the regions of `[from, to)` as chunks; all of them, or on failure none. `fill` is told
+/// Enters the regions of `[from, to)` with a word; all of them, or on failure none. `fill` is told
 /// each record's address and its region's base before anybody can look the record up there: zeros,
 /// or what [`leave`] left.
 ///
@@ -184,6 +184,7 @@ pub(crate) unsafe fn enter(
     from: usize,
     to: usize,
     sizes: Sizes,
+    word: usize,
     fill: impl Fn(usize, usize),
 ) -> bool {
     let _held = LOCK.acquire();
@@ -209,7 +210,7 @@ pub(crate) unsafe fn enter(
         unsafe {
             let group = (*leaf).group.get_unchecked(i / GROUP);
             group.records.store(records, Release);
-            (*leaf).word.get_unchecked(i).store(CHUNKS, Release);
+            (*leaf).word.get_unchecked(i).store(word, Release);
         }
         at += REGION;
     }

@@ -2,7 +2,7 @@
 //! short of memory.
 
 use crate::cache::thread;
-use crate::{arenas, limit, mapped, settings};
+use crate::{limit, mapped, named, settings};
 
 /// Caches give back what they hold, this thread's and those of nobody at once, the others with their
 /// next slow operation; then all that is free goes. Whether any did.
@@ -17,7 +17,7 @@ pub(crate) fn give_all() -> bool {
 /// The same, but for `pad` bytes at the end of each arena's newest heap.
 pub(crate) fn give_all_but(pad: usize) -> bool {
     thread::flush();
-    arenas::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
+    named::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
 }
 
 /// Before `n` bytes are handed out that no cache has; false if they must not be. No lock is held.

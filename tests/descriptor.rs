@@ -96,7 +96,7 @@ impl Seen {
             assert_eq!((piece.bytes as usize).div_ceil(64), bytes.div_ceil(64));
         }
         let word = usize::try_from(self.region(d, p)).expect("a word");
-        assert!(word == table::CHUNKS || table::is_slot(word), "{word:#x}");
+        assert!(table::is_chunks(word) || table::is_slot(word), "{word:#x}");
         let stack = self.maps.iter().find(|m| m.3 == "[stack]");
         let stack = stack.expect("a stack").0;
         assert_eq!(self.region(d, stack), 0, "the stack is the heap's");

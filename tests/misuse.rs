@@ -714,3 +714,73 @@ mod tests {",
         }
     }
 }
+
+/// Bytes of objects of a heap of the program's own: small, of no class, and mapped.
+const OWN_SIZES: [&str; 4] = ["24", "1000", "50000", "400000"];
+const ANOTHER_HEAP: &str = "cairn_heap_free(): object of another heap";
+
+#[test]
+fn an_object_that_is_given_to_another_heap_is_refused() {
+    for size in OWN_SIZES {
+        stopped("heap.c", &["other", size], ANOTHER_HEAP);
+        stopped("heap.c", &["resize", size], ANOTHER_HEAP);
+        stopped("heap.c", &["plain", size], ANOTHER_HEAP);
+    }
+}
+
+#[test]
+fn a_double_free_in_a_heap_of_ones_own_is_caught() {
+    for size in OWN_SIZES {
+        let message = if size == "400000" {
+            FREE_FOREIGN
+        } else {
+            DOUBLE_FREE
+        };
+        stopped("heap.c", &["twice", size], message);
+        stopped("heap.c", &["freed-twice", size], message);
+    }
+}
+
+#[test]
+fn what_no_object_of_a_heap_of_ones_own_is_gets_refused() {
+    for size in ["1000", "50000"] {
+        stopped("heap.c", &["inside", size], FREE_POINTER);
+    }
+    stopped("heap.c", &["inside", "400000"], MUNMAP_POINTER);
+}
+
+#[test]
+fn an_overflow_in_a_heap_of_ones_own_meets_the_tag() {
+    for size in ["24", "1000", "50000"] {
+        stopped("heap.c", &["overflow", size], FREE_SIZE);
+    }
+}
+
+#[test]
+fn a_heap_that_ended_and_what_was_in_it_are_refused() {
+    for size in OWN_SIZES {
+        stopped("heap.c", &["ended", size], FREE_FOREIGN);
+        stopped(
+            "heap.c",
+            &["ended-heap", size],
+            "cairn_heap: not a heap, or one that was destroyed",
+        );
+    }
+}
+
+/// What was written where nobody may is found when its heap ends, though nobody frees it.
+#[test]
+fn check_mode_looks_at_a_heap_that_ends() {
+    let program = compile_c("misuse/heap.c", &[]);
+    let checked = [("MALLOC_CHECK_", "3")];
+    for size in ["24", "1000", "50000"] {
+        let freed = "malloc(): memory corruption (freed memory was written)";
+        stops(&program, &["late", size], &checked, &[freed]);
+        let past = "memory clobbered past end of allocated block";
+        stops(&program, &["past-end", size], &checked, &[past]);
+        for what in ["other", "resize", "plain"] {
+            stops(&program, &[what, size], &checked, &[ANOTHER_HEAP]);
+        }
+        stops(&program, &["twice", size], &checked, &[DOUBLE_FREE]);
+    }
+}

@@ -14,6 +14,10 @@
 
 #![no_std]
 
+mod heap;
+
+pub use heap::Heap;
+
 use allocator_api2::alloc::{AllocError, Allocator};
 use cairn::Cairn;
 use core::alloc::{GlobalAlloc, Layout};
@@ -131,3 +135,8 @@ unsafe impl Allocator for InCairn {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So do those of the page on heaps of one's own.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/heap.md")]
+struct Heaps;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 enum { OBJECTS = 2000, MANY = 100000 };
 #define MIB ((size_t)1 << 20)
@@ -207,6 +208,99 @@ static void check_idle_and_trim(void)
     CHECK(cairn_trim() == 0, "");
 }
 
+static struct cairn_heap_stats figures_of(struct cairn_heap *heap)
+{
+    struct cairn_heap_stats stats = {.size = sizeof stats};
+    CHECK(cairn_heap_stats(heap, &stats) == 0 && stats.size == sizeof stats, "");
+    CHECK(stats.version == CAIRN_HEAP_STATS_VERSION, "");
+    return stats;
+}
+
+static void check_heaps_figures(struct cairn_heap *heap)
+{
+    CHECK(cairn_heap_stats(heap, NULL) == EINVAL, "");
+    struct cairn_heap_stats none = {.size = 8, .version = 77};
+    CHECK(cairn_heap_stats(heap, &none) == EINVAL && none.version == 77, "");
+    struct cairn_heap_stats old = {.size = offsetof(struct cairn_heap_stats, free), .free = 123};
+    CHECK(cairn_heap_stats(heap, &old) == 0 && old.free == 123, "(written past its end)");
+}
+
+static void *frees(void *object)
+{
+    free(object);
+    return NULL;
+}
+
+static void check_heaps(void)
+{
+    errno = 0;
+    CHECK(cairn_heap_new(NULL, 0) == NULL && errno == EINVAL, "");
+    errno = 0;
+    CHECK(cairn_heap_new("two\nlines", 0) == NULL && errno == EINVAL, "");
+    struct cairn_heap *heap = cairn_heap_new("documents", 8 * MIB);
+    struct cairn_heap *other = cairn_heap_new("others", 0);
+    CHECK(heap != NULL && other != NULL, "");
+    CHECK(figures_of(heap).limit == 8 * MIB && figures_of(other).limit == 0, "");
+    check_heaps_figures(heap);
+
+    char *word = cairn_heap_alloc(heap, 100);
+    strcpy(word, "hundred");
+    CHECK(cairn_usable_size(word) >= 100, "");
+    word = cairn_heap_realloc(heap, word, 300000);
+    CHECK(strcmp(word, "hundred") == 0, "(%.7s)", word);
+    CHECK(figures_of(heap).in_use >= 300000 && figures_of(other).in_use == 0, "");
+    word = realloc(word, 100000);
+    CHECK(strcmp(word, "hundred") == 0 && figures_of(heap).in_use >= 100000, "");
+    char *zeros = cairn_heap_calloc(heap, 100, 100);
+    for (int i = 0; i < 10000; i++)
+        CHECK(zeros[i] == 0, "(%d)", i);
+    void *aligned = cairn_heap_aligned_alloc(heap, 1024, 50);
+    CHECK(aligned != NULL && (uintptr_t)aligned % 1024 == 0, "");
+    errno = 0;
+    CHECK(cairn_heap_aligned_alloc(heap, 48, 50) == NULL && errno == EINVAL, "");
+    errno = 0;
+    CHECK(cairn_heap_calloc(heap, SIZE_MAX / 2, 3) == NULL && errno == ENOMEM, "");
+
+    /* The limit is this heap's alone, and what is freed counts no more. */
+    errno = 0;
+    CHECK(cairn_heap_alloc(heap, 8 * MIB) == NULL && errno == ENOMEM, "");
+    void *elsewhere = cairn_heap_alloc(other, 20 * MIB);
+    CHECK(elsewhere != NULL && figures_of(other).mapped >= 20 * MIB, "");
+    errno = 7;
+    cairn_heap_free(heap, NULL);
+    cairn_heap_free(heap, word);
+    cairn_heap_free(heap, aligned);
+    CHECK(errno == 7, "(%d)", errno);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, frees, zeros) == 0, "");
+    CHECK(pthread_join(thread, NULL) == 0, "");
+    if (!checked) /* There some wait in the quarantine. */
+        CHECK(figures_of(heap).in_use == 0, "(%" PRIu64 ")", figures_of(heap).in_use);
+    CHECK(cairn_heap_realloc(heap, NULL, 50) != NULL, "");
+    CHECK(cairn_heap_realloc(heap, cairn_heap_alloc(heap, 9), 0) == NULL, "");
+
+    /* A child has them as the parent had, and each ends its own. */
+    word = strcpy(cairn_heap_alloc(heap, 2000), "child");
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(strcmp(word, "child") == 0 && cairn_heap_alloc(heap, 3000) != NULL, "");
+        cairn_heap_destroy(heap);
+        _exit(cairn_walk_objects(NULL, NULL));
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0, "(%d)", status);
+    CHECK(strcmp(word, "child") == 0, "");
+
+    uint64_t mapped = figures().mapped;
+    size_t before = resident();
+    memset(elsewhere, 1, 20 * MIB);
+    CHECK(resident() > before + 15 * MIB, "");
+    cairn_heap_destroy(other);
+    CHECK(figures().mapped + 20 * MIB <= mapped && resident() < before + 4 * MIB, "");
+    cairn_heap_destroy(heap);
+    cairn_heap_destroy(NULL);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2 || argc == 3, "");
@@ -214,6 +308,7 @@ int main(int argc, char **argv)
     check_version(argv[1]);
     check_stats();
     check_usable_size();
+    check_heaps();
     check_walk();
     check_flush();
     check_idle_and_trim();

@@ -5,8 +5,8 @@
    CAIRN_1 in the library: a program that calls it starts on no other allocator. One that is to run on
    any asks for it by `dlsym(RTLD_DEFAULT, "cairn_trim")`.
 
-   All of them may be called from any thread, but not from a signal handler. None sets `errno` to an
-   error. The Rust crate has the same functions without the prefix, with the same meaning. */
+   All of them may be called from any thread, but not from a signal handler. None but those of
+   `struct cairn_heap` sets `errno` to an error. The Rust crate has the same functions without the prefix, with the same meaning. */
 
 #ifndef CAIRN_H
 #define CAIRN_H
@@ -96,6 +96,51 @@ typedef void cairn_visit(void *context, void *object, size_t bytes, int state);
    checks the heap on the way. 0; or the number of the invariant that is broken (docs/design.md),
    where the walk ends. Without a `visit` it only checks. Later releases may add states. */
 extern int cairn_walk_objects(cairn_visit *visit, void *context);
+
+/* A heap of the program's own: memory for one purpose, with a name, perhaps a limit, and an end.
+
+   Its objects lie apart from all others. Any thread may ask for them and give them back, by the heap
+   or by plain `free`; `realloc` leaves them in it. `malloc_info`, `cairn stats` and `cairn why` show it
+   by its name. A process can have 4,096 at a time. (Under valgrind's memcheck give its objects back by
+   the heap alone: plain `free` is memcheck's there.) */
+struct cairn_heap;
+
+/* Makes one that is empty. The name, of at most 32 bytes of UTF-8 without control characters,
+   quotation marks, backslashes, <, > and &, is copied. `limit` is in bytes of what the heap has from the
+   system, by 64 KiB and what is large by pages; 0 for none. NULL with `errno`: EINVAL for the name,
+   EAGAIN where there are 4,096 already, ENOMEM. */
+extern struct cairn_heap *cairn_heap_new(const char *name, size_t limit) __THROW;
+
+/* As `malloc`, `calloc`, `aligned_alloc`, `realloc` and `free`, in the heap: NULL with ENOMEM where
+   there is no memory or the limit would be passed. An object of another heap ends the process, as one
+   that is not live does. */
+extern void *cairn_heap_alloc(struct cairn_heap *heap, size_t size) __THROW;
+extern void *cairn_heap_calloc(struct cairn_heap *heap, size_t count, size_t size) __THROW;
+extern void *cairn_heap_aligned_alloc(struct cairn_heap *heap, size_t alignment, size_t size) __THROW;
+extern void *cairn_heap_realloc(struct cairn_heap *heap, void *object, size_t size) __THROW;
+extern void cairn_heap_free(struct cairn_heap *heap, void *object) __THROW;
+
+/* Gives all memory of the heap back to the system at once, whatever is still in it. No thread may use
+   it or anything in it meanwhile or afterwards: an object that is freed later ends the process. NULL is
+   fine. */
+extern void cairn_heap_destroy(struct cairn_heap *heap) __THROW;
+
+/* The figures of a heap at one moment, in bytes; as `struct cairn_stats`. */
+struct cairn_heap_stats {
+    uint32_t version; /* set by the call: CAIRN_HEAP_STATS_VERSION */
+    uint32_t size;    /* set by the caller, and by the call, as in `struct cairn_stats` */
+    uint64_t in_use;  /* all that the program holds of it, headers included, mapped chunks among it */
+    uint64_t free;    /* what no object has; some pages of it may be the system's again */
+    uint64_t cached;  /* of `free`, what waits in check mode's quarantine */
+    uint64_t heaps;   /* what it has beside its mapped chunks: what is in use there, and `free` */
+    uint64_t mapped;  /* of its mapped chunks */
+    uint64_t peak_heaps; /* the most that `heaps` ever was */
+    uint64_t limit;   /* its limit, 0 for none */
+};
+#define CAIRN_HEAP_STATS_VERSION 1
+
+/* Fills `*stats` as `cairn_stats` does; 0, or EINVAL. */
+extern int cairn_heap_stats(struct cairn_heap *heap, struct cairn_heap_stats *stats) __THROW;
 
 /* From now on a thread of Cairn's own gives memory back where the program has stopped calling (not 0),
    or no more (0); 1 if it did so before, else 0. A process with one thread has none until a second

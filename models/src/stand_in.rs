@@ -541,6 +541,9 @@ pub mod granules {
         pub fn has(&self, _: usize) -> bool {
             self.0.load(Relaxed) != 0
         }
+        pub fn clear(&self) {
+            self.0.store(0, Relaxed);
+        }
     }
 }
 

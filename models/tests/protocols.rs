@@ -277,7 +277,7 @@ fn an_arena_that_is_seen_is_whole() {
 /// Enters the region `at`.
 fn enter(at: usize) {
     // SAFETY: each region is entered by one thread, as under its arena's lock.
-    assert!(unsafe { records::enter(at, at + REGION, ptr::null_mut::<Heap>()) });
+    assert!(unsafe { records::enter(at, at + REGION, ptr::null_mut::<Heap>(), region::CHUNKS) });
 }
 
 /// What every look-up does with a pointer: where the word says something, there is a record.

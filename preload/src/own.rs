@@ -50,6 +50,15 @@ symbol! { cairn_idle = idle: extern "C" fn() -> c_int }
 symbol! { cairn_usable_size = usable_size: unsafe extern "C" fn(*const c_void) -> usize }
 symbol! { cairn_walk_objects = walk_objects: unsafe extern "C" fn(Option<c::Visit>, *mut c_void) -> c_int }
 
+symbol! { cairn_heap_new = heap_new: unsafe extern "C" fn(*const c_char, usize) -> *mut c::CHeap }
+symbol! { cairn_heap_alloc = heap_alloc: unsafe extern "C" fn(*mut c::CHeap, usize) -> *mut c_void }
+symbol! { cairn_heap_calloc = heap_calloc: unsafe extern "C" fn(*mut c::CHeap, usize, usize) -> *mut c_void }
+symbol! { cairn_heap_aligned_alloc = heap_aligned_alloc: unsafe extern "C" fn(*mut c::CHeap, usize, usize) -> *mut c_void }
+symbol! { cairn_heap_realloc = heap_realloc: unsafe extern "C" fn(*mut c::CHeap, *mut c_void, usize) -> *mut c_void }
+symbol! { cairn_heap_free = heap_free: unsafe extern "C" fn(*mut c::CHeap, *mut c_void) }
+symbol! { cairn_heap_destroy = heap_destroy: unsafe extern "C" fn(*mut c::CHeap) }
+symbol! { cairn_heap_stats = heap_stats: unsafe extern "C" fn(*mut c::CHeap, *mut c::CHeapStats) -> c_int }
+
 extern "C" fn version() -> *const c_char {
     c::cairn_version()
 }
@@ -87,4 +96,48 @@ unsafe extern "C" fn usable_size(p: *const c_void) -> usize {
 unsafe extern "C" fn walk_objects(see: Option<c::Visit>, context: *mut c_void) -> c_int {
     // SAFETY: the caller's.
     unsafe { c::cairn_walk_objects(see, context) }
+}
+
+unsafe extern "C" fn heap_new(name: *const c_char, limit: usize) -> *mut c::CHeap {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_new(name, limit) }
+}
+
+unsafe extern "C" fn heap_alloc(heap: *mut c::CHeap, n: usize) -> *mut c_void {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_alloc(heap, n) }
+}
+
+unsafe extern "C" fn heap_calloc(heap: *mut c::CHeap, count: usize, n: usize) -> *mut c_void {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_calloc(heap, count, n) }
+}
+
+unsafe extern "C" fn heap_aligned_alloc(
+    heap: *mut c::CHeap,
+    align: usize,
+    n: usize,
+) -> *mut c_void {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_aligned_alloc(heap, align, n) }
+}
+
+unsafe extern "C" fn heap_realloc(heap: *mut c::CHeap, p: *mut c_void, n: usize) -> *mut c_void {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_realloc(heap, p, n) }
+}
+
+unsafe extern "C" fn heap_free(heap: *mut c::CHeap, p: *mut c_void) {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_free(heap, p) }
+}
+
+unsafe extern "C" fn heap_destroy(heap: *mut c::CHeap) {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_destroy(heap) }
+}
+
+unsafe extern "C" fn heap_stats(heap: *mut c::CHeap, out: *mut c::CHeapStats) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { c::cairn_heap_stats(heap, out) }
 }

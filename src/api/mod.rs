@@ -1,11 +1,14 @@
 //! What Cairn has beyond malloc's family, for Rust here and for C in `c.rs`, with one meaning.
 
 pub(crate) mod c;
+pub(crate) mod c_heap;
+mod heap;
 mod options;
 mod stats;
 #[cfg(all(feature = "c-symbols", target_env = "gnu"))]
 mod symbols;
 
+pub use heap::{Heap, HeapError, HeapName, HeapStats};
 pub use options::Options;
 pub use stats::{Stats, stats};
 

@@ -114,7 +114,7 @@ impl Bins {
 impl State {
     /// Whether a link may be followed: it leads to where a chunk of this arena can be.
     pub(crate) fn leads_home(&self, p: usize) -> bool {
-        if !p.is_multiple_of(16) || region::word(p) != region::CHUNKS {
+        if !p.is_multiple_of(16) || !region::is_chunks(region::word(p)) {
             return false;
         }
         // One look: many links are followed for one request. A payload at the very base of a heap has

@@ -374,7 +374,7 @@ impl State {
         while !r.is_null() {
             // SAFETY: records on the list are this arena's.
             unsafe {
-                if (*r).pending == 0 || region::word((*r).base) != region::CHUNKS {
+                if (*r).pending == 0 || !region::is_chunks(region::word((*r).base)) {
                     return Err(no(7, (*r).base));
                 }
                 bytes += (*r).pending as usize;

@@ -1,5 +1,4 @@
-//! How an arena gets memory, and how it lets go of a heap's end: the break, or a reservation that is
-//! committed step by step.
+//! How an arena gets memory: the break, or a reservation that is committed step by step.
 
 use super::State;
 use super::heap::{Heap, Reservation};
@@ -7,7 +6,7 @@ use super::records;
 use super::vacant::Vacant;
 use crate::config::{ALIGN, HEAP_RESERVE, HUGE_PAGE, MIN_CHUNK, REGION, round_up};
 use crate::layout::places::arena as places;
-use crate::{limit, mark, os, region, settings, side};
+use crate::{limit, mark, os, settings, side};
 use core::mem::offset_of;
 use core::{mem, ptr};
 
@@ -64,6 +63,13 @@ impl Heaps {
         } else {
             (0, 0)
         }
+    }
+    /// Nothing again, but for what the kernel would not take back.
+    pub(super) fn end(&mut self) {
+        *self = Self {
+            spare: self.spare,
+            ..Self::new()
+        };
     }
     /// Whether so many did.
     pub(super) const fn many_left(&self) -> bool {
@@ -179,6 +185,9 @@ impl State {
         let Some(step) = missing.checked_next_multiple_of(REGION) else {
             return false;
         };
+        if !self.permits(step) {
+            return false;
+        }
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.top.heap() };
         let end = heap.end();
@@ -213,7 +222,7 @@ impl State {
             }
         }
         // SAFETY: memory just obtained for this heap.
-        if !unsafe { records::enter(end, new_end, heap) } {
+        if !unsafe { records::enter(end, new_end, heap, self.word()) } {
             if heap.is_break() {
                 os::sbrk(-(step as isize));
             }
@@ -221,47 +230,6 @@ impl State {
         }
         heap.set_end(new_end);
         self.has_grown(step);
-        true
-    }
-
-    /// Ends the newest heap at `from`, a region's boundary within top; whether it does. Nobody asks
-    /// the kernel for pages of it meanwhile.
-    pub(super) fn give_end(&mut self, from: usize) -> bool {
-        // SAFETY: the newest heap of a locked arena (I10).
-        let heap = unsafe { &mut *self.top.heap() };
-        let end = heap.end();
-        let len = end - from;
-        let used = round_up(self.top.fresh(), os::page()).min(end).max(from);
-        let marked = round_up(used, REGION);
-        if heap.is_break() {
-            if os::sbrk(0) != Some(end) {
-                return false;
-            }
-            // Before they leave: then anybody may forget them.
-            self.extents.forget(from, marked);
-            // SAFETY: only top lies there, so nothing is on a list.
-            unsafe { region::leave(from, end) };
-            if os::sbrk(-(len as isize)).is_none() {
-                // SAFETY: they were this heap's a moment ago, and their records are there.
-                unsafe { records::enter(from, end, heap) };
-                self.extents.vacate(from, used);
-                return false;
-            }
-        } else {
-            self.extents.forget(from, marked);
-            // A reservation: the addresses stay, and are as if they had never been used.
-            // SAFETY: as above.
-            unsafe { region::leave(from, end) };
-            if heap.may_be_huge(end - 1) {
-                // The first touch of a huge page made all of it resident, what stays top's as well.
-                let from = round_up(self.top.fresh(), os::page()).min(from);
-                // SAFETY: top's, that nobody has asked for, and the heap's no more, and nobody's.
-                unsafe { os::purge(from, end - from) };
-            }
-        }
-        heap.set_end(from);
-        self.heaps.leave(from, end);
-        self.counters().shrunk.add(len);
         true
     }
 
@@ -300,8 +268,11 @@ impl State {
         else {
             return false;
         };
-        if need > HEAP_RESERVE {
-            return false; // the caller maps such a chunk directly
+        // The caller maps such a chunk directly. (A shorter reservation is for where addresses are scarce,
+        // not for a bound.)
+        let first = need + round_up(pad, REGION);
+        if need > HEAP_RESERVE || !self.permits(first.min(HEAP_RESERVE)) {
+            return false;
         }
         if let Some(heap) = self.heaps.vacant.take(need) {
             if self.begin_again(heap, need, pad) {
@@ -340,7 +311,12 @@ impl State {
     /// Begins a heap in a reservation.
     fn begin(&mut self, r: Reservation, need: usize, pad: usize) -> bool {
         let first = (need + round_up(pad, REGION)).min(r.len);
-        r.commit(first) && self.open(r.base, r.base + first, r.base + r.len)
+        let done = r.commit(first) && self.open(r.base, r.base + first, r.base + r.len);
+        if done {
+            // SAFETY: the newest heap of a locked arena (I10).
+            unsafe { (*self.top.heap()).set_reservation(r) };
+        }
+        done
     }
 
     /// Begins a heap in the place of one that holds nothing.
@@ -349,7 +325,9 @@ impl State {
         unsafe {
             let (base, open) = ((*heap).base, (*heap).open());
             let end = base + (need + round_up(pad, REGION)).min((*heap).limit - base);
-            if (end > open && !os::commit(open, end - open)) || !records::enter(base, end, heap) {
+            if (end > open && !os::commit(open, end - open))
+                || !records::enter(base, end, heap, self.word())
+            {
                 return false;
             }
             (*heap).set_end(end);
@@ -373,7 +351,7 @@ impl State {
 
     /// Makes `[base, end)` the newest heap, and all of it top.
     fn open(&mut self, base: usize, end: usize, limit: usize) -> bool {
-        let Some(at) = side::take(size_of::<Heap>()) else {
+        let Some(at) = self.own.shell().or_else(|| side::take(size_of::<Heap>())) else {
             return false;
         };
         let heap: *mut Heap = ptr::with_exposed_provenance_mut(at);
@@ -382,7 +360,7 @@ impl State {
             heap.write(Heap::new(self.me, (base, end, limit), self.top.heap()));
         };
         // SAFETY: the memory was just obtained for this heap.
-        if !unsafe { records::enter(base, end, heap) } {
+        if !unsafe { records::enter(base, end, heap, self.word()) } {
             // SAFETY: nobody else knows it.
             unsafe { side::give(at, size_of::<Heap>()) };
             return false;

@@ -22,7 +22,7 @@ use crate::os;
 use core::mem::offset_of;
 
 /// One heap; its fields but `end` and `huge` never change. Those are guarded by the arena's lock,
-/// and `grow` alone changes them.
+/// and the arena alone changes them.
 #[repr(C)]
 pub(crate) struct Heap {
     /// The arena that owns it.
@@ -40,6 +40,8 @@ pub(crate) struct Heap {
     huge: usize,
     /// The next older heap of the arena.
     pub older: *mut Heap,
+    /// Pages that the kernel would not take back of either end of the reservation.
+    ends: [u32; 2],
 }
 
 const _: () = assert!(
@@ -71,6 +73,7 @@ impl Heap {
             limit,
             huge: 0,
             older,
+            ends: [0; 2],
         }
     }
     /// One past the last byte that may be used; a multiple of 64 KiB.
@@ -99,6 +102,24 @@ impl Heap {
     /// Whether the huge page that `p` would lie in is one that was asked for.
     pub(crate) const fn may_be_huge(&self, p: usize) -> bool {
         self.huge != 0 && p >= self.huge && p - p % HUGE_PAGE + HUGE_PAGE <= self.end
+    }
+    /// It is in this reservation.
+    pub(super) fn set_reservation(&mut self, r: Reservation) {
+        let page = os::page();
+        let pages = |bytes: usize| bytes.checked_div(page).unwrap_or(0) as u32;
+        self.ends = [
+            pages(self.base - page - r.mapped.0),
+            pages(r.mapped.1 - self.limit),
+        ];
+    }
+    /// All that is mapped for it, the page in front too. It is not the break.
+    pub(super) fn mapped(&self) -> (usize, usize) {
+        let bytes = |pages: u32| pages as usize * os::page();
+        let [front, behind] = self.ends;
+        (
+            self.base - os::page() - bytes(front),
+            self.limit + bytes(behind),
+        )
     }
     /// Payload of the first chunk.
     pub(crate) fn first(&self) -> usize {

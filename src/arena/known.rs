@@ -31,7 +31,7 @@ impl State {
     pub(super) unsafe fn has_states(r: *mut Record) -> bool {
         // SAFETY: the caller's.
         unsafe {
-            (*r).states != 0 && region::word((*r).base) == region::CHUNKS && os::page() <= GRANULES
+            (*r).states != 0 && region::is_chunks(region::word((*r).base)) && os::page() <= GRANULES
         }
     }
 
@@ -69,7 +69,7 @@ impl State {
     /// # Safety
     /// Regions of this locked arena, one heap's, in which nothing is and all pages are busy.
     pub(super) unsafe fn take_maps(&self, from: usize, n: usize, batch: &mut Batch) {
-        let is_slot = |i| region::word(from + i * REGION) != region::CHUNKS;
+        let is_slot = |i| region::is_slot(region::word(from + i * REGION));
         if batch.room() == 0 || os::page() > 4096 || (0..n).any(is_slot) {
             return;
         }

@@ -16,6 +16,7 @@ pub(crate) mod fastbins;
 pub(crate) mod grow;
 pub(crate) mod heap;
 mod known;
+pub(crate) mod own;
 mod quiet;
 pub(crate) mod records;
 pub(crate) mod runs;
@@ -80,6 +81,8 @@ pub(crate) struct Arena {
     seen: AtomicUsize,
     /// Bytes held that the limit was told of. Guarded by the lock.
     told: AtomicUsize,
+    /// Of a heap of the program's own: bytes of its mapped chunks, and of those on their way.
+    pub beside: AtomicUsize,
 }
 
 const _: () = assert!(offset_of!(Arena, counters) == counters::OFFSET);
@@ -107,6 +110,8 @@ pub(crate) struct State {
     pub waiting: fastbins::Waiting,
     /// Free chunks.
     pub bins: Bins,
+    /// What a heap of the program's own has beyond.
+    own: own::Own,
 }
 
 const _: () = {
@@ -161,10 +166,12 @@ impl Arena {
                 resting: runs::Resting::new(),
                 waiting: fastbins::Waiting::new(),
                 bins: Bins::new(),
+                own: own::Own::new(),
             }),
             batch: UnsafeCell::new(batch::Batch::new()),
             seen: AtomicUsize::new(0),
             told: AtomicUsize::new(0),
+            beside: AtomicUsize::new(0),
         }
     }
 
@@ -277,7 +284,7 @@ pub(crate) fn may_extend(c: Chunk, size: usize) -> bool {
 
 /// Whether a chunk that starts at `p` waits in a fastbin. Only a holder of the lock can rely on it.
 fn is_waiting(p: usize) -> bool {
-    region::word(p) == region::CHUNKS && has_waiting(p)
+    region::is_chunks(region::word(p)) && has_waiting(p)
 }
 
 /// The same, of a chunk in a region that is known to be chunks'.

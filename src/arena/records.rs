@@ -101,11 +101,11 @@ pub(super) fn map_of(p: usize) -> *mut Granules {
     unsafe { (&raw const (*r).map).read_volatile() }
 }
 
-/// Enters the regions of `[from, to)` as chunks of `heap`; all of them, or on failure none.
+/// Enters the regions of `[from, to)` with their word as chunks of `heap`; all of them, or on failure none.
 ///
 /// # Safety
 /// The range is whole regions of memory that `heap` owns; the arena is locked.
-pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
+pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap, word: usize) -> bool {
     let fill = |record, base| {
         let new: *mut Record = ptr::with_exposed_provenance_mut(record);
         // SAFETY: side memory for a record, ours alone until its region is entered.
@@ -116,7 +116,25 @@ pub(crate) unsafe fn enter(from: usize, to: usize, heap: *mut Heap) -> bool {
         }
     };
     // SAFETY: the caller's.
-    unsafe { region::enter(from, to, SIZES, fill) }
+    unsafe { region::enter(from, to, SIZES, word, fill) }
+}
+
+/// What is known of a region becomes what is known of one that was just entered: its heap ends, with
+/// whatever is in it.
+///
+/// # Safety
+/// A record of a locked arena that is on none of its lists any more, or whose lists end too.
+pub(super) unsafe fn clear(r: *mut Record) {
+    // SAFETY: the caller's; zeros are such a record but for what does not change.
+    unsafe {
+        let (heap, base, states, map) = ((*r).heap, (*r).base, (*r).states, (*r).map);
+        if (*r).pending != 0 {
+            (*map).clear();
+        }
+        r.write_bytes(0, 1);
+        ((*r).heap, (*r).base) = (heap, base);
+        ((*r).states, (*r).map) = (states, map);
+    }
 }
 
 /// Gives back what is known of the regions of `[from, to)` that are nobody's.

@@ -14,7 +14,7 @@ use super::{State, bins, records};
 use crate::chunk::{Chunk, Kind};
 use crate::config::{MIN_CHUNK, REGION, round_up};
 use crate::layout::places::arena as places;
-use crate::{fatal, os, settings};
+use crate::{fatal, os, region, settings};
 use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
@@ -126,6 +126,47 @@ impl Top {
 }
 
 impl State {
+    /// Ends the newest heap at `from`, a region's boundary within top; whether it does. Nobody asks
+    /// the kernel for pages of it meanwhile.
+    fn give_end(&mut self, from: usize) -> bool {
+        // SAFETY: the newest heap of a locked arena (I10).
+        let heap = unsafe { &mut *self.top.heap() };
+        let end = heap.end();
+        let len = end - from;
+        let used = round_up(self.top.fresh(), os::page()).min(end).max(from);
+        let marked = round_up(used, REGION);
+        if heap.is_break() {
+            if os::sbrk(0) != Some(end) {
+                return false;
+            }
+            // Before they leave: then anybody may forget them.
+            self.extents.forget(from, marked);
+            // SAFETY: only top lies there, so nothing is on a list.
+            unsafe { region::leave(from, end) };
+            if os::sbrk(-(len as isize)).is_none() {
+                // SAFETY: they were this heap's a moment ago, and their records are there.
+                unsafe { records::enter(from, end, heap, self.word()) };
+                self.extents.vacate(from, used);
+                return false;
+            }
+        } else {
+            self.extents.forget(from, marked);
+            // A reservation: the addresses stay, and are as if they had never been used.
+            // SAFETY: as above.
+            unsafe { region::leave(from, end) };
+            if heap.may_be_huge(end - 1) {
+                // The first touch of a huge page made all of it resident, what stays top's as well.
+                let from = round_up(self.top.fresh(), os::page()).min(from);
+                // SAFETY: top's, that nobody has asked for, and the heap's no more, and nobody's.
+                unsafe { os::purge(from, end - from) };
+            }
+        }
+        heap.set_end(from);
+        self.heaps.leave(from, end);
+        self.counters().shrunk.add(len);
+        true
+    }
+
     /// The first `size` bytes of top as a chunk in use; top has them.
     pub(super) fn cut_top(&mut self, size: usize) -> Option<Carved> {
         if !self.top.has_room(size) {

@@ -3,8 +3,8 @@
 use super::pressure::{self, Watch};
 use super::{RUNNING, STARTING, WANTED, turns};
 use crate::arena::Arena;
-use crate::arenas;
 use crate::cache::thread;
+use crate::named;
 use crate::os::{self, threads};
 use crate::relief;
 use crate::settings::{self, BELL};
@@ -90,9 +90,9 @@ impl Rest {
                 return;
             }
             // All of them, whatever the first says.
-            if arenas::all().fold(true, |done, arena| arena.rest() & done) {
+            if named::all().fold(true, |done, arena| arena.rest() & done) {
                 thread::flush_parked();
-                if !arenas::all().any(Arena::may_give) {
+                if !named::all().any(Arena::may_give) {
                     return;
                 }
             }
@@ -114,7 +114,7 @@ pub(super) extern "C" fn run(_: *mut c_void) -> *mut c_void {
         if company() == Company::None {
             break;
         }
-        if arenas::all().any(Arena::may_give) {
+        if named::all().any(Arena::may_give) {
             BELL.get_up();
             rest.work();
             continue;

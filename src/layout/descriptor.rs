@@ -148,7 +148,7 @@ fn distance(quad: impl Fn(usize) -> Option<u64>, at: u64, place: usize) -> Optio
 }
 
 /// Single words outside the statics.
-pub const HEADS_COUNT: usize = 33;
+pub const HEADS_COUNT: usize = 34;
 /// Bytes of what the second note says.
 pub const HEADS_BYTES: usize = HEADS_COUNT * 8;
 
@@ -219,6 +219,8 @@ pub struct Heads {
     pub guards_lock: u64,
     /// See `guards_lock`.
     pub stacks_lock: u64,
+    /// Address of the first heap of the program's own, 0 for none: [`super::places::named`].
+    pub named: u64,
 }
 
 impl Heads {
@@ -261,6 +263,7 @@ impl Heads {
             stacks: head(30)?,
             guards_lock: head(31)?,
             stacks_lock: head(32)?,
+            named: head(33)?,
         })
     }
 }

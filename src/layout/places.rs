@@ -86,6 +86,27 @@ pub mod arena {
     pub const INSIDE: usize = STATE;
 }
 
+/// A heap of the program's own.
+pub mod named {
+    use super::WORD;
+
+    /// The next one, in the order they were made.
+    pub const NEXT: usize = 0;
+    /// Whether it is one: 1, or 0 while it waits for the next that is made.
+    pub const LIVE: usize = WORD;
+    /// Bytes that it may have, 0 for any number.
+    pub const LIMIT: usize = 2 * WORD;
+    /// Bytes of its name.
+    pub const NAME_LEN: usize = 3 * WORD;
+    /// Its name.
+    pub const NAME: usize = 4 * WORD;
+    /// Bytes of the longest name.
+    pub const NAME_MOST: usize = 32;
+    /// Its arena, [`super::arena`]. The index of that, less [`super::super::sizes::MAX_ARENAS`] and
+    /// one more, is its number.
+    pub const ARENA: usize = NAME + NAME_MOST;
+}
+
 /// A heap.
 pub mod heap {
     /// Its arena.
@@ -101,7 +122,7 @@ pub mod heap {
     /// The next older one.
     pub const OLDER: usize = 48;
     /// All of it.
-    pub const BYTES: usize = 56;
+    pub const BYTES: usize = 64;
 }
 
 /// What an arena knows of a region.
@@ -184,6 +205,9 @@ pub mod registry {
     pub const LAST: usize = 32;
     /// Of a place: whether the mapping is empty and the kernel would not take it.
     pub const STUCK: usize = 40;
+    /// Of a place: the number of the heap of the program's own that it belongs to, 0 for none, 32
+    /// bits.
+    pub const OWNER: usize = 44;
     /// Bytes of a place.
     pub const PLACE: usize = 48;
 }

@@ -21,6 +21,9 @@ pub const RUN_LIMIT: usize = 512;
 pub const CACHE_LIMIT: usize = 32 * 1024;
 /// Most arenas one process can have; the number in use is bounded by its CPUs.
 pub const MAX_ARENAS: usize = 64;
+/// Most heaps of its own that a process can have at a time. Each begins with addresses for 64 MiB:
+/// together they are 256 GiB, of the 128 TiB that a process has.
+pub const MAX_NAMED: usize = 4096;
 
 const _: () = assert!(GRANULES == 4096, "a state page is one byte a granule");
 const _: () = assert!(MIN_CHUNK >= 2 * HEADER + 2 * size_of::<usize>());

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! word   0                 nobody's: a mapped chunk, or not Cairn's
-//!        CHUNKS            chunks with their own headers
+//!        NAMED             chunks with their own headers, of a heap of the program's own
+//!        CHUNKS            chunks with their own headers, of any other
 //!        bias              a slot of runs. Its state page less the first granule's number: a
 //!                          pointer's granule added to it is the address of its state
 //! ```
@@ -47,8 +48,11 @@ pub const GROUP_BYTES: usize = (1 + GROUP / STATED) * size_of::<usize>();
 /// Bytes of a leaf: the words of its regions, then what stands of their groups.
 pub const LEAF_BYTES: usize = WORDS_BYTES + LEAF / GROUP * GROUP_BYTES;
 
-/// Word of a region with chunks.
-pub const CHUNKS: usize = 1;
+/// Word of a region with chunks of a heap of the program's own. No cache takes these, so it is a word
+/// that no fast path knows.
+pub const NAMED: usize = 1;
+/// Word of a region with chunks of any other heap.
+pub const CHUNKS: usize = 2;
 /// The state of an object of a run is a byte at its start: its class while it is in use, and this
 /// bit more once it was given back, to a thread cache or to its slot. 0 is "no object starts
 /// here", also once what lay around has become part of another object.
@@ -84,6 +88,12 @@ pub const fn slot_word(base: usize, states: usize) -> usize {
 #[inline(always)]
 pub const fn is_slot(word: usize) -> bool {
     word > CHUNKS
+}
+
+/// Whether a word is that of a region with chunks.
+#[inline(always)]
+pub const fn is_chunks(word: usize) -> bool {
+    word.wrapping_sub(NAMED) <= CHUNKS - NAMED
 }
 
 /// Address of the state of a granule, by its slot's word and its number.

@@ -15,6 +15,7 @@ use crate::{fatal, mark, os, settings};
 use core::ptr;
 use registry::{LOOKS, Mapping, any_stuck, forgo, with};
 
+pub(crate) mod owners;
 pub(crate) mod registry;
 
 pub(crate) use registry::{LOCK, Totals};
@@ -31,6 +32,11 @@ pub(crate) enum Bound {
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed.
 pub(crate) fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
+    map_for(n, align, bound, 0)
+}
+
+/// As [`map`], for the heap of the program's own with this number; 0 for none.
+pub(crate) fn map_for(n: usize, align: usize, bound: Bound, owner: u32) -> Option<usize> {
     let page = os::page();
     let slack = if align > ALIGN { align } else { 0 };
     let len = n
@@ -43,6 +49,7 @@ pub(crate) fn map(n: usize, align: usize, bound: Bound) -> Option<usize> {
         p,
         stuck: false,
         loose: false,
+        owner,
         ..m
     };
     if slack != 0 {
@@ -169,7 +176,13 @@ pub(crate) fn give_back(m: Mapping, clear: impl FnOnce()) {
         unstick(LOOKS);
     } else {
         clear();
-        with(|r| r.insert(Mapping { stuck: true, ..m }));
+        with(|r| {
+            r.insert(Mapping {
+                stuck: true,
+                owner: 0,
+                ..m
+            })
+        });
     }
 }
 
@@ -224,6 +237,8 @@ pub(crate) enum Resized {
     Unknown,
     /// It cannot be of the size that the caller named.
     Misfit,
+    /// It belongs to another heap.
+    Owned,
     /// It holds what was asked for, here.
     At(usize),
     /// It is as it was, with this many payload bytes.
@@ -231,10 +246,10 @@ pub(crate) enum Resized {
 }
 
 /// Resizes a mapped chunk for `n` bytes, moving it by its pages, unless it is to become smaller
-/// than `least`. Where the caller says what it `had`, that is compared.
+/// than `least`. Where the caller says what it `had`, that is compared; and whose it is always.
 ///
 /// One look and one lock, where it keeps its pages; two locks where the kernel is asked between.
-pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Resized {
+pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>, owner: u32) -> Resized {
     let page = os::page();
     let claimed = with(|r| {
         let Some(i) = r.find(p) else {
@@ -247,6 +262,9 @@ pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Re
             return Err(Resized::Unknown);
         }
         vet(p);
+        if m.owner != owner {
+            return Err(Resized::Owned);
+        }
         let have = m.base + m.len - p;
         if had.is_some_and(|n| n > have || have - n >= page && !m.loose) {
             return Err(Resized::Misfit);
@@ -281,6 +299,7 @@ pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>) -> Re
     };
     let now = moved.map_or(kept, |base| Mapping {
         p: base + lead,
+        owner,
         ..Mapping::empty(base, len)
     });
     // SAFETY: inside the mapping, header included.

@@ -2,11 +2,12 @@
 
 use super::fork;
 use super::start::{self, Route};
+use crate::arena::Arena;
 use crate::arena::check::{Broken, HeapReport, Role, View};
 use crate::arena::shown::{self, Piece};
 use crate::mapped::registry;
 use crate::watch::{WALK, canary, checked, looks};
-use crate::{arenas, class, fatal, guards, settings};
+use crate::{class, fatal, guards, named, settings};
 
 /// Checks the invariants of every heap; for tests, and for programs that suspect themselves.
 ///
@@ -40,20 +41,28 @@ pub fn check_heap() -> Result<HeapReport, Broken> {
 pub fn walk(see: &mut dyn FnMut(View)) -> Result<HeapReport, Broken> {
     start::ensure();
     let mut report = HeapReport::default();
-    for arena in arenas::all() {
-        let mut damaged = None;
-        arena.lock().check(&mut report, &mut |view| {
-            if damaged.is_none() && !looks::is_whole(&view) {
-                damaged = Some(Broken {
-                    invariant: checked::TRAILERS,
-                    address: view.payload,
-                });
-            }
-            see(view);
-        })?;
-        damaged.map_or(Ok(()), Err)?;
+    for arena in named::all() {
+        walk_one(arena, &mut report, see)?;
     }
     Ok(report)
+}
+
+fn walk_one(
+    arena: &Arena,
+    report: &mut HeapReport,
+    see: &mut dyn FnMut(View),
+) -> Result<(), Broken> {
+    let mut damaged = None;
+    arena.lock().check(report, &mut |view| {
+        if damaged.is_none() && !looks::is_whole(&view) {
+            damaged = Some(Broken {
+                invariant: checked::TRAILERS,
+                address: view.payload,
+            });
+        }
+        see(view);
+    })?;
+    damaged.map_or(Ok(()), Err)
 }
 
 /// Whose a piece of the heap is; see [`walk_objects`].
@@ -167,7 +176,17 @@ fn show(view: &View, see: &mut dyn FnMut(Object)) {
 /// its end or after its free.
 fn inspect_all() {
     looks::at_apart();
-    if let Err(broken) = check_heap() {
+    judge(check_heap().map(|_| ()));
+}
+
+/// Check mode's look at every object of an arena that is about to end, and at those that are apart.
+pub(crate) fn inspect(arena: &Arena) {
+    looks::at_apart();
+    judge(walk_one(arena, &mut HeapReport::default(), &mut |_| {}));
+}
+
+fn judge(walked: Result<(), Broken>) {
+    if let Err(broken) = walked {
         if broken.invariant == checked::TRAILERS {
             checked::overflowed(broken.address);
         }

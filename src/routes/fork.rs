@@ -13,7 +13,7 @@ use super::start;
 use crate::os::streams;
 use crate::sync::Lock;
 use crate::watch::{looks, quarantine, samples, stacks};
-use crate::{arenas, background, cache, guards, mapped, region, side};
+use crate::{arenas, background, cache, guards, mapped, named, region, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many forks of one thread are under way, one interrupting the other. Guarded by the first
@@ -22,9 +22,9 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 /// A bit for each depth: whether that fork took the lock of libc's streams. Guarded likewise.
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
-/// All locks but the first, in their order: arena table, arenas by index, what each holds while it
-/// asks the kernel for pages, mapped chunks, the region table, samples, guarded objects, their stacks, side
-/// memory, check mode's quarantine,
+/// All locks but the first, in their order: arena table, arenas by index, those of the program's own
+/// heaps last, what each holds while it asks the kernel for pages, mapped chunks, the region table,
+/// samples, guarded objects, their stacks, side memory, check mode's quarantine,
 /// the list of caches.
 /// The first is the start's.
 fn others() -> impl Iterator<Item = &'static Lock> {
@@ -40,7 +40,9 @@ fn others() -> impl Iterator<Item = &'static Lock> {
     ];
     core::iter::once(&arenas::LOCK)
         .chain(arenas::all().map(|a| &a.lock))
+        .chain(named::every().map(|named| &named.arena.lock))
         .chain(arenas::all().map(|a| &a.purging))
+        .chain(named::every().map(|named| &named.arena.purging))
         .chain(after)
 }
 
@@ -122,7 +124,7 @@ extern "C" fn child() {
     // What a thread that is no more was about to do. (Where a handler forked, the interrupted call
     // holds locks, and goes on in the child.)
     if !holds_any() {
-        for arena in arenas::all() {
+        for arena in named::all() {
             arena.take_refused_of_others();
         }
     }

@@ -2,7 +2,7 @@
 //! thread without a cache, and every pointer that should not have come.
 
 use super::start::{self, Route};
-use super::{realloc, sampled};
+use super::{named, realloc, sampled};
 use crate::arena::records;
 use crate::arena::{Entry, owner};
 use crate::chunk::Chunk;
@@ -66,8 +66,7 @@ pub(super) fn plainly(p: usize) {
 fn give_back(p: usize) {
     let errno = os::errno();
     let word = region::word(p);
-    // Who takes a mapped chunk has looked for it.
-    if word != 0 || !mapped::free(p) {
+    if word > region::NAMED || !give_back_apart(word, p) {
         match vet::look_in(word, p) {
             Found::Object(class) => object(p, class),
             Found::Chunk(c, size) => chunk(c, size),
@@ -77,6 +76,17 @@ fn give_back(p: usize) {
         }
     }
     os::set_errno(errno);
+}
+
+/// What no arena of the threads' has: a mapped chunk, if it is one, or what a heap of the program's own
+/// has. Who takes a mapped chunk has looked for it.
+#[inline(always)]
+fn give_back_apart(word: usize, p: usize) -> bool {
+    if word == 0 {
+        return mapped::free(p);
+    }
+    named::give_back(p);
+    true
 }
 
 /// As [`slow`], for memory that the caller says to be `n` bytes at a multiple of `align`. Keeps

@@ -7,6 +7,7 @@ pub(crate) mod alloc;
 pub(crate) mod check;
 pub(crate) mod fork;
 pub(crate) mod free;
+pub(crate) mod named;
 pub(crate) mod realloc;
 pub(crate) mod sampled;
 pub(crate) mod start;

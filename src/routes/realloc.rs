@@ -1,7 +1,7 @@
 //! Resizing: in place where the chunk behind allows it, by moving pages, and at last by copying.
 
 use super::start::{self, Route};
-use super::{alloc, free, sampled};
+use super::{alloc, free, named, sampled};
 use crate::arena::records;
 use crate::arena::{self, owner, surplus};
 use crate::chunk::Chunk;
@@ -126,8 +126,8 @@ fn resize_here(p: *mut u8, n: usize) -> *mut u8 {
         return ptr::null_mut();
     }
     let word = region::word(p.addr());
-    if word == 0 {
-        return remap(p, n, None);
+    if word <= region::NAMED {
+        return resize_apart(word, p, n);
     }
     let (have, in_place) = match alive(vet::look_in(word, p.addr()), p.addr()) {
         Found::Object(class) => {
@@ -187,6 +187,15 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     done
 }
 
+/// As [`super::free`] has it: what no arena of the threads' has.
+#[inline(always)]
+fn resize_apart(word: usize, p: *mut u8, n: usize) -> *mut u8 {
+    if word == 0 {
+        return remap(p, n, None);
+    }
+    named::resize_plainly(p, ALIGN, n)
+}
+
 /// Resizes what must be a mapped chunk, since it lies in no heap.
 fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
     // It is counted as a whole while it moves.
@@ -199,14 +208,14 @@ fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
     // What has become small belongs into the heap, unless it is about as large as before.
     let least = settings::mmap_threshold() / 2;
     let at = p.expose_provenance();
-    match mapped::resize(at, n, least, had) {
+    match mapped::resize(at, n, least, had, 0) {
         Resized::At(to) => resized(to),
         Resized::Stays(have) if n < least && n < have => {
             let moved = copy(p, have, n);
             if !moved.is_null() {
                 return moved;
             }
-            match mapped::resize(at, n, 0, None) {
+            match mapped::resize(at, n, 0, None, 0) {
                 Resized::At(to) => ptr::with_exposed_provenance_mut(to),
                 _ => p,
             }
@@ -214,6 +223,12 @@ fn remap(p: *mut u8, n: usize, had: Option<usize>) -> *mut u8 {
         Resized::Stays(have) if n <= have => p,
         Resized::Stays(have) => copy(p, have, n),
         Resized::Misfit => free::wrong_size(at),
+        Resized::Owned => {
+            if let Some(had) = had {
+                free::check_size(at, had, ALIGN);
+            }
+            named::resize_plainly(p, ALIGN, n)
+        }
         Resized::Unknown => {
             found(at);
             ptr::null_mut()
@@ -259,6 +274,9 @@ fn resize_aligned_here(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     };
     if fits(what, align, n) {
         return p;
+    }
+    if region::word(p.addr()) <= region::NAMED && crate::named::of(p.addr()).is_some() {
+        return named::resize_plainly(p, align, n);
     }
     let new = alloc::aligned(align, n);
     if !new.is_null() {

@@ -13,7 +13,7 @@ use super::{alloc, free, realloc, start};
 use crate::cache::cover::{self, Countdown, Cover, Lift};
 use crate::chunk::Chunk;
 use crate::config::ALIGN;
-use crate::region::{self, CHUNKS};
+use crate::region;
 use crate::vet::Found;
 use crate::watch::{draw, guard, samples};
 use crate::{cache, class, guards, object, os, settings, vet};
@@ -41,7 +41,7 @@ static SAMPLE: Shared = Shared::new();
 static GUARD: Shared = Shared::new();
 
 /// Nobody asks for an address: an object of this alignment is not to be guarded.
-const UNGUARDED: usize = 0;
+pub(super) const UNGUARDED: usize = 0;
 
 /// Begins to sample the heap, one sample for every `interval` bytes in the mean; another interval if
 /// it is sampled already. What was allocated before is in no profile. 0 stops it.
@@ -75,7 +75,7 @@ fn is_counted() -> bool {
 /// Does something below the cover, and counts what it got for `n` bytes; or gets a guarded object at
 /// a multiple of `align` instead, unless that is [`UNGUARDED`].
 #[inline]
-fn counted(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> *mut u8 {
+pub(super) fn counted(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> *mut u8 {
     if !is_counted() {
         return uncounted(get);
     }
@@ -234,7 +234,7 @@ fn turn(p: usize) {
     unsafe {
         if region::is_slot(word) {
             object::state_at(word, p).turn_sampled();
-        } else if word == CHUNKS {
+        } else if region::is_chunks(word) {
             Chunk::at(p).turn_sampled();
         }
     }
@@ -250,7 +250,7 @@ fn forget(p: usize) -> Option<usize> {
         if region::is_slot(word) {
             !object::state_of(word, granule).is_sampled()
         } else {
-            word == CHUNKS && !Chunk::at(p).is_sampled()
+            region::is_chunks(word) && !Chunk::at(p).is_sampled()
         }
     };
     if plain {

@@ -6,9 +6,11 @@ pub(crate) mod text;
 use crate::arena::bins::BINS;
 use crate::arena::{Arena, State};
 use crate::cache::all::Held;
-use crate::config::HEADER;
+use crate::config::{ALIGN, HEADER};
+use crate::named::{Name, Named};
 use crate::watch::{FREED, quarantine};
-use crate::{arenas, cache, fatal, guards, mapped, settings};
+use crate::{cache, fatal, guards, mapped, named, settings};
+use core::sync::atomic::Ordering::Relaxed;
 use text::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
 
 /// Calls `f` with each bin's row.
@@ -107,6 +109,30 @@ pub(crate) struct Totals {
     pub mapped: mapped::Totals,
 }
 
+/// The figures of a heap of the program's own, bytes.
+pub(crate) struct OfNamed {
+    pub in_use: usize,
+    pub free: usize,
+    pub cached: usize,
+    pub heaps: usize,
+    pub mapped: usize,
+    pub peak_heaps: usize,
+}
+
+/// The figures of a heap of the program's own.
+pub(crate) fn of_named(heap: &Named) -> OfNamed {
+    let s = of(&heap.arena, |_, _| {});
+    OfNamed {
+        // Each stretch of it begins with a granule that is no chunk's.
+        in_use: s.in_use_bytes.saturating_sub(s.heaps * ALIGN),
+        free: s.free_bytes + s.fast_bytes,
+        cached: s.cached_bytes,
+        heaps: s.system_bytes,
+        mapped: heap.arena.beside.load(Relaxed),
+        peak_heaps: s.max_system_bytes,
+    }
+}
+
 /// The figures of the whole heap.
 pub(crate) fn totals() -> Totals {
     let mut all = Totals {
@@ -114,7 +140,7 @@ pub(crate) fn totals() -> Totals {
         mapped: mapped_totals(),
         ..Totals::default()
     };
-    for arena in arenas::all() {
+    for arena in named::all() {
         let s = of(arena, |_, _| {});
         all.heaps += s.system_bytes;
         all.peak_heaps += s.max_system_bytes;
@@ -165,7 +191,7 @@ pub(crate) fn mallinfo2() -> libc::mallinfo2 {
         fordblks: 0,
         keepcost: 0,
     };
-    for arena in arenas::all() {
+    for arena in named::all() {
         let s = of(arena, |_, _| {});
         out.arena += s.system_bytes;
         out.ordblks += s.free_chunks;
@@ -192,7 +218,7 @@ pub(crate) unsafe fn write_info(stream: *mut libc::FILE) {
         unsafe { libc::fwrite(text.as_ptr().cast(), 1, text.len(), stream) };
     };
     let mut writer = InfoWriter::new(&mut sink);
-    for arena in arenas::all() {
+    for arena in named::all() {
         let mut table = [SizeRow::default(); BINS];
         let mut n = 0;
         let s = of(arena, |_, row| {
@@ -201,7 +227,9 @@ pub(crate) unsafe fn write_info(stream: *mut libc::FILE) {
                 n += 1;
             }
         });
-        writer.heap(&s, table.get(..n).unwrap_or_default());
+        let name = named::of_arena(arena).map(Named::name);
+        let name = name.as_ref().map_or("", Name::text);
+        writer.heap(&s, table.get(..n).unwrap_or_default(), name);
     }
     writer.finish(&mapped_stats());
 }
@@ -210,8 +238,10 @@ pub(crate) unsafe fn write_info(stream: *mut libc::FILE) {
 pub(crate) fn print_stats() {
     let mut sink = |text: &[u8]| fatal::write_all(2, text);
     let mut writer = StatsWriter::new(&mut sink);
-    for arena in arenas::all() {
-        writer.arena(&of(arena, |_, _| {}));
+    for arena in named::all() {
+        let name = named::of_arena(arena).map(Named::name);
+        let name = name.as_ref().map_or("", Name::text);
+        writer.arena(&of(arena, |_, _| {}), name);
     }
     writer.finish(&mapped_stats());
 }
@@ -243,7 +273,7 @@ pub(crate) fn print_verbose() {
         purges: 0,
         purged_bytes: 0,
     };
-    for arena in arenas::all() {
+    for arena in named::all() {
         peaks.arena_bytes += arena.lock().heaps.peak();
         peaks.arenas += 1;
         let counters = &arena.counters;

@@ -21,6 +21,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, MAX_REQUEST, chunk_size, round_up};
 use crate::knobs::Knobs;
 use crate::mapped::{self, Bound};
+use crate::named::Named;
 use crate::vet::{self, Found, Why, refuse};
 use crate::{cache, class, fatal, os, settings};
 use core::ptr;
@@ -126,6 +127,11 @@ pub(crate) fn zeroed(n: usize) -> *mut u8 {
         growth: Growth::Yes,
         ..Want::default()
     });
+    clean(got, n)
+}
+
+/// What was found for `n` bytes, all zero.
+fn clean(got: Fresh, n: usize) -> *mut u8 {
     let p: *mut u8 = ptr::with_exposed_provenance_mut(got.p);
     if got.p != 0 {
         let dirty = got.clean_from.saturating_sub(got.p).min(n);
@@ -133,6 +139,21 @@ pub(crate) fn zeroed(n: usize) -> *mut u8 {
         unsafe { p.write_bytes(0, dirty) };
     }
     p
+}
+
+/// As [`aligned`] or [`zeroed`], in a heap of the program's own.
+pub(crate) fn allocate_in(heap: &'static Named, n: usize, align: usize, zero: bool) -> *mut u8 {
+    let want = Want {
+        n,
+        align: align.max(ALIGN),
+        heap: Some(heap),
+        ..Want::default()
+    };
+    let got = find(&want);
+    if !zero {
+        return place(got, n);
+    }
+    clean(got, n)
 }
 
 /// A request.
@@ -145,6 +166,8 @@ pub(crate) struct Want {
     pub growth: Growth,
     /// It is for an object that has grown: room to grow further, where there is memory.
     pub grows: bool,
+    /// The heap of the program's own that it is for.
+    pub heap: Option<&'static Named>,
 }
 
 impl Default for Want {
@@ -154,6 +177,7 @@ impl Default for Want {
             align: ALIGN,
             growth: Growth::Yes,
             grows: false,
+            heap: None,
         }
     }
 }
@@ -191,12 +215,23 @@ pub(crate) fn find(want: &Want) -> Fresh {
 fn attempt(want: &Want) -> Option<Fresh> {
     let size = chunk_size(want.n + LEAST);
     let more = chunk_size(want.n + LEAST + want.n / ROOM);
-    let with_room = |size| {
-        let arenas = || candidates(cache::thread::arena());
-        arenas().find_map(|a| carve(a, size, want))
+    let with_room = |size| match want.heap {
+        Some(heap) => carve(&heap.arena, size, want),
+        None => {
+            let arenas = || candidates(cache::thread::arena());
+            arenas().find_map(|a| carve(a, size, want))
+        }
     };
     let map = |bound| {
-        let map = |spare| guarded::map(want.n, want.align, spare, bound);
+        let map = |spare| match want.heap {
+            Some(heap) => {
+                let bytes = (want.n + want.align + ALIGN).next_multiple_of(os::page());
+                heap.promised(bytes, || {
+                    guarded::map(want.n, want.align, spare, bound, heap.number())
+                })
+            }
+            None => guarded::map(want.n, want.align, spare, bound, 0),
+        };
         let spare = round_up(want.n, os::page());
         let roomy = want.grows.then(|| map(spare)).flatten();
         let p = roomy.or_else(|| map(0))?;

@@ -32,8 +32,9 @@ fn end(p: usize, n: usize) -> usize {
 }
 
 /// A mapped chunk for `n` bytes at a multiple of `align` (a power of two, at least 16), zeroed,
-/// between guard pages; the one behind is `spare` bytes longer, for the chunk to grow into.
-pub(crate) fn map(n: usize, align: usize, spare: usize, bound: Bound) -> Option<usize> {
+/// between guard pages; the one behind is `spare` bytes longer, for the chunk to grow into. `owner` is
+/// the number of the heap of the program's own that it is for, or 0.
+pub(crate) fn map(n: usize, align: usize, spare: usize, bound: Bound, owner: u32) -> Option<usize> {
     let page = os::page();
     // Beyond a page an alignment's slack is given back, so the lengths are not the same.
     let spare = if align <= page {
@@ -53,6 +54,7 @@ pub(crate) fn map(n: usize, align: usize, spare: usize, bound: Bound) -> Option<
         asked: n,
         last,
         stuck: false,
+        owner,
         ..m
     };
     if align > page {

@@ -48,6 +48,13 @@ pub(crate) fn at_freed(held: &Held) {
     was_damaged(Some(*held).filter(|held| was_written(held, usize::MAX)));
 }
 
+/// As [`at_freed`], of those for which `f` says true.
+pub(crate) fn at_freed_where(mut f: impl FnMut(&Held) -> bool) {
+    was_damaged(quarantine::find(0, |held| {
+        f(held) && was_written(held, usize::MAX)
+    }));
+}
+
 /// After a request was served with the object at `p`.
 pub(crate) fn after(p: usize) {
     if settings::check() < WALK {
@@ -97,7 +104,7 @@ fn at_live<'a>(p: usize, last: &mut Option<(&'a Arena, Locked<'a>)>) {
     // SAFETY: heaps live forever (I11); with the word there and the arena locked the region is
     // committed.
     unsafe {
-        if region::word(p) != region::CHUNKS
+        if !region::is_chunks(region::word(p))
             || !ptr::eq(arena_of(p), arena)
             || p < (*records::heap_of(p)).first()
         {

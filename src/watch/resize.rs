@@ -13,7 +13,7 @@ use crate::arena::{owner, records};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_REQUEST, MIN_CHUNK, chunk_size};
 use crate::vet::{Found, found};
-use crate::{class, fatal, region, settings};
+use crate::{class, fatal, named, os, region, settings};
 use core::ptr;
 
 /// As `realloc` at a multiple of `align`, for a live object and `n` not 0; null leaves it as it
@@ -66,7 +66,14 @@ fn belongs_elsewhere(what: Found, have: usize, n: usize) -> bool {
 fn stays(what: Found, p: *mut u8, have: usize, n: usize) -> bool {
     match what {
         Found::Chunk(c, size) => chunk(c, size, have, n),
-        Found::Mapped(_) => guarded::resize(p.addr(), n),
+        Found::Mapped(_) => match named::of(p.addr()) {
+            Some(heap) => {
+                let more = n.saturating_sub(have).next_multiple_of(os::page());
+                let resize = || guarded::resize(p.addr(), n).then_some(());
+                heap.promised(more, resize).is_some()
+            }
+            None => guarded::resize(p.addr(), n),
+        },
         Found::Object(_) | Found::Guarded(_) | Found::Bad(_) => false,
     }
 }
@@ -114,6 +121,7 @@ fn moved(p: *mut u8, what: Found, have: usize, align: usize, n: usize) -> *mut u
         n,
         align: align.max(ALIGN),
         grows: n > have,
+        heap: named::of(p.addr()),
         ..Want::default()
     };
     let new = place(find(&want), n);

@@ -133,6 +133,17 @@ impl Waiting {
             stacks: [const { Stack::new() }; CLASSES],
         }
     }
+    /// Nothing waits any more, whatever did: its heap ends.
+    pub(super) fn end(&mut self) {
+        (self.bytes, self.regions) = (0, List::new());
+        for stack in &mut self.stacks {
+            if stack.room != 0 {
+                // SAFETY: `base` is side memory for `room` words (I11), and nobody's any more.
+                unsafe { side::give(stack.base, stack.room as usize * size_of::<usize>()) };
+            }
+            *stack = Stack::new();
+        }
+    }
     /// Bytes of chunks that wait.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes

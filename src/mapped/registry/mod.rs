@@ -8,6 +8,7 @@
 //! mapping more) is *stuck*. It is empty, serves the next request of its length, and is offered to
 //! the kernel again as others are given back.
 
+use super::owners;
 use crate::config::ALIGN;
 use crate::layout::places::registry as place;
 use crate::sync::Lock;
@@ -43,6 +44,8 @@ pub(crate) struct Mapping {
     pub stuck: bool,
     /// The kernel refused to shorten it: its length says nothing about what was asked for.
     pub loose: bool,
+    /// The number of the heap of the program's own that it belongs to, 0 for none ([`owners`]).
+    pub owner: u32,
 }
 
 impl Mapping {
@@ -56,6 +59,7 @@ impl Mapping {
             asked: 0,
             last: 0,
             loose: false,
+            owner: 0,
         }
     }
 
@@ -118,6 +122,7 @@ const _: () = assert!(
         && offset_of!(Mapping, asked) == place::ASKED
         && offset_of!(Mapping, last) == place::LAST
         && offset_of!(Mapping, stuck) == place::STUCK
+        && offset_of!(Mapping, owner) == place::OWNER
         && size_of::<Mapping>() == place::PLACE
 );
 
@@ -284,6 +289,7 @@ impl Registry {
         t.bytes += m.bytes();
         t.max_chunks = t.max_chunks.max(t.chunks);
         t.max_bytes = t.max_bytes.max(t.bytes);
+        owners::count(m.owner, m.bytes());
         if limit::is_on() {
             limit::count(m.bytes(), 0);
         }
@@ -292,6 +298,7 @@ impl Registry {
     pub(crate) fn uncount(&mut self, m: &Mapping) {
         self.totals.chunks -= 1;
         self.totals.bytes -= m.bytes();
+        owners::count(m.owner, m.bytes().wrapping_neg());
         if limit::is_on() {
             limit::count(0, m.bytes());
         }

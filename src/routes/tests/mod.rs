@@ -16,6 +16,7 @@
 mod drift;
 mod grown;
 mod limit;
+mod named;
 mod races;
 mod scene;
 mod threads;

@@ -88,8 +88,8 @@ pub(crate) struct Peaks {
 
 /// The piece of a line: text or a number.
 #[derive(Clone, Copy)]
-enum Piece {
-    Text(&'static str),
+enum Piece<'a> {
+    Text(&'a str),
     Number(usize),
     Padded(usize),
 }
@@ -97,7 +97,7 @@ enum Piece {
 use Piece::{Number, Padded, Text};
 
 #[inline(never)]
-fn write_line(sink: Sink<'_>, pieces: &[Piece]) {
+fn write_line(sink: Sink<'_>, pieces: &[Piece<'_>]) {
     let mut line = LineBuffer::<LINE>::new();
     for piece in pieces {
         match *piece {
@@ -128,12 +128,26 @@ impl<'a> InfoWriter<'a> {
         }
     }
 
-    /// One arena; its rows by rising size, those without chunks are left out.
+    /// One arena; its rows by rising size, those without chunks are left out. A heap of the program's
+    /// own has a name, which is fit for XML.
     #[inline(never)]
-    pub(crate) fn heap(&mut self, arena: &ArenaStats, sizes: &[SizeRow]) {
+    pub(crate) fn heap(&mut self, arena: &ArenaStats, sizes: &[SizeRow], name: &str) {
+        let (before, behind) = if name.is_empty() {
+            ("", "")
+        } else {
+            (" name=\"", "\"")
+        };
         write_line(
             self.sink,
-            &[Text("<heap nr=\""), Number(self.heaps), Text("\">")],
+            &[
+                Text("<heap nr=\""),
+                Number(self.heaps),
+                Text("\""),
+                Text(before),
+                Text(name),
+                Text(behind),
+                Text(">"),
+            ],
         );
         write_line(self.sink, &[Text("<sizes>")]);
         for row in sizes.iter().filter(|row| row.count != 0) {
@@ -256,10 +270,24 @@ impl<'a> StatsWriter<'a> {
         }
     }
 
-    /// One arena.
+    /// One arena, with its name if it has one.
     #[inline(never)]
-    pub(crate) fn arena(&mut self, arena: &ArenaStats) {
-        write_line(self.sink, &[Text("Arena "), Number(self.arenas), Text(":")]);
+    pub(crate) fn arena(&mut self, arena: &ArenaStats, name: &str) {
+        let (before, behind) = if name.is_empty() {
+            ("", ":")
+        } else {
+            (" (", "):")
+        };
+        write_line(
+            self.sink,
+            &[
+                Text("Arena "),
+                Number(self.arenas),
+                Text(before),
+                Text(name),
+                Text(behind),
+            ],
+        );
         self.bytes(arena.system_bytes, arena.in_use_bytes);
         self.arenas += 1;
         self.system = self.system.wrapping_add(arena.system_bytes);

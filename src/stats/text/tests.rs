@@ -62,8 +62,8 @@ fn malloc_info_follows_glibcs_schema() {
     ];
     let text = written(|sink| {
         let mut info = InfoWriter::new(sink);
-        info.heap(&MAIN, &rows);
-        info.heap(&SECOND, &[]);
+        info.heap(&MAIN, &rows, "");
+        info.heap(&SECOND, &[], "documents");
         info.finish(&MAPPED);
     });
     assert_eq!(
@@ -81,7 +81,7 @@ fn malloc_info_follows_glibcs_schema() {
 <aspace type="total" size="135168"/>
 <aspace type="mprotect" size="135168"/>
 </heap>
-<heap nr="1">
+<heap nr="1" name="documents">
 <sizes>
 </sizes>
 <total type="fast" count="0" size="0"/>
@@ -108,8 +108,8 @@ fn malloc_info_follows_glibcs_schema() {
 fn malloc_stats_has_glibcs_layout_and_whole_numbers() {
     let text = written(|sink| {
         let mut stats = StatsWriter::new(sink);
-        stats.arena(&MAIN);
-        stats.arena(&SECOND);
+        stats.arena(&MAIN, "");
+        stats.arena(&SECOND, "documents");
         stats.finish(&MAPPED);
     });
     assert_eq!(
@@ -117,7 +117,7 @@ fn malloc_stats_has_glibcs_layout_and_whole_numbers() {
         "Arena 0:\n\
              system bytes     =     135168\n\
              in use bytes     =      65072\n\
-             Arena 1:\n\
+             Arena 1 (documents):\n\
              system bytes     =       4096\n\
              in use bytes     =       3096\n\
              Total (incl. mmap):\n\
@@ -171,7 +171,7 @@ fn no_line_is_cut_however_large_its_numbers() {
     };
     let text = written(|sink| {
         let mut info = InfoWriter::new(sink);
-        info.heap(&MAIN, &[row]);
+        info.heap(&MAIN, &[row], &"x".repeat(32));
         verbose(info.sink, usize::MAX, &peaks);
     });
     assert!(text.lines().all(|line| line.len() < LINE), "{text}");

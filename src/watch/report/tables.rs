@@ -15,7 +15,7 @@ use crate::os::files::{self, File};
 use crate::statics::{STATICS, Statics};
 use crate::watch::quarantine::RING;
 use crate::watch::samples::HEAD;
-use crate::{class, os, region, settings, side};
+use crate::{class, named, os, region, settings, side};
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Acquire};
@@ -275,22 +275,28 @@ impl Report<'_> {
         let others = STATICS.others.at();
         let mut place = STATICS.main.at();
         for i in 0..=MAX_ARENAS {
-            let top = self.word(place + arena::TOP_AT);
-            let mut next = self.word(place + arena::TOP_HEAP);
-            for _ in 0..LINKS {
-                let mut one = [0; heap::BYTES];
-                if next == 0 || !self.peek(next, &mut one) {
-                    break;
-                }
-                let [_, base, end, _, _, _, older] = words(&one);
-                self.span(base, end, false);
-                self.chunks(base, end, top);
-                next = older;
-            }
+            self.heaps(place);
             place = self.word(others + i * size_of::<usize>());
             if place == 0 || i + 1 == MAX_ARENAS {
+                break;
+            }
+        }
+        named::all_of_programs().for_each(|own| self.heaps(ptr::from_ref(own).addr()));
+    }
+
+    /// The heaps of the arena at `place`.
+    fn heaps(&mut self, place: usize) {
+        let top = self.word(place + arena::TOP_AT);
+        let mut next = self.word(place + arena::TOP_HEAP);
+        for _ in 0..LINKS {
+            let mut one = [0; heap::BYTES];
+            if next == 0 || !self.peek(next, &mut one) {
                 return;
             }
+            let [_, base, end, _, _, _, older] = words(&one);
+            self.span(base, end, false);
+            self.chunks(base, end, top);
+            next = older;
         }
     }
 
@@ -353,7 +359,7 @@ impl Report<'_> {
 }
 
 /// Addresses of what lies outside the statics, as the second note names it (`note`).
-fn heads() -> [usize; 20] {
+fn heads() -> [usize; 21] {
     let word = |at: &'static AtomicUsize| ptr::from_ref(at).expose_provenance();
     [
         ptr::from_ref(&all::NEWEST).expose_provenance(),
@@ -376,6 +382,7 @@ fn heads() -> [usize; 20] {
         word(&class::RUN_MAX),
         word(&class::CACHE_MAX),
         ptr::from_ref(&HEAD).expose_provenance(),
+        ptr::from_ref(&named::FIRST).expose_provenance(),
     ]
 }
 

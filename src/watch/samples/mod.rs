@@ -8,7 +8,7 @@
 //! only what is used is resident: 48 bytes a sample that is in use, and 136 with 8 a frame for each
 //! stack, however often it came. When either is full, a sample is dropped and counted.
 
-mod parts;
+pub(crate) mod parts;
 
 use super::draw;
 use super::probes;

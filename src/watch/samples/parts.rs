@@ -45,3 +45,16 @@ pub(super) struct Site {
     pub(super) gone: u32,
     pub(super) lives: [u32; place::LIVES],
 }
+
+/// The address of the sample with this number, from 0 on, or 0 where that is none any more; nothing
+/// behind the last.
+pub(crate) fn at(i: usize) -> Option<usize> {
+    super::with(super::Memory::existing, |memory| {
+        let is_there = i < super::HEAD
+            .records
+            .load(core::sync::atomic::Ordering::Relaxed);
+        // SAFETY: a record that was written, with the lock held.
+        is_there.then(|| unsafe { (*memory.record(i as u32 + 1)).p })
+    })
+    .flatten()
+}

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use cairn_reader::summary::{self, OfArena, Summary};
+use cairn_reader::tables::Own;
 use clap::Args;
 use std::fmt::Write as _;
 use std::fs;
@@ -105,6 +106,26 @@ const ARENAS: [OfEach; 7] = [
     ),
 ];
 
+/// A family of figures of each heap of a program's own, and where the figure is.
+type OfOwn = (Family, fn(&Own) -> u64);
+
+const OWN: [OfOwn; 2] = [
+    (
+        gauge(
+            "cairn_heap_mapped_bytes",
+            "Bytes of chunks of a heap of the program's own that have a mapping of their own",
+        ),
+        |own| own.mapped.1,
+    ),
+    (
+        gauge(
+            "cairn_heap_limit_bytes",
+            "Bytes that a heap of the program's own may have of the system, 0 for any number",
+        ),
+        |own| own.limit,
+    ),
+];
+
 /// A family of figures of each process, and where the figure is.
 type OfProcess = (Family, fn(&Summary) -> u64);
 
@@ -162,6 +183,15 @@ fn head(out: &mut String, family: &Family) {
 }
 
 /// The text.
+/// Labels of an arena; a heap of the program's own has its name.
+fn of_arena(labels: String, i: usize, arena: &OfArena) -> String {
+    let own = arena.own.as_ref();
+    let own = own.map_or(String::new(), |own| {
+        format!(",heap=\"{}\"", quoted(&own.name))
+    });
+    format!("{labels},arena=\"{i}\"{own}")
+}
+
 fn text(all: &[Summary]) -> String {
     let mut out = String::new();
     let labels = |s: &Summary| format!("pid=\"{}\",command=\"{}\"", s.pid, quoted(&s.command));
@@ -175,13 +205,19 @@ fn text(all: &[Summary]) -> String {
         head(&mut out, family);
         for s in all {
             for (i, arena) in s.arenas.iter().enumerate() {
-                let labels = labels(s);
-                let _ = writeln!(
-                    out,
-                    "{}{{{labels},arena=\"{i}\"}} {}",
-                    family.name,
-                    of(arena)
-                );
+                let labels = of_arena(labels(s), i, arena);
+                let _ = writeln!(out, "{}{{{labels}}} {}", family.name, of(arena));
+            }
+        }
+    }
+    for (family, of) in &OWN {
+        head(&mut out, family);
+        for s in all {
+            for (i, arena) in s.arenas.iter().enumerate() {
+                if let Some(own) = &arena.own {
+                    let labels = of_arena(labels(s), i, arena);
+                    let _ = writeln!(out, "{}{{{labels}}} {}", family.name, of(own));
+                }
             }
         }
     }
@@ -196,11 +232,8 @@ fn text(all: &[Summary]) -> String {
     );
     for s in all {
         for (i, arena) in s.arenas.iter().enumerate() {
-            let (labels, purged) = (labels(s), arena.purged);
-            let _ = writeln!(
-                out,
-                "cairn_purged_bytes_total{{{labels},arena=\"{i}\"}} {purged}"
-            );
+            let (labels, purged) = (of_arena(labels(s), i, arena), arena.purged);
+            let _ = writeln!(out, "cairn_purged_bytes_total{{{labels}}} {purged}");
         }
     }
     head(

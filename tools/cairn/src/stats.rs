@@ -63,9 +63,20 @@ struct Arena {
     in_use_bytes: u64,
     top_bytes: u64,
     heaps: u64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    own: Option<Own>,
     fast: Total,
     rest: Total,
     sizes: Vec<Sizes>,
+}
+
+/// What a heap of the program's own has beyond any other arena.
+#[derive(Serialize)]
+struct Own {
+    name: String,
+    limit: Option<u64>,
+    mapped_chunks: u64,
+    mapped_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -139,6 +150,12 @@ fn instance(object: String, stats: &Stats) -> Instance {
                 in_use_bytes: a.used(),
                 top_bytes: a.top,
                 heaps: a.heaps,
+                own: a.own.as_ref().map(|own| Own {
+                    name: own.name.clone(),
+                    limit: Some(own.limit).filter(|limit| *limit != 0),
+                    mapped_chunks: own.mapped.0,
+                    mapped_bytes: own.mapped.1,
+                }),
                 fast: total(a.fast),
                 rest: total(a.rest),
                 sizes: a.rows.iter().map(sizes).collect(),
@@ -203,6 +220,26 @@ fn table(object: &str, stats: &Stats, out: &mut String) {
             bytes(a.rest.1),
             bytes(a.fast.1),
             number(a.rest.0)
+        );
+    }
+    let own = stats
+        .arenas
+        .iter()
+        .filter_map(|a| Some((a, a.own.as_ref()?)));
+    for (a, own) in own {
+        let limit = match own.limit {
+            0 => String::new(),
+            limit => format!(", at most {}", bytes(limit)),
+        };
+        let (chunks, mapped) = own.mapped;
+        let _ = writeln!(
+            out,
+            "arena {} is the heap \"{}\": {}, and {} in {} chunks of a mapping each{limit}",
+            a.index,
+            own.name,
+            bytes(a.system.0),
+            bytes(mapped),
+            number(chunks)
         );
     }
     let _ = writeln!(

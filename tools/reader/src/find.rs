@@ -2,9 +2,11 @@
 //! library whose file was replaced is found too; and who serves `malloc` where there is none.
 
 use crate::maps::Map;
+use crate::tables::own_places;
 use crate::target::{Error, Target, long, printable, quad, short};
 use cairn::layout::descriptor::{self, Descriptor, Heads};
 use cairn::layout::places::arena::LOCK_OWNER;
+use cairn::layout::places::named;
 use cairn::layout::sizes::MAX_ARENAS;
 use object::read::{Object, ObjectSymbol, ReadCache};
 use std::fs::File;
@@ -147,7 +149,9 @@ impl Instance {
             let place = target.word(at(d.others) + i * 8)?;
             (place != 0).then_some(place)
         });
-        let arenas = [at(d.main)].into_iter().chain(others);
+        let own = own_places(target, self).into_iter();
+        let own = own.map(|place| place.wrapping_add(named::ARENA as u64));
+        let arenas = [at(d.main)].into_iter().chain(others).chain(own);
         let owners = arenas.map(|place| place.wrapping_add(LOCK_OWNER as u64));
         let locks = self
             .heads

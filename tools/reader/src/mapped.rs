@@ -1,6 +1,6 @@
 //! Chunks with a mapping of their own, and what check mode's quarantine holds.
 
-use crate::target::{Target, Window, quad};
+use crate::target::{Target, Window, long, quad};
 use cairn::layout::places::{quarantine, registry};
 use cairn::layout::sizes::ALIGN;
 
@@ -18,6 +18,8 @@ pub struct MappedChunk {
     pub to: u64,
     /// It is empty, and the kernel would not take it back.
     pub stuck: bool,
+    /// The number of the heap of the program's own that it belongs to, 0 for none.
+    pub owner: u32,
 }
 
 /// The chunks with mappings of their own, by rising address, and the registry's sums.
@@ -64,6 +66,7 @@ pub(crate) fn read(target: &dyn Target, at: u64, torn: &mut u64) -> (Vec<MappedC
                 from,
                 to,
                 stuck,
+                owner: long(m, registry::OWNER),
             }
         });
         match found {

@@ -1,6 +1,6 @@
 //! The figures that `mallinfo2` and `malloc_info` give of the same moment.
 
-use crate::tables::{Arena, Heap, Stretch};
+use crate::tables::{Arena, Heap, Own, Stretch};
 use crate::target::Target;
 use crate::walk::{Piece, Slot, Visit, Walk, What};
 use cairn::layout::bins;
@@ -27,6 +27,8 @@ pub struct Figures {
     pub index: u64,
     /// Threads that use it.
     pub threads: u64,
+    /// Of a heap of the program's own.
+    pub own: Option<Own>,
     /// Free chunks by their bins.
     pub rows: Vec<Row>,
     /// Chunks that wait in fastbins, and their bytes.
@@ -174,6 +176,7 @@ impl Stats {
         self.arenas.push(Figures {
             index: arena.index,
             threads: arena.threads,
+            own: arena.own.clone(),
             rows,
             fast: (waiting, arena.waiting),
             rest: (count, bytes),

@@ -2,17 +2,19 @@
 
 use crate::find;
 use crate::process::Process;
-use crate::tables::{Arena, Heap};
+use crate::tables::{Arena, Heap, Own};
 use crate::target::Error;
 use std::fs;
 
 /// One arena.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfArena {
     /// Its number.
     pub index: u64,
     /// Threads that refill from it.
     pub threads: u64,
+    /// Of a heap of the program's own.
+    pub own: Option<Own>,
     /// Bytes got from the system.
     pub system: u64,
     /// Bytes in use.
@@ -81,7 +83,7 @@ impl Summary {
         if !heap.is_used() {
             return;
         }
-        for arena in heap.arenas.iter().filter(|a| a.top != 0) {
+        for arena in heap.arenas.iter().filter(|a| a.top != 0 || a.own.is_some()) {
             let of = OfArena::of(process, heap, arena);
             self.arenas.push(of);
         }
@@ -114,6 +116,7 @@ impl OfArena {
         let mut of = Self {
             index: arena.index,
             threads: arena.threads,
+            own: arena.own.clone(),
             system: arena.system,
             live: 0,
             binned: arena.binned,

@@ -6,8 +6,8 @@ use crate::mapped::{self, MappedChunk};
 use crate::target::{Target, long, quad};
 use cairn::layout::counters;
 pub use cairn::layout::counters::Counters;
-use cairn::layout::places::{arena, heap, mapping, stack};
-use cairn::layout::sizes::{MAX_ARENAS, REGION};
+use cairn::layout::places::{arena, heap, mapping, named, stack};
+use cairn::layout::sizes::{MAX_ARENAS, MAX_NAMED, REGION};
 use std::collections::HashSet;
 
 /// Most heaps of an arena that are followed.
@@ -63,6 +63,19 @@ pub struct Arena {
     pub waiting: u64,
     /// Bytes of chunks in bins.
     pub binned: u64,
+    /// Of a heap of the program's own.
+    pub own: Option<Own>,
+}
+
+/// What a heap of the program's own has beyond any other arena.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// Its name.
+    pub name: String,
+    /// Bytes that it may have, 0 for any number.
+    pub limit: u64,
+    /// Its chunks that have a mapping of their own, and their bytes.
+    pub mapped: (u64, u64),
 }
 
 impl Arena {
@@ -159,9 +172,17 @@ impl Heap {
                 _ => torn += 1,
             }
         }
+        read_own(target, &instance, &mut arenas, &mut torn);
         drop_overlaps(&mut arenas, &mut torn);
         let side = side(target, &instance, &mut torn);
         let (mapped, mapped_totals) = mapped::read(target, instance.heads.registry, &mut torn);
+        for arena in &mut arenas {
+            let number = (arena.index + 1).wrapping_sub(MAX_ARENAS as u64);
+            if let Some(own) = &mut arena.own {
+                let its = mapped.iter().filter(|m| u64::from(m.owner) == number);
+                own.mapped = its.fold((0, 0), |(n, bytes), m| (n + 1, bytes + (m.to - m.from)));
+            }
+        }
         let (caches, held) = caches::read(target, &instance, &mut torn);
         let quarantine = mapped::quarantined(target, instance.heads.quarantine);
         Self {
@@ -213,6 +234,44 @@ impl Heap {
     }
 }
 
+/// The heaps of the program's own, in the order they were made.
+fn read_own(target: &dyn Target, instance: &Instance, arenas: &mut Vec<Arena>, torn: &mut u64) {
+    for place in own_places(target, instance) {
+        let Some(bytes) = target.bytes(place, named::ARENA) else {
+            *torn += 1;
+            return;
+        };
+        if quad(&bytes, named::LIVE) != 1 {
+            continue;
+        }
+        let len = (quad(&bytes, named::NAME_LEN) as usize).min(named::NAME_MOST);
+        let name = bytes.get(named::NAME..named::NAME + len);
+        let own = Own {
+            name: String::from_utf8_lossy(name.unwrap_or_default()).into_owned(),
+            limit: quad(&bytes, named::LIMIT),
+            mapped: (0, 0),
+        };
+        match read_arena(target, place.wrapping_add(named::ARENA as u64), torn) {
+            Some(arena) => arenas.push(Arena {
+                own: Some(own),
+                ..arena
+            }),
+            None => *torn += 1,
+        }
+    }
+}
+
+/// Where the heaps of the program's own are described, those that ended among them.
+pub(crate) fn own_places(target: &dyn Target, instance: &Instance) -> Vec<u64> {
+    let mut all = Vec::new();
+    let mut next = target.word(instance.heads.named).unwrap_or(0);
+    while next != 0 && all.len() < MAX_NAMED && !all.contains(&next) {
+        all.push(next);
+        next = target.word(next + named::NEXT as u64).unwrap_or(0);
+    }
+    all
+}
+
 fn read_arena(target: &dyn Target, place: u64, torn: &mut u64) -> Option<Arena> {
     let bytes = target.bytes(place, arena::BYTES)?;
     let word = |at| quad(&bytes, at);
@@ -231,6 +290,7 @@ fn read_arena(target: &dyn Target, place: u64, torn: &mut u64) -> Option<Arena> 
         resting: word(arena::RESTING),
         waiting: word(arena::WAITING),
         binned: word(arena::BINNED),
+        own: None,
     };
     let mut next = word(arena::TOP_HEAP);
     while next != 0 && all.heaps.len() < HEAPS {

@@ -98,9 +98,11 @@ struct Heaps<'a> {
 impl Visit for Heaps<'_> {
     fn begin(&mut self, arena: &Arena, heap: &Stretch) {
         let kind = if heap.is_break { "the break" } else { "heap" };
+        let own = arena.own.as_ref();
+        let own = own.map_or(String::new(), |own| format!(" (\"{}\")", own.name));
         let count = usize::try_from((heap.end - heap.base) / self.page).unwrap_or(0);
         self.sections.borrow_mut().push(Section {
-            name: format!("{}arena {}, {kind}", self.name, arena.index),
+            name: format!("{}arena {}{own}, {kind}", self.name, arena.index),
             base: heap.base,
             cells: vec![Cell::default(); count],
         });

@@ -241,8 +241,9 @@ fn detail(row: &Row) -> Vec<String> {
     )];
     all.extend(now.arenas.iter().map(|arena| {
         format!(
-            "arena {}: {} threads, {} from the system: {} live, {} in free chunks, {} free in slots, {} top, {} waiting, {} cached",
+            "arena {}{}: {} threads, {} from the system: {} live, {} in free chunks, {} free in slots, {} top, {} waiting, {} cached",
             arena.index,
+            arena.own.as_ref().map_or(String::new(), |own| format!(" (\"{}\")", own.name)),
             number(arena.threads),
             bytes(arena.system),
             bytes(arena.live),

@@ -7,7 +7,7 @@ use crate::look::{self, Subject};
 use crate::pins::{self, Pins};
 use anyhow::Result;
 use cairn_reader::account::{Account, Ours, Rest};
-use cairn_reader::tables::Settings;
+use cairn_reader::tables::{Arena, Settings};
 use clap::Args;
 use lines::Line;
 use serde::Serialize;
@@ -51,6 +51,18 @@ pub(crate) struct Facts {
     pins: Vec<Pins>,
     /// Who asked for what keeps nearly free pages.
     sites: Vec<pins::Site>,
+    /// Heaps of the program's own that have memory.
+    own: Vec<OwnHeap>,
+}
+
+/// A heap of the program's own.
+#[derive(Clone, Debug, Serialize)]
+struct OwnHeap {
+    name: String,
+    /// Bytes that it has from the system, and those of chunks of a mapping each.
+    system: u64,
+    mapped: u64,
+    limit: Option<u64>,
 }
 
 /// What a thread's cache holds.
@@ -86,6 +98,7 @@ struct Page<'a> {
     report_is_whole: Option<bool>,
     lines: &'a [Line],
     caches: &'a [Held],
+    own_heaps: &'a [OwnHeap],
     largest_elsewhere: &'a [(String, u64)],
     mappings: Vec<Mapping>,
     trim: Trim,
@@ -206,9 +219,20 @@ fn gather(scene: &look::Scene<'_>, pid: Option<i32>) -> Facts {
             .collect(),
         pins: pins::gather(scene, &accounts),
         sites: Vec::new(),
+        own: arenas.filter_map(own_heap).collect(),
         accounts,
         rest,
     }
+}
+
+fn own_heap(arena: &Arena) -> Option<OwnHeap> {
+    let own = arena.own.as_ref()?;
+    (arena.top != 0 || own.mapped.0 != 0).then(|| OwnHeap {
+        name: own.name.clone(),
+        system: arena.system,
+        mapped: own.mapped.1,
+        limit: Some(own.limit).filter(|limit| *limit != 0),
+    })
 }
 
 fn mappings(facts: &Facts) -> Vec<Mapping> {
@@ -242,6 +266,7 @@ fn json<'a>(
         report_is_whole: subject.report.as_ref().map(|report| report.whole),
         lines,
         caches: &facts.caches,
+        own_heaps: &facts.own,
         largest_elsewhere: &facts.rest.named,
         mappings: mappings(facts),
         trim: Trim {
@@ -321,6 +346,12 @@ fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) ->
         put("\nThread caches, the fullest first:");
         put(&caches(&facts.caches));
     }
+    if !facts.own.is_empty() {
+        put(
+            "\nHeaps of the program's own, the largest first, with what they have from the system:",
+        );
+        put(&own_heaps(&facts.own));
+    }
     if !facts.rest.named.is_empty() {
         put("\nThe largest beside Cairn:");
         for (name, bytes) in &facts.rest.named {
@@ -335,6 +366,31 @@ fn page(facts: &Facts, subject: &Subject, lines: &[Line], verdict: &[String]) ->
     if !sites.is_empty() {
         put(&sites);
     }
+    out
+}
+
+/// The largest heaps of the program's own, and one line for the others.
+fn own_heaps(all: &[OwnHeap]) -> String {
+    let size = |own: &OwnHeap| own.system.saturating_add(own.mapped);
+    let mut sorted = all.to_vec();
+    sorted.sort_by_key(|own| std::cmp::Reverse(size(own)));
+    let mut out = String::new();
+    for own in sorted.iter().take(SHOWN) {
+        let limit = own.limit.map_or(String::new(), |limit| {
+            format!(", at most {}", look::bytes(limit))
+        });
+        let _ = writeln!(
+            out,
+            "  {:>10}  \"{}\"{limit}",
+            look::bytes(size(own)),
+            own.name
+        );
+    }
+    if let Some(others) = sorted.get(SHOWN..).filter(|others| !others.is_empty()) {
+        let all = others.iter().map(size).sum();
+        let _ = writeln!(out, "  {:>10}  {} others", look::bytes(all), others.len());
+    }
+    out.truncate(out.trim_end().len());
     out
 }
 

@@ -145,10 +145,10 @@ fn knobs(facts: &Facts, subject: &Subject, own: u64, out: &mut Vec<String>) {
         ));
     }
     let cpus = subject.cpus as u64;
-    if cpus != 0 && facts.arenas > cpus {
+    let shared = facts.arenas.saturating_sub(facts.own.len() as u64);
+    if cpus != 0 && shared > cpus {
         out.push(format!(
-            "{} arenas serve a process that may use {cpus} CPUs: M_ARENA_MAX makes them fewer.",
-            facts.arenas
+            "{shared} arenas serve a process that may use {cpus} CPUs: M_ARENA_MAX makes them fewer."
         ));
     }
     if s.check != 0 {
