@@ -80,6 +80,10 @@ int main(int count, char **arguments) {
     BOUNDS(drop_step);
     BOUNDS(touch_step);
     fflush(stdout);
+    /* Neighbours, so that the nearest object has to be found. */
+    for (int i = 0; i < 30; i++) {
+        take(3000);
+    }
     for (step = 0; step < 64; step++) {
         asked(NULL);
         if (strstr(kind, "after") || !strcmp(kind, "double")) {
