@@ -139,3 +139,57 @@ pub fn text(profile: &Profile, age: u64, looks: Looks, count: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(ages: &[u64], growth: [f64; 2]) -> Site {
+        Site {
+            frames: Vec::new(),
+            lines: Vec::new(),
+            allocated: [0.0; 2],
+            in_use: [0.0; 2],
+            peak: [0.0; 2],
+            resident: 0.0,
+            samples: [0; 2],
+            lives: Vec::new(),
+            ages: ages.iter().map(|age| (*age, [1.0, 512.0])).collect(),
+            growth,
+        }
+    }
+
+    fn rate_of(site: &Site, looks: Looks) -> f64 {
+        let profile = Profile {
+            lasted: 2000,
+            ..Profile::default()
+        };
+        rate(&profile, site, looks)
+    }
+
+    /// So many samples of 512 bytes came and stay, and so many went.
+    fn change(came: f64, went: f64) -> [f64; 2] {
+        [(came - went) * 512.0, (came + went) * 512.0 * 512.0]
+    }
+
+    #[test]
+    fn what_two_looks_differ_by_is_growth_where_it_is_above_its_error() {
+        let of = |came, went| rate_of(&site(&[], change(came, went)), Looks::Two(1000));
+        assert_eq!(of(20.0, 0.0).to_bits(), (20.0_f64 * 512.0).to_bits());
+        for (came, went) in [(0.0, 0.0), (3.0, 0.0), (30.0, 20.0), (0.0, 20.0)] {
+            assert!(of(came, went) <= 0.0, "{came} came, {went} went");
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_one_half_alone_does_not_grow() {
+        let of = |old: usize, young: usize| {
+            let ages = [vec![1500; old], vec![500; young]].concat();
+            rate_of(&site(&ages, [0.0; 2]), Looks::One)
+        };
+        assert_eq!(of(10, 20).to_bits(), (10.0_f64 * 512.0).to_bits());
+        for (old, young) in [(100, 0), (0, 100), (100, 4), (4, 100)] {
+            assert!(of(old, young) <= 0.0, "{old} old, {young} young");
+        }
+    }
+}
