@@ -271,6 +271,7 @@ impl DerefMut for Locked<'_> {
 
 /// Whether what lies behind a chunk in use could be joined to it: what is free, or waits. Asked
 /// without the lock, so it may be out of date: a no means a copy, a yes is asked again under it.
+#[inline]
 pub(crate) fn may_extend(c: Chunk, size: usize) -> bool {
     let next = c.after(size);
     let head = next.head();
