@@ -123,7 +123,7 @@ pub unsafe fn cairn_heap_realloc(heap: *mut CHeap, p: *mut c_void, n: usize) -> 
         crate::routes::release(p);
         return ptr::null_mut();
     }
-    or_errno(crate::routes::realloc::resize(p, n))
+    or_errno(crate::routes::realloc::by_route(p, 1, n))
 }
 
 /// `cairn_heap_free`: [`Heap::deallocate`], as `free` has it. Keeps `errno`.

@@ -310,11 +310,7 @@ impl Heap {
 }
 
 fn resize(p: *mut u8, new: Layout) -> *mut u8 {
-    if new.align() <= ALIGN {
-        routes::realloc::resize(p, new.size())
-    } else {
-        routes::realloc::resize_aligned(p, new.align(), new.size())
-    }
+    routes::realloc::by_route(p, new.align(), new.size())
 }
 
 impl Drop for Heap {

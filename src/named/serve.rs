@@ -3,7 +3,7 @@
 use super::Named;
 use crate::arena::split::{Carved, Fresh};
 use crate::arena::supply::Growth;
-use crate::arena::{self, Entry, owner, records, surplus};
+use crate::arena::{Entry, owner, records, surplus};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, CACHE_LIMIT, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Bound, Resized};
@@ -121,9 +121,6 @@ pub(crate) fn resize(c: Chunk, size: usize, n: usize) -> bool {
             surplus::note(c, size);
         }
         return true;
-    }
-    if wanted > size && !arena::may_extend(c, size) {
-        return false;
     }
     // SAFETY: a chunk's region has a record (I8).
     let mut state = unsafe { owner(records::of(c.payload())) }.lock();

@@ -95,9 +95,11 @@ fn copy_object(
     new
 }
 
+/// As [`resize`] or [`resize_aligned`], for who is on no fast way: a second caller of those would have
+/// them called where they are part of `realloc` now, which is 6 instructions.
 #[cold]
 #[inline(never)]
-fn by_route(p: *mut u8, align: usize, n: usize) -> *mut u8 {
+pub(crate) fn by_route(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     match start::route() {
         Route::Plain => resize_plainly(p, align, n),
         Route::Checked => watch::resize::resize(p, align, n),
