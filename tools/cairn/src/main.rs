@@ -8,6 +8,7 @@ mod faults;
 mod look;
 mod man;
 mod map;
+mod measuring;
 mod metrics;
 mod profile;
 mod record;

@@ -193,6 +193,41 @@ fn every_object_is_freed_by_whom_it_was_freed_whatever_the_threads_do() {
 }
 
 #[test]
+fn of_addresses_that_go_to_and_fro_between_threads_each_use_is_the_right_ones() {
+    const THERE: u64 = 1001;
+    const BACK: u64 = 1003;
+    let (_, events, end) = recorded("exchange");
+    assert_eq!(end.strays, 0);
+    let mut births = HashMap::new();
+    let mut numbers: HashMap<u32, u64> = HashMap::new();
+    let mut freed = HashMap::new();
+    for event in &events {
+        if let Some(of) = event.ends() {
+            let size = births.remove(&(of.thread, of.number));
+            let size: u64 = size.expect("a free of what was allocated, and not yet freed");
+            let by_another = event.thread != of.thread;
+            *freed.entry((size, by_another)).or_insert(0) += 1;
+        }
+        if event.is_birth() {
+            let number = numbers.entry(event.thread).or_default();
+            births.insert((event.thread, *number), event.size);
+            *number += 1;
+        }
+    }
+    // Each took what the other brought; the last of the second's the first one freed too.
+    let count = |size, by_another| freed.get(&(size, by_another)).copied().unwrap_or(0);
+    assert_eq!(
+        [
+            count(THERE, true),
+            count(THERE, false),
+            count(BACK, true),
+            count(BACK, false)
+        ],
+        [16_000, 0, 16_000, 0]
+    );
+}
+
+#[test]
 fn threads_that_come_one_after_another_are_threads_of_their_own() {
     let (_, events, end) = recorded("sequence");
     assert!(end.threads >= 201, "{end:?}");
