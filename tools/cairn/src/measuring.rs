@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use launch::job::Ended;
 use launch::libraries::Library;
@@ -179,6 +179,17 @@ impl Measuring {
         }
         Ok(())
     }
+}
+
+/// Why the program does not run on the first allocator, to which all is compared.
+pub(crate) fn alone(error: anyhow::Error, title: &str, first: &str) -> anyhow::Error {
+    if error.is::<Ended>() {
+        return anyhow!(
+            "the program fails on {first}, {error:#}; if that is its success, --status says so, else \
+             it has to succeed alone first"
+        );
+    }
+    error.context(format!("{title} does not run on {first}"))
 }
 
 /// Where scripts and outputs lie for as long as the command runs.

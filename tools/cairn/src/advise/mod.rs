@@ -15,7 +15,7 @@ use launch::libraries::Library;
 use launch::runs::{Cost, FIGURES, Figure};
 
 use crate::compare::contenders;
-use crate::measuring::scratch;
+use crate::measuring::{alone, scratch};
 use crate::replay::theatre::{How, Theatre};
 use search::{Found, Search};
 
@@ -129,8 +129,12 @@ impl Subject {
 
     fn vet(&self, library: &Library) -> Result<()> {
         match self {
-            Self::Trace(theatre, _) => theatre.vet(library),
-            Self::Program(job) => job::vet(job, library),
+            Self::Trace(theatre, _) => theatre
+                .vet(library)
+                .with_context(|| format!("the replay does not run on {}", library.name)),
+            Self::Program(job) => {
+                job::vet(job, library).map_err(|error| alone(error, "the program", &library.name))
+            }
         }
     }
 
@@ -152,9 +156,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut text = String::new();
     for name in &arguments.libraries {
         let library = contenders::one(name, &arguments.more)?;
-        subject
-            .vet(&library)
-            .with_context(|| format!("it does not run on {name}"))?;
+        subject.vet(&library)?;
         let search = Search {
             library: &library,
             figure: arguments.goal.figure(),

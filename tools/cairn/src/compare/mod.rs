@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use launch::job::Ended;
 use launch::rounds::{self, Limits};
 use launch::runs::Runs;
 
-use crate::measuring::{Measuring, scratch};
+use crate::measuring::{Measuring, alone, scratch};
 use subject::Subject;
 
 /// How long rounds go on if nothing is asked for.
@@ -107,17 +106,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     measuring.write(&comparison)?;
     let is_clean = runs.failures.is_empty() && comparison.outputs.are_alike();
     Ok(ExitCode::from(u8::from(!is_clean)))
-}
-
-/// Why the program does not run on the first allocator, to which all is compared.
-fn alone(error: anyhow::Error, title: &str, first: &str) -> anyhow::Error {
-    if error.is::<Ended>() {
-        return anyhow!(
-            "the program fails on {first}, {error:#}; if that is its success, --status says so, else \
-             it has to succeed alone first"
-        );
-    }
-    error.context(format!("{title} does not run on {first}"))
 }
 
 fn progress() -> ProgressBar {

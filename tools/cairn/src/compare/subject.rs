@@ -16,7 +16,7 @@ use super::{Arguments, shown};
 pub(crate) enum Subject {
     /// With what its runs wrote.
     Program {
-        job: Job,
+        job: Box<Job>,
         /// Its name as it was typed.
         name: OsString,
         seen: Seen,
@@ -50,7 +50,7 @@ impl Subject {
         job.success = i32::from(arguments.status);
         let name = arguments.program.first().context("no program")?;
         Ok(Self::Program {
-            job,
+            job: Box::new(job),
             name: name.clone(),
             seen: Seen::default(),
         })

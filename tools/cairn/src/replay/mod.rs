@@ -18,7 +18,7 @@ use launch::rounds;
 use launch::runs::Runs;
 
 use crate::compare::outputs::Outputs;
-use crate::measuring::{Measuring, scratch};
+use crate::measuring::{Measuring, alone, scratch};
 use theatre::{How, Theatre};
 
 /// How long rounds go on if nothing is asked for.
@@ -81,12 +81,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut runs = Runs::of(&theatre.title());
     measuring
         .vet(&contenders, &mut runs, |library| theatre.vet(library))
-        .context("the replay")?;
+        .context("the replay does not run")?;
     let null = theatre.null()?;
     let limits = measuring.limits(USUAL);
     let names: Vec<&str> = contenders.iter().map(|it| it.name.as_str()).collect();
     let curves = RefCell::new(BTreeMap::new());
     let real = real(arguments, scratch.path())?;
+    if let (Some(job), Some(first)) = (&real, contenders.first()) {
+        job::vet(job, first).map_err(|error| alone(error, "the program", &first.name))?;
+    }
     let (mut real_runs, mut again) = (Runs::default(), Runs::default());
     let start = Instant::now();
     let enough = rounds::compare(&mut runs, &names, limits, |which, _| {

@@ -149,6 +149,14 @@ int main(int count, char **words) {
         for (int at = 0; at < OBJECTS; at++)
             free(malloc(MALLOC));
         raise(SIGKILL);
+    } else if (strcmp(what, "many") == 0) {
+        /* Sizes in no order, so that a recording has something to keep. */
+        unsigned seed = 1;
+        for (int at = 0; at < 40 * OBJECTS; at++) {
+            seed = seed * 1103515245u + 12345u;
+            free(malloc(16 + (seed >> 20)));
+        }
+        return 7;
     } else {
         return 3;
     }

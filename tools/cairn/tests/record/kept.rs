@@ -25,6 +25,9 @@ struct Golden {
     kernel: String,
     /// The most that peak memory may be, of glibc's in the same run.
     peak_at_most: BTreeMap<String, f64>,
+    /// The most of each where several threads allocate: how far one runs ahead of another, and so
+    /// what lives at a time and who waits for whom, is another each time.
+    threads_at_most: BTreeMap<String, Figures>,
     figures: BTreeMap<String, Figures>,
 }
 
@@ -34,6 +37,12 @@ struct Figures {
     peak_kib: f64,
     faults: f64,
     locks: f64,
+}
+
+impl Figures {
+    fn is_within(self, most: Self) -> bool {
+        self.peak_kib <= most.peak_kib && self.faults <= most.faults && self.locks <= most.locks
+    }
 }
 
 fn folder() -> PathBuf {
@@ -120,7 +129,11 @@ fn replays_of_real_programs_cost_what_they_did() {
             "{name}: the statistics build counts no locks"
         );
         if made.threads > 1 {
-            // What lives at a time is another each time.
+            let most = golden.threads_at_most.get(&name).copied();
+            let most = most.unwrap_or_default();
+            if is_here && !found.is_within(most) {
+                wrong.push(format!("{name}: {found:?}, at most {most:?}"));
+            }
             continue;
         }
         let most = golden.peak_at_most.get(&name).copied().unwrap_or(0.0);
