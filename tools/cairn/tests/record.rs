@@ -18,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use traces::event::{Call, Event};
 use traces::file::{End, Reader};
@@ -47,9 +48,12 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is not UTF-8")
 }
 
-/// A name in a directory of its own.
+/// A name in a directory of its own, also where two tests take the same.
 fn fresh(name: &str) -> PathBuf {
-    let dir = common::scratch().join(format!("record-{}-{name}", std::process::id()));
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let dir = format!("record-{}-{count}-{name}", std::process::id());
+    let dir = common::scratch().join(dir);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("a directory");
     dir.join(name)
@@ -304,7 +308,7 @@ fn of_a_large_object_it_is_said_how_much_was_used() {
     assert!(output.status.success(), "{}", common::describe(&output));
     let page = fs::read_to_string(page).expect("a page");
     assert!(
-        page.contains("<svg") && page.contains("Large objects"),
+        page.contains("<svg") && page.contains("Large objects: of 16.0 MiB in 2"),
         "{page}"
     );
 }
