@@ -78,7 +78,7 @@ enum Command {
     Calibrate(Calibrate),
     /// Measure what `cairn record` costs a program; fails if that is more than promised.
     Recording {
-        /// Workloads; twelve of the group real, and two programs that only allocate, if none are named.
+        /// Workloads; twelve real programs, and two that only allocate, if none are named.
         names: Vec<String>,
         /// Rounds of each.
         #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
@@ -86,7 +86,7 @@ enum Command {
     },
     /// Compare programs with their replays; fails if they are less alike than promised.
     Likeness {
-        /// Workloads; twelve of the group real if none are named.
+        /// Workloads; twelve real programs if none are named.
         names: Vec<String>,
         /// Rounds of each; 8 are the fewest that tell anything apart.
         #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(8..))]

@@ -8,7 +8,7 @@ use launch::runs::Runs;
 use launch::table::table;
 
 use crate::build;
-use crate::manifest::{Group, Workload};
+use crate::manifest::Workload;
 use crate::run;
 use crate::tools::{self, Tools};
 
@@ -32,11 +32,7 @@ impl Subject {
         Ok(Self {
             name: program.name.clone(),
             job: run::job(program, false)?,
-            most: if program.group == Group::Real {
-                REAL
-            } else {
-                PURE
-            },
+            most: if tools::is_real(program) { REAL } else { PURE },
         })
     }
 

@@ -9,10 +9,11 @@ use launch::job::Job;
 use traces::file::Reader;
 
 use crate::build;
-use crate::manifest::{self, Workload};
+use crate::manifest::{self, Group, Workload};
 use crate::paths;
 
-/// Programs of one process that allocates, or of one that all others only help.
+/// Programs of one process that allocates, or of one that all others only help. (Not rustc: where
+/// rustup's comes first, the compiler has an allocator of its own.)
 pub(crate) const PROGRAMS: [&str; 12] = [
     "python-objects",
     "python-text",
@@ -20,13 +21,18 @@ pub(crate) const PROGRAMS: [&str; 12] = [
     "redis",
     "sqlite",
     "g++",
-    "rustc",
+    "cppcheck",
     "z3",
     "ghostscript",
     "perl",
     "ruby",
     "jq",
 ];
+
+/// Whether it is a program that people use, and not one that was made to allocate.
+pub(crate) fn is_real(workload: &Workload) -> bool {
+    workload.group == Group::Real || PROGRAMS.contains(&workload.name.as_str())
+}
 
 /// The workloads of these names, or [`PROGRAMS`].
 ///
