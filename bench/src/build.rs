@@ -29,6 +29,32 @@ pub(crate) fn cairn(features: &[&str]) -> Result<PathBuf> {
     Ok(target.join("release/libcairn.so"))
 }
 
+/// The folder of the command `cairn`, the recorder's library and the replayer, built if their sources
+/// changed.
+///
+/// # Errors
+/// When they do not build.
+pub(crate) fn tools() -> Result<PathBuf> {
+    let target = paths::work()?.join("..").canonicalize()?;
+    let packages = [
+        "-p",
+        "cairn-tools",
+        "-p",
+        "cairn-record",
+        "-p",
+        "cairn-replay",
+    ];
+    let mut command = cargo();
+    command
+        .args(["build", "--quiet", "--release"])
+        .args(packages)
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(paths::root());
+    run(&mut command, "the command cairn")?;
+    Ok(target.join("release"))
+}
+
 /// Where a forwarder's library is once it is built.
 ///
 /// # Errors

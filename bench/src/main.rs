@@ -8,29 +8,33 @@ mod calibrate;
 mod goals;
 mod instructions;
 mod libraries;
+mod likeness;
 mod manifest;
 mod paths;
 mod plot;
 mod probes;
+mod recording;
 mod report;
 mod results;
 mod run;
 mod soak;
 mod table;
+mod tools;
 mod warm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
 use launch::launcher;
 use launch::libraries::{Library, missing_packages};
 use launch::rounds::Limits;
-use launch::table::{number, table as lines_of};
-use results::{Results, Table};
+use results::Results;
+use table::rows;
 
 /// Whole programs on Cairn and on other allocators: time, memory, page faults, instructions.
 #[derive(Parser)]
@@ -72,6 +76,27 @@ enum Command {
     },
     /// Compare glibc with glibc; fails if a difference is found more often than promised.
     Calibrate(Calibrate),
+    /// Measure what `cairn record` costs a program; fails if that is more than promised.
+    Recording {
+        /// Workloads; twelve real programs, and two that only allocate, if none are named.
+        names: Vec<String>,
+        /// Rounds of each.
+        #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
+        rounds: u16,
+    },
+    /// Compare programs with their replays; fails if they are less alike than promised.
+    Likeness {
+        /// Workloads; twelve real programs if none are named.
+        names: Vec<String>,
+        /// Rounds of each; 8 are the fewest that tell anything apart.
+        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(8..))]
+        rounds: u16,
+        /// Minutes for all programs together.
+        #[arg(long = "for", value_name = "MINUTES", default_value_t = 18, value_parser = clap::value_parser!(u64).range(1..))]
+        minutes: u64,
+        #[command(flatten)]
+        chosen: Chosen,
+    },
     /// Make the tables and plots of docs/ from results.
     Report {
         /// What `run` or `all` wrote; target/bench/results.json if not given.
@@ -196,9 +221,45 @@ fn execute(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Calibrate(wanted) => calibrate(&wanted),
+        Command::Recording { names, rounds } => {
+            let programs = tools::programs(&names)?;
+            let with_pure = names.is_empty();
+            let found = libraries::find(Some(&[]), &[])?;
+            let glibc = found.first().context("no glibc")?;
+            let rounds = usize::from(rounds);
+            promised(with_spinner(|shown| {
+                recording::all(&programs, with_pure, glibc, rounds, shown)
+            })?)
+        }
+        Command::Likeness {
+            names,
+            rounds,
+            minutes,
+            chosen,
+        } => {
+            let programs = tools::programs(&names)?;
+            let options = likeness::Options {
+                libraries: chosen.libraries,
+                more: chosen.more,
+                rounds,
+                time: Duration::from_secs(minutes * 60),
+            };
+            promised(with_spinner(|shown| {
+                likeness::all(&programs, &options, shown)
+            })?)
+        }
         Command::Report { file } => report::write(&Results::read(&results_file(file)?)?),
         Command::Check { file } => check(&Results::read(&results_file(file)?)?),
     }
+}
+
+/// Prints what was found; fails if something is not as promised.
+fn promised((said, broken): (String, Vec<String>)) -> Result<()> {
+    println!("{said}");
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("not as promised: {}", broken.join("; "))
 }
 
 fn calibrate(wanted: &Calibrate) -> Result<()> {
@@ -311,27 +372,6 @@ fn measure(wanted: &Run, everything: bool) -> Result<()> {
         bail!("not compared: {}", broken.join("; "));
     }
     Ok(())
-}
-
-/// A line for each row of a table, a column for each library.
-fn rows(counted: &Table, libraries: &[Library], title: &str) -> String {
-    let header = std::iter::once(title.to_owned())
-        .chain(libraries.iter().map(|library| library.name.clone()));
-    let mut lines = lines_of(header.collect());
-    let mut names: Vec<&String> = counted.keys().collect();
-    names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
-    for name in names {
-        let row = counted.get(name);
-        let cells = libraries
-            .iter()
-            .map(|library| number(row.and_then(|row| row.get(&library.name)).copied(), 1));
-        lines.add_row(
-            std::iter::once(name.clone())
-                .chain(cells)
-                .collect::<Vec<_>>(),
-        );
-    }
-    format!("{lines}\n")
 }
 
 fn check(results: &Results) -> Result<()> {

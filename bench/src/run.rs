@@ -35,21 +35,15 @@ pub(crate) struct Options {
 /// When there is no place to work in.
 pub(crate) fn plain(program: &Path, arguments: &[&str]) -> Result<Job> {
     let work = paths::work()?;
-    Ok(Job {
-        program: program.to_owned(),
-        arguments: arguments.iter().map(Into::into).collect(),
-        env: vec![
-            ("BENCH_DIR".to_owned(), work.display().to_string()),
-            ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
-        ],
-        // Cargo adds directories of libraries to what `cargo run` starts.
-        without: vec!["LD_"],
-        process: None,
-        input: None,
-        success: 0,
-        patience: PATIENCE,
-        scratch: work,
-    })
+    let arguments = arguments.iter().map(Into::into).collect();
+    let mut job = Job::of(program.to_owned(), arguments, PATIENCE, &work);
+    job.env = vec![
+        ("BENCH_DIR".to_owned(), work.display().to_string()),
+        ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
+    ];
+    // Cargo adds directories of libraries to what `cargo run` starts.
+    job.without = vec!["LD_"];
+    Ok(job)
 }
 
 /// Compiles a workload's program and makes its inputs.

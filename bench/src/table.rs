@@ -1,11 +1,11 @@
 //! Tables for the terminal.
 
-use launch::libraries::GLIBC;
+use launch::libraries::{GLIBC, Library};
 use launch::runs::{Cost, Figure};
 use launch::table::{number, runs, table};
 
 use crate::manifest::Group;
-use crate::results::{Measured, Results};
+use crate::results::{Measured, Results, Table};
 
 /// One workload, a line for each library, with the ends of the rounds.
 pub(crate) fn workload(measured: &Measured, results: &Results) -> String {
@@ -72,4 +72,25 @@ pub(crate) fn means(results: &Results) -> String {
         text += &format!("{lines}\n\n");
     }
     text
+}
+
+/// A line for each row of a table, a column for each library.
+pub(crate) fn rows(counted: &Table, libraries: &[Library], title: &str) -> String {
+    let header = std::iter::once(title.to_owned())
+        .chain(libraries.iter().map(|library| library.name.clone()));
+    let mut lines = table(header.collect());
+    let mut names: Vec<&String> = counted.keys().collect();
+    names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
+    for name in names {
+        let row = counted.get(name);
+        let cells = libraries
+            .iter()
+            .map(|library| number(row.and_then(|row| row.get(&library.name)).copied(), 1));
+        lines.add_row(
+            std::iter::once(name.clone())
+                .chain(cells)
+                .collect::<Vec<_>>(),
+        );
+    }
+    format!("{lines}\n")
 }

@@ -11,6 +11,7 @@ mod leaks;
 mod look;
 mod man;
 mod map;
+mod measuring;
 mod metrics;
 mod peak;
 mod pins;

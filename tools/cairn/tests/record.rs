@@ -18,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use traces::event::{Call, Event};
 use traces::file::{End, Reader};
@@ -47,9 +48,12 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path that is not UTF-8")
 }
 
-/// A name in a directory of its own.
+/// A name in a directory of its own, also where two tests take the same.
 fn fresh(name: &str) -> PathBuf {
-    let dir = common::scratch().join(format!("record-{}-{name}", std::process::id()));
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let dir = format!("record-{}-{count}-{name}", std::process::id());
+    let dir = common::scratch().join(dir);
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir_all(&dir).expect("a directory");
     dir.join(name)
@@ -193,6 +197,41 @@ fn every_object_is_freed_by_whom_it_was_freed_whatever_the_threads_do() {
 }
 
 #[test]
+fn of_addresses_that_go_to_and_fro_between_threads_each_use_is_the_right_ones() {
+    const THERE: u64 = 1001;
+    const BACK: u64 = 1003;
+    let (_, events, end) = recorded("exchange");
+    assert_eq!(end.strays, 0);
+    let mut births = HashMap::new();
+    let mut numbers: HashMap<u32, u64> = HashMap::new();
+    let mut freed = HashMap::new();
+    for event in &events {
+        if let Some(of) = event.ends() {
+            let size = births.remove(&(of.thread, of.number));
+            let size: u64 = size.expect("a free of what was allocated, and not yet freed");
+            let by_another = event.thread != of.thread;
+            *freed.entry((size, by_another)).or_insert(0) += 1;
+        }
+        if event.is_birth() {
+            let number = numbers.entry(event.thread).or_default();
+            births.insert((event.thread, *number), event.size);
+            *number += 1;
+        }
+    }
+    // Each took what the other brought; the last of the second's the first one freed too.
+    let count = |size, by_another| freed.get(&(size, by_another)).copied().unwrap_or(0);
+    assert_eq!(
+        [
+            count(THERE, true),
+            count(THERE, false),
+            count(BACK, true),
+            count(BACK, false)
+        ],
+        [16_000, 0, 16_000, 0]
+    );
+}
+
+#[test]
 fn threads_that_come_one_after_another_are_threads_of_their_own() {
     let (_, events, end) = recorded("sequence");
     assert!(end.threads >= 201, "{end:?}");
@@ -269,7 +308,7 @@ fn of_a_large_object_it_is_said_how_much_was_used() {
     assert!(output.status.success(), "{}", common::describe(&output));
     let page = fs::read_to_string(page).expect("a page");
     assert!(
-        page.contains("<svg") && page.contains("Large objects"),
+        page.contains("<svg") && page.contains("Large objects: of 16.0 MiB in 2"),
         "{page}"
     );
 }

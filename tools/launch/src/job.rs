@@ -1,6 +1,7 @@
 //! A program with its arguments, run on a library through the launcher.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io::Read;
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::launcher::{self, Launched, Mode, Process};
 use crate::libraries::Library;
+use crate::program;
 use crate::runs::Cost;
 use crate::served::{Logs, check_loaded};
 
@@ -34,7 +36,7 @@ pub struct Job {
     /// The file.
     pub program: PathBuf,
     /// What it is given.
-    pub arguments: Vec<std::ffi::OsString>,
+    pub arguments: Vec<OsString>,
     /// Variables on top of the caller's own.
     pub env: Vec<(String, String)>,
     /// How variables begin that it shall not have, beside those that allocators read.
@@ -49,6 +51,42 @@ pub struct Job {
     pub patience: Duration,
     /// Where files may be written that last as long as a run.
     pub scratch: PathBuf,
+    /// A command that starts the launcher, for who looks at the program on the way; none if empty.
+    pub below: Vec<OsString>,
+}
+
+impl Job {
+    /// A program as it is: all of it counts, it reads nothing, and 0 is its success.
+    pub fn of(
+        program: PathBuf,
+        arguments: Vec<OsString>,
+        patience: Duration,
+        scratch: &Path,
+    ) -> Self {
+        Self {
+            program,
+            arguments,
+            env: Vec::new(),
+            without: Vec::new(),
+            process: None,
+            input: None,
+            success: 0,
+            patience,
+            scratch: scratch.to_owned(),
+            below: Vec::new(),
+        }
+    }
+
+    /// The same of a command line, if a library can be preloaded into its program.
+    ///
+    /// # Errors
+    /// There is no such program, or none can.
+    pub fn of_line(line: &[OsString], patience: Duration, scratch: &Path) -> Result<Self> {
+        let (name, rest) = line.split_first().context("no program")?;
+        let program = program::find(name)?;
+        program::check(&program)?;
+        Ok(Self::of(program, rest.to_vec(), patience, scratch))
+    }
 }
 
 /// The program ended otherwise than with success.
@@ -129,7 +167,15 @@ fn run_into(
     more: &[(String, String)],
 ) -> Result<(Launched, String)> {
     let none = Path::new("-");
-    let mut command = Command::new(env::current_exe().context("no launcher")?);
+    let own = env::current_exe().context("no launcher")?;
+    let mut command = match job.below.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(own);
+            command
+        }
+        None => Command::new(own),
+    };
     command
         .arg(launcher::COMMAND)
         .arg(mode.argument())

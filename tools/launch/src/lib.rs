@@ -7,10 +7,10 @@
 //! | --- | --- |
 //! | [`statistics`] | spreads, means, and intervals for paired rounds |
 //! | [`runs`] | costs of runs, by library |
+//! | [`likeness`] | how a replay compares with the program itself |
 //! | [`libraries`] | allocators, and where they are |
 //! | [`machine`] | where they were measured |
 //! | [`program`] | whether a program can be preloaded into |
-//! | `watch` | ends a server whose measurer is gone |
 //! | `watch` | ends a server whose measurer is gone |
 //! | [`launcher`] | the small process that starts one program and follows it |
 //! | [`tree`] | a server's processes, and what they have cost so far |
@@ -23,6 +23,7 @@
 pub mod job;
 pub mod launcher;
 pub mod libraries;
+pub mod likeness;
 pub mod machine;
 pub mod plot;
 pub mod program;

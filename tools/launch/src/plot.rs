@@ -71,6 +71,21 @@ fn range(values: impl Iterator<Item = f64>, room: f64) -> (f64, f64) {
     (low / room, high * room)
 }
 
+/// Ratios that are marked on a scale, and those on one that is not long.
+const COARSE: [f64; 14] = [
+    0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0,
+];
+const FINE: [f64; 13] = [
+    0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0,
+];
+
+/// The marks of a scale between two ratios.
+fn marks(low: f64, high: f64) -> Vec<f64> {
+    let all = if high / low < 2.5 { &FINE[..] } else { &COARSE };
+    let is_there = |mark: &f64| (low..=high).contains(mark);
+    all.iter().copied().filter(is_there).collect()
+}
+
 /// Time against memory: one point for each library. `false` if there is none, and then no file.
 ///
 /// # Errors
@@ -89,7 +104,14 @@ pub fn points(file: &Path, caption: &str, points: &[Point<'_>]) -> Result<bool> 
         .margin(12)
         .x_label_area_size(42)
         .y_label_area_size(54)
-        .build_cartesian_2d((left..right).log_scale(), (bottom..top).log_scale())?;
+        .build_cartesian_2d(
+            (left..right)
+                .log_scale()
+                .with_key_points(marks(left, right)),
+            (bottom..top)
+                .log_scale()
+                .with_key_points(marks(bottom, top)),
+        )?;
     let label = |value: &f64| format!("{value:.2}");
     chart
         .configure_mesh()
@@ -245,9 +267,7 @@ pub fn bars(file: &Path, title: &str, libraries: &[&str], rows: &[Row]) -> Resul
 
     area.draw(&Text::new(title.to_owned(), (10, 8), (FONT, 17)))?;
     legend(&area, libraries)?;
-    for mark in [
-        0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0,
-    ] {
+    for mark in COARSE {
         if (low..=high).contains(&mark) {
             let colour = if (mark - 1.0_f64).abs() < f64::EPSILON {
                 GLIBC_COLOUR

@@ -98,7 +98,7 @@ pub fn compare(
                 continue;
             }
             match measure(which, round) {
-                Ok(cost) => runs.costs.entry((*name).to_owned()).or_default().push(cost),
+                Ok(cost) => runs.add(name, cost),
                 Err(error) => runs.fail(name, &error),
             }
         }

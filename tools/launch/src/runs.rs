@@ -104,6 +104,11 @@ impl Runs {
         }
     }
 
+    /// One more run on a library.
+    pub fn add(&mut self, library: &str, cost: Cost) {
+        self.costs.entry(library.to_owned()).or_default().push(cost);
+    }
+
     /// Takes a library out, with the reason.
     pub fn fail(&mut self, library: &str, error: &anyhow::Error) {
         self.costs.remove(library);

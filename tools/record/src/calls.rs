@@ -18,10 +18,7 @@ fn made(kind: Kind, pointer: *mut c_void, size: usize, alignment: usize) {
     let Some(stream) = stream::current() else {
         return;
     };
-    if !stream.has_room() {
-        return;
-    }
-    stream.after();
+    stream.order(pointer.addr());
     if pointer.is_null() {
         stream.put(number(Kind::Failed, size as u64));
     } else {
@@ -63,10 +60,8 @@ pub(crate) unsafe extern "C" fn free(pointer: *mut c_void) {
     if pointer.is_null() || next::early_rest(pointer).is_some() {
         return;
     }
-    if let Some(stream) = stream::current()
-        && stream.has_room()
-    {
-        stream.before();
+    if let Some(stream) = stream::current() {
+        stream.order(pointer.addr());
         large::remove(stream, pointer.addr());
         stream.put(object(Kind::Free, pointer.addr() as u64, 0));
         stream.publish();
@@ -95,26 +90,20 @@ unsafe extern "C" fn realloc(pointer: *mut c_void, size: usize) -> *mut c_void {
         made(Kind::Malloc, new, size, 0);
         return new;
     }
-    let before = clock::before();
-    if let Some(stream) = stream::current()
-        && stream.has_room()
-    {
+    let mut before = None;
+    if let Some(stream) = stream::current() {
         // Afterwards its memory may be another's.
+        before = stream.needs_clock(pointer.addr()).then(clock::now);
         large::remove(stream, pointer.addr());
     }
     // SAFETY: the caller's call.
     let new = unsafe { next(pointer, size) };
-    if let Some(stream) = stream::current()
-        && stream.has_room()
-    {
-        if stream.needs_clock() {
-            let now = clock::after();
+    if let Some(stream) = stream::current() {
+        if let Some(before) = before {
             stream.clock(before);
-            stream.put(object(Kind::From, pointer.addr() as u64, 0));
-            stream.clock(now);
-        } else {
-            stream.put(object(Kind::From, pointer.addr() as u64, 0));
         }
+        stream.put(object(Kind::From, pointer.addr() as u64, 0));
+        stream.order(new.addr());
         if !new.is_null() && size >= LARGE {
             large::add(new.addr(), size);
         }

@@ -11,8 +11,8 @@ use wire::spool::{Control, MAGIC, PATH, Process, Trouble, VARIABLE};
 
 use crate::{clock, next, stream};
 
-/// 1 while calls of one thread are recorded, 2 while those of several are, in a page that a fork empties: a new process sees at once that the
-/// rings are another's, however it was made.
+/// 1 while calls of one thread are recorded, 2 while those of several are, in a page that a fork
+/// empties: a new process sees at once that the rings are another's, however it was made.
 static LIVE: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const NEVER).cast_mut());
 static NEVER: AtomicU64 = AtomicU64::new(0);
 /// Nothing is recorded any more, or was ever to be.
@@ -291,7 +291,7 @@ fn describe(process: *mut Process, own: libc::pid_t) {
         (*process)
             .parent
             .store(libc::getppid().unsigned_abs(), Relaxed);
-        (*process).start.store(clock::after(), Relaxed);
+        (*process).start.store(clock::now(), Relaxed);
         let program = (&raw mut (*process).program).cast::<c_char>();
         libc::readlink(c"/proc/self/exe".as_ptr(), program, PATH - 1);
         let mut found = MaybeUninit::<libc::Dl_info>::zeroed();

@@ -81,10 +81,8 @@ pub(crate) fn at_exit() {
                 continue;
             }
             let share = share(address, length.load(Relaxed) as usize);
-            if let (Some(share), Some(stream)) = (share, stream::current())
-                && stream.has_room()
-            {
-                stream.before();
+            if let (Some(share), Some(stream)) = (share, stream::current()) {
+                stream.order(address);
                 stream.object(Kind::Rest, address, share as usize);
                 stream.publish();
             }

@@ -8,6 +8,7 @@
 //! | `files.rs` | the files of a process, and when nothing is written any more |
 //! | `word.rs` | one thread-local word |
 //! | `stream.rs` | a thread's ring |
+//! | `users.rs` | who used an address last, and what has to be stamped |
 //! | `large.rs` | how much of large objects is resident |
 //! | `calls.rs`, `cxx.rs` | the symbols of C, and of C++ |
 //!
@@ -34,6 +35,8 @@ mod large;
 mod next;
 #[cfg(target_env = "gnu")]
 mod stream;
+#[cfg(target_env = "gnu")]
+mod users;
 #[cfg(target_env = "gnu")]
 mod word;
 

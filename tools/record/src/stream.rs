@@ -11,15 +11,17 @@ use wire::spool::{
     object,
 };
 
+use crate::users::{self, User};
 use crate::{clock, files, word};
 
 /// The most records of one call: a size, an alignment and a share before it, a `realloc`'s two, and
 /// the clock before each.
 const MOST: u64 = 8 * RECORD as u64;
-/// How long a thread sleeps until it looks again whether its ring has room, nanoseconds.
-const NAP: i64 = 50_000;
+/// How long a thread sleeps until it looks again whether its ring has room, nanoseconds: about as long
+/// as the command takes for a part of it. A nap costs as much as some hundred calls.
+const NAP: i64 = 400_000;
 /// So many naps without a beat of the command, and nobody drains the rings: some ten seconds.
-const PATIENCE: u32 = 100_000;
+const PATIENCE: u32 = 20_000;
 /// The word of a thread that gets no ring.
 const NONE: usize = 1;
 
@@ -32,11 +34,16 @@ pub(crate) struct Stream {
     /// Up to where there is room.
     limit: u64,
     control: *const Control,
-    /// How often the command had looked when the clock was read, and how many records ago.
+    /// How often the command had looked when the clock was read, and where it is read again.
     beat: u64,
-    quiet: u32,
+    due: u64,
+    /// This thread, among all that wrote here or in a process that this one was forked from.
+    user: User,
 }
 
+/// On lines of its own: a thread writes its place at each call, and another thread's place on the same
+/// line, or on the one that the processor fetches with it, would cost both many times the call.
+#[repr(align(128))]
 struct Place(UnsafeCell<Stream>);
 
 // SAFETY: the thread whose number the ring has is the one that uses it.
@@ -50,15 +57,18 @@ static PLACES: [Place; RINGS] = [const {
         limit: 0,
         control: null(),
         beat: 0,
-        quiet: 0,
+        due: 0,
+        user: User::NONE,
     }))
 }; RINGS];
 /// The rings that are there, for threads that look for one.
 static MADE: [AtomicPtr<Ring>; RINGS] = [const { AtomicPtr::new(null_mut()) }; RINGS];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static THREADS: AtomicU32 = AtomicU32::new(0);
+/// Goes on in a process that is forked: what its parent's threads used is no other thread's there.
+static USERS: AtomicU32 = AtomicU32::new(0);
 
-/// This thread's stream, if its calls are recorded.
+/// This thread's stream, if its calls are recorded and there is room for one.
 #[inline(always)]
 pub(crate) fn current() -> Option<&'static mut Stream> {
     let mut at = word::get();
@@ -69,7 +79,8 @@ pub(crate) fn current() -> Option<&'static mut Stream> {
         }
     }
     // SAFETY: the word is the address of a place that is this thread's alone.
-    Some(unsafe { &mut *(at as *mut Stream) })
+    let stream = unsafe { &mut *(at as *mut Stream) };
+    stream.has_room().then_some(stream)
 }
 
 /// Nothing of another process's: its rings are not mapped here.
@@ -167,7 +178,8 @@ fn begin(place: &'static Place, ring: *mut Ring) -> usize {
             limit: (*ring).tail.0.load(Acquire) + RING as u64,
             control: files::control().map_or(null(), core::ptr::from_ref),
             beat: 0,
-            quiet: 0,
+            due: 0,
+            user: User::of(USERS.fetch_add(1, Relaxed) + 1),
         });
         let own = THREADS.fetch_add(1, Relaxed);
         if own > 0 {
@@ -176,7 +188,7 @@ fn begin(place: &'static Place, ring: *mut Ring) -> usize {
         if !(*at).has_room() {
             return NONE;
         }
-        (*at).clock(clock::after());
+        (*at).clock(clock::now());
         (*at).put(number(Kind::Thread, u64::from(own)));
         (*at).publish();
     }
@@ -187,7 +199,7 @@ fn begin(place: &'static Place, ring: *mut Ring) -> usize {
 impl Stream {
     /// Whether a whole call can be written; waits for that if need be.
     #[inline(always)]
-    pub(crate) fn has_room(&mut self) -> bool {
+    fn has_room(&mut self) -> bool {
         self.limit - self.head >= MOST || self.wait()
     }
 
@@ -206,32 +218,26 @@ impl Stream {
         self.put(number(Kind::Clock, now));
     }
 
-    /// Whether the next record needs the clock: always where threads are to be put in order.
+    /// Whether the next record needs the clock: now and then, and where threads are to be put in
+    /// order for each use of an address that another thread used last. To be asked before a free and
+    /// after an allocation.
     #[inline(always)]
-    pub(crate) fn needs_clock(&mut self) -> bool {
+    pub(crate) fn needs_clock(&mut self, address: usize) -> bool {
+        let in_order = !files::has_threads() || users::was(address, self.user);
         // SAFETY: mapped as long as the process lives.
         let beat = unsafe { (*self.control).beat.load(Relaxed) };
-        if self.quiet != 0 && beat == self.beat && !files::has_threads() {
-            self.quiet -= 1;
+        if self.head < self.due && beat == self.beat && in_order {
             return false;
         }
-        (self.quiet, self.beat) = (QUIET, beat);
+        (self.due, self.beat) = (self.head + QUIET * RECORD as u64, beat);
         true
     }
 
-    /// The clock after an allocation, where it is needed.
+    /// The clock, where a use of an address needs it.
     #[inline(always)]
-    pub(crate) fn after(&mut self) {
-        if self.needs_clock() {
-            self.clock(clock::after());
-        }
-    }
-
-    /// The clock before a free, where it is needed.
-    #[inline(always)]
-    pub(crate) fn before(&mut self) {
-        if self.needs_clock() {
-            self.clock(clock::before());
+    pub(crate) fn order(&mut self, address: usize) {
+        if self.needs_clock(address) {
+            self.clock(clock::now());
         }
     }
 

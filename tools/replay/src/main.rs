@@ -1,4 +1,5 @@
-//! Makes the calls of a script again, in as many threads: `cairn-replay SCRIPT [null] [paced]`.
+//! Makes the calls of a script again, in as many threads: `cairn-replay SCRIPT [null] [paced]
+//! [sampled]`.
 //!
 //! Nothing here allocates between the first call and the last: the steps are read into the threads'
 //! stacks, the slots of objects and the samples are mapped. What it prints is one line of JSON, of
@@ -13,6 +14,8 @@ use std::env;
 use std::fs::File;
 use std::process::ExitCode;
 
+const USAGE: &str = "SCRIPT [null] [paced] [sampled]";
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,19 +28,20 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut arguments = env::args_os().skip(1);
-    let path = arguments.next().ok_or("SCRIPT [null] [paced]")?;
-    let (mut null, mut paced) = (false, false);
+    let path = arguments.next().ok_or(USAGE)?;
+    let (mut null, mut paced, mut sampled) = (false, false, false);
     for word in arguments {
         match word.to_str() {
             Some("null") => null = true,
             Some("paced") => paced = true,
-            _ => return Err("SCRIPT [null] [paced]".to_owned()),
+            Some("sampled") => sampled = true,
+            _ => return Err(USAGE.to_owned()),
         }
     }
     let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let cast = cast::Cast::of(&file, null, paced)?;
     // The recorder's and the allocators' own are not to be opened once more.
-    let measured = measure::all(|| cast.play())?;
+    let measured = measure::all(sampled, || cast.play())?;
     println!("{measured}");
     Ok(())
 }

@@ -96,11 +96,14 @@ extern "C" fn sample(sampler: *mut libc::c_void) -> *mut libc::c_void {
     std::ptr::null_mut()
 }
 
-/// Runs something between two looks; one line of JSON.
+/// Runs something between two looks, and others meanwhile if that is wanted; one line of JSON.
 ///
 /// # Errors
 /// Those of what is run.
-pub(crate) fn all(play: impl FnOnce() -> Result<(), String>) -> Result<String, String> {
+pub(crate) fn all(
+    sampled: bool,
+    play: impl FnOnce() -> Result<(), String>,
+) -> Result<String, String> {
     // SAFETY: it returns a number.
     let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096) / 1024;
     let mut sampler = Sampler {
@@ -114,13 +117,18 @@ pub(crate) fn all(play: impl FnOnce() -> Result<(), String>) -> Result<String, S
     let before_hwm = status("VmHWM:");
     let (cpu, faults) = usage();
     sampler.started = Instant::now();
-    let thread = start(sample, (&raw mut sampler).cast())?;
+    let thread = match sampled {
+        true => Some(start(sample, (&raw mut sampler).cast())?),
+        false => None,
+    };
     let played = play();
     let wall = sampler.started.elapsed().as_secs_f64();
     let (cpu_after, faults_after) = usage();
     OVER.store(true, Release);
-    // SAFETY: the thread was started and not yet joined.
-    unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+    if let Some(thread) = thread {
+        // SAFETY: started and not yet joined.
+        unsafe { libc::pthread_join(thread, std::ptr::null_mut()) };
+    }
     let peak = status("VmHWM:").saturating_sub(before_hwm);
     let last = status("VmRSS:").saturating_sub(before_rss);
     played?;

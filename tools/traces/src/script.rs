@@ -70,7 +70,7 @@ pub fn write<R: Read>(trace: &mut Reader<R>, to: &Path) -> Result<Made> {
     }
     maker
         .write(to)
-        .with_context(|| format!("cannot write {}", to.display()))
+        .with_context(|| format!("cannot write {}; TMPDIR names another place", to.display()))
 }
 
 impl Maker {

@@ -238,6 +238,13 @@ impl Shape {
 
     fn add(&mut self, walk: &mut Walk, event: &Event, time: u64) {
         let seconds = time as f64 * self.start.tick;
+        if let (Some(share), Some(of)) = (event.share, looked_at(event)) {
+            // Before it is gone.
+            let size = walk.live.get(&of.into()).map_or(0, |it| it.size);
+            self.large.objects += 1;
+            self.large.bytes += size;
+            self.large.resident += size * u64::from(share) / 255;
+        }
         if !matches!(event.call, Call::Rest(_)) {
             let thread = self.thread(event.thread, seconds);
             thread.calls += 1;
@@ -255,18 +262,6 @@ impl Shape {
                 }
             }
             self.call(walk, event, time, number);
-        }
-        if let (Some(share), Some(of)) = (event.share, object(event)) {
-            let size = match event.call {
-                Call::Rest(of) => walk
-                    .live
-                    .get(&(of.thread, of.number))
-                    .map_or(0, |it| it.size),
-                _ => of,
-            };
-            self.large.objects += 1;
-            self.large.bytes += size;
-            self.large.resident += size * u64::from(share) / 255;
         }
         self.curve(walk, seconds);
     }
@@ -351,9 +346,10 @@ impl Shape {
     }
 }
 
-fn object(event: &Event) -> Option<u64> {
+/// The object of which an event may have a share.
+fn looked_at(event: &Event) -> Option<Birth> {
     match event.call {
-        Call::Free(_) | Call::Realloc { .. } | Call::Rest(_) => Some(0),
+        Call::Free(of) | Call::Realloc { of, .. } | Call::Rest(of) => Some(of),
         _ => None,
     }
 }

@@ -118,7 +118,7 @@ pub enum Kind {
     /// the share as its size.
     Rest = 12,
     /// The clock, for all records that follow up to the next of this kind: after an allocation,
-    /// before a free. While a process has one thread, not every record has its own.
+    /// before a free. Not every record has its own.
     Clock = 13,
 }
 
@@ -152,9 +152,9 @@ pub const SIZE_BITS: u32 = 15;
 pub const ELSEWHERE: u64 = (1 << SIZE_BITS) - 1;
 /// The lowest bits of an address, which are left out.
 pub const ALIGNED_BITS: u32 = 3;
-/// In a process of one thread, the clock is read once for so many records, and when the command has
-/// looked.
-pub const QUIET: u32 = 64;
+/// The clock is read once for so many records, when the command has looked, and where an address was
+/// another thread's.
+pub const QUIET: u64 = 64;
 
 /// A record of an object.
 #[inline(always)]

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use launch::job::{self, Job};
 use launch::libraries::Library;
-use launch::program;
 use launch::runs::{Cost, FIGURES, Figure};
 
 use crate::compare::contenders;
-use crate::replay::theatre::Theatre;
+use crate::measuring::{alone, scratch};
+use crate::replay::theatre::{How, Theatre};
 use search::{Found, Search};
 
 /// Find settings of an allocator that suit a program, by trying them.
@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     )]
     libraries: Vec<String>,
     /// One more allocator, or another file for a known name
-    #[arg(long = "library", value_name = "NAME=PATH")]
+    #[arg(long = "library", value_name = "NAME=PATH[,VARIABLE=VALUE]")]
     more: Vec<String>,
     /// What is to become less
     #[arg(long, value_enum, default_value = "both")]
@@ -116,34 +116,25 @@ impl Subject {
                 file,
                 arguments.replayer.as_deref(),
                 scratch,
-                false,
+                How::default(),
                 arguments.timeout,
             )?;
             let null = theatre.null()?;
             return Ok(Self::Trace(Box::new(theatre), null));
         }
-        let [name, rest @ ..] = &arguments.program[..] else {
-            bail!("no program");
-        };
-        let program = program::find(name)?;
-        program::check(&program)?;
-        Ok(Self::Program(Box::new(Job {
-            program,
-            arguments: rest.to_vec(),
-            env: Vec::new(),
-            without: Vec::new(),
-            process: None,
-            input: None,
-            success: i32::from(arguments.status),
-            patience: arguments.timeout,
-            scratch: scratch.to_owned(),
-        })))
+        let mut job = Job::of_line(&arguments.program, arguments.timeout, scratch)?;
+        job.success = i32::from(arguments.status);
+        Ok(Self::Program(Box::new(job)))
     }
 
     fn vet(&self, library: &Library) -> Result<()> {
         match self {
-            Self::Trace(theatre, _) => theatre.vet(library),
-            Self::Program(job) => job::vet(job, library),
+            Self::Trace(theatre, _) => theatre
+                .vet(library)
+                .with_context(|| format!("the replay does not run on {}", library.name)),
+            Self::Program(job) => {
+                job::vet(job, library).map_err(|error| alone(error, "the program", &library.name))
+            }
         }
     }
 
@@ -160,14 +151,12 @@ impl Subject {
 /// # Errors
 /// Something is missing, or does not run.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let scratch = crate::replay::scratch()?;
+    let scratch = scratch()?;
     let subject = Subject::new(arguments, scratch.path())?;
     let mut text = String::new();
     for name in &arguments.libraries {
         let library = contenders::one(name, &arguments.more)?;
-        subject
-            .vet(&library)
-            .with_context(|| format!("it does not run on {name}"))?;
+        subject.vet(&library)?;
         let search = Search {
             library: &library,
             figure: arguments.goal.figure(),

@@ -225,7 +225,7 @@ fn require(dir: &Path, bytes: u64) -> Result<()> {
     }
     if found.f_bavail.saturating_mul(found.f_frsize) < bytes {
         bail!(
-            "no space is left in {}, where the program's output goes; TMPDIR names another place",
+            "no space is left in {}, where scripts and the program's output go; TMPDIR names another place",
             dir.display()
         );
     }

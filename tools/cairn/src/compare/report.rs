@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use launch::libraries::{Described, Library};
+use launch::likeness::Likeness;
 use launch::machine::{Machine, today};
 use launch::plot::{self, Point, Row};
 use launch::rounds::{Enough, FEWEST};
@@ -24,6 +25,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) enough: Enough,
     pub(crate) took: Duration,
     pub(crate) outputs: Outputs,
+    /// How a replay compares with the program, where that ran too.
+    pub(crate) likeness: Option<Likeness>,
 }
 
 /// The file that `--json` writes.
@@ -46,6 +49,8 @@ struct Json<'a> {
     verdicts: Vec<String>,
     differences: &'a [String],
     notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    likeness: Option<&'a Likeness>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +159,7 @@ impl Comparison<'_> {
             verdicts: self.verdicts(),
             differences: &self.outputs.differences,
             notes: &self.outputs.notes,
+            likeness: self.likeness.as_ref(),
         };
         let text = serde_json::to_string_pretty(&json)? + "\n";
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))

@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use launch::job::{self, Job};
 use launch::libraries::Library;
-use launch::program;
 use launch::runs::Cost;
 use launch::server::Server;
 
@@ -17,7 +16,7 @@ use super::{Arguments, shown};
 pub(crate) enum Subject {
     /// With what its runs wrote.
     Program {
-        job: Job,
+        job: Box<Job>,
         /// Its name as it was typed.
         name: OsString,
         seen: Seen,
@@ -39,30 +38,19 @@ impl Subject {
                 server: server.clone(),
                 ready: ready.clone(),
                 load: load.clone(),
-                patience: arguments.timeout,
+                patience: arguments.measuring.timeout,
                 scratch: scratch.to_owned(),
             }));
         }
-        let [name, rest @ ..] = &arguments.program[..] else {
-            bail!("no program");
-        };
-        let program = program::find(name)?;
-        program::check(&program)?;
+        let mut job = Job::of_line(&arguments.program, arguments.measuring.timeout, scratch)?;
         if let Some(input) = &arguments.input {
             std::fs::File::open(input).with_context(|| format!("--input {}", shown(input)))?;
         }
+        job.input.clone_from(&arguments.input);
+        job.success = i32::from(arguments.status);
+        let name = arguments.program.first().context("no program")?;
         Ok(Self::Program {
-            job: Job {
-                program,
-                arguments: rest.to_vec(),
-                env: Vec::new(),
-                without: Vec::new(),
-                process: None,
-                input: arguments.input.clone(),
-                success: i32::from(arguments.status),
-                patience: arguments.timeout,
-                scratch: scratch.to_owned(),
-            },
+            job: Box::new(job),
             name: name.clone(),
             seen: Seen::default(),
         })

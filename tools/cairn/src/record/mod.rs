@@ -78,13 +78,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         eprintln!("cairn record: {trouble}");
     }
     let written = recording.write(&output, &arguments.program, arguments.least)?;
-    if written.is_empty() {
+    if written.is_empty() && !recording.is_cut() {
         eprintln!(
             "cairn record: no call was recorded: the program makes none, or brings its own allocator"
         );
     }
-    for line in written {
-        eprintln!("{line}");
+    let most = written.iter().max_by_key(|trace| trace.calls);
+    for trace in &written {
+        eprintln!("{}", trace.line);
+    }
+    if let (Some(most), Some(first)) = (most, written.first())
+        && most.calls > first.calls
+    {
+        eprintln!("the most calls are in {}", most.path.display());
     }
     Ok(status(recording.status))
 }
@@ -103,6 +109,14 @@ fn status(status: ExitStatus) -> ExitCode {
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// A trace that was written.
+pub(crate) struct Written {
+    path: PathBuf,
+    calls: u64,
+    /// For a reader.
+    line: String,
 }
 
 /// What came of a run.
@@ -220,6 +234,11 @@ fn reap() {
 }
 
 impl Recording {
+    /// Whether something is missing.
+    fn is_cut(&self) -> bool {
+        !self.troubles.is_empty() || self.processes.iter().any(|it| it.cut.is_some())
+    }
+
     /// Writes the traces: the first process's to `output`, the others beside it. A line about each.
     ///
     /// # Errors
@@ -229,7 +248,7 @@ impl Recording {
         output: &Path,
         command: &[OsString],
         least: u64,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Vec<Written>> {
         let mut lines = Vec::new();
         let mut taken = false;
         for process in &self.processes {
@@ -252,7 +271,10 @@ impl Recording {
                 page: page(),
             };
             let end = self.write_one(process, &path, &start).with_context(|| {
-                format!("the trace {} is not written to its end", path.display())
+                format!(
+                    "the trace {} is not written to its end, -o names another place",
+                    path.display()
+                )
             })?;
             if end.calls < least.max(1) {
                 let _ = fs::remove_file(&path);
@@ -260,7 +282,7 @@ impl Recording {
             }
             taken = true;
             let bytes = fs::metadata(&path).map_or(0, |data| data.len());
-            lines.push(format!(
+            let line = format!(
                 "{}: {} calls of {} (process {}) in {} threads, {:.2} bytes a call",
                 path.display(),
                 end.calls,
@@ -268,7 +290,12 @@ impl Recording {
                 process.pid,
                 end.threads,
                 bytes as f64 / end.calls as f64,
-            ));
+            );
+            lines.push(Written {
+                path,
+                calls: end.calls,
+                line,
+            });
         }
         Ok(lines)
     }

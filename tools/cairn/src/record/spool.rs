@@ -166,7 +166,9 @@ impl Spool {
         control.stop.store(1, Relaxed);
         if self.full.is_none() {
             let why = format!("{error:#}");
-            eprintln!("cairn record: recording stops, the program goes on: {why}");
+            eprintln!(
+                "cairn record: recording stops, the program goes on: {why}; TMPDIR names another place"
+            );
             self.full = Some(why);
         }
     }

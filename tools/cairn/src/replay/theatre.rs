@@ -19,6 +19,15 @@ const NULLS: usize = 3;
 /// The least that a time may be, seconds: the clock's own grain.
 const LEAST: f64 = 1e-6;
 
+/// How a script is played.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct How {
+    /// Each call at its recorded time.
+    pub(crate) paced: bool,
+    /// With a look at the resident memory twice a millisecond.
+    pub(crate) sampled: bool,
+}
+
 /// A script with who plays it.
 pub(crate) struct Theatre {
     job: Job,
@@ -71,7 +80,7 @@ impl Theatre {
         trace: &Path,
         replayer: Option<&Path>,
         scratch: &Path,
-        paced: bool,
+        how: How,
         patience: Duration,
     ) -> Result<Self> {
         let mut reader = Reader::open(trace)?;
@@ -83,21 +92,13 @@ impl Theatre {
             bail!("{} has no calls in it", trace.display());
         }
         let mut arguments = vec![path.into_os_string()];
-        if paced {
-            arguments.push("paced".into());
+        for (is_wanted, word) in [(how.paced, "paced"), (how.sampled, "sampled")] {
+            if is_wanted {
+                arguments.push(word.into());
+            }
         }
         Ok(Self {
-            job: Job {
-                program,
-                arguments,
-                env: Vec::new(),
-                without: Vec::new(),
-                process: None,
-                input: None,
-                success: 0,
-                patience,
-                scratch: scratch.to_owned(),
-            },
+            job: Job::of(program, arguments, patience, scratch),
             name: trace.display().to_string(),
             made,
         })

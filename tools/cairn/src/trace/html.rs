@@ -9,7 +9,7 @@ use super::text::{bytes, life_label, notes, share, size_label, time};
 /// Width and height of the curve, pixels.
 const SIZE: (f64, f64) = (860.0, 240.0);
 /// The longest bar, pixels.
-const BAR: f64 = 420.0;
+const BAR: f64 = 340.0;
 /// Threads and pairs in the pictures.
 const MANY: usize = 24;
 

@@ -70,6 +70,33 @@ static void pass_on(void) {
     pthread_join(producer, NULL);
 }
 
+enum { HOPS = 2000, THERE = 1001, BACK = 1003 };
+static _Atomic int turn;
+
+/* Takes what the other thread brought, and brings as much: the same few addresses go to and fro. */
+static void *exchange(void *own) {
+    int is_second = own != NULL;
+    for (int hop = 0; hop < HOPS; hop++) {
+        while (atomic_load(&turn) % 2 != is_second)
+            sched_yield();
+        for (int at = 0; at < PLACES; at++) {
+            free(places[at]);
+            places[at] = malloc(is_second ? BACK : THERE);
+        }
+        atomic_fetch_add(&turn, 1);
+    }
+    return NULL;
+}
+
+static void to_and_fro(void) {
+    pthread_t other;
+    must(pthread_create(&other, NULL, exchange, &other) == 0);
+    exchange(NULL);
+    pthread_join(other, NULL);
+    for (int at = 0; at < PLACES; at++)
+        free(places[at]);
+}
+
 static void *one_object(void *unused) {
     (void)unused;
     return malloc(MALLOC);
@@ -108,6 +135,8 @@ int main(int count, char **words) {
         large();
     } else if (strcmp(what, "pass") == 0) {
         pass_on();
+    } else if (strcmp(what, "exchange") == 0) {
+        to_and_fro();
     } else if (strcmp(what, "sequence") == 0) {
         sequence();
     } else if (strcmp(what, "fork") == 0) {
@@ -120,6 +149,14 @@ int main(int count, char **words) {
         for (int at = 0; at < OBJECTS; at++)
             free(malloc(MALLOC));
         raise(SIGKILL);
+    } else if (strcmp(what, "many") == 0) {
+        /* Sizes in no order, so that a recording has something to keep. */
+        unsigned seed = 1;
+        for (int at = 0; at < 40 * OBJECTS; at++) {
+            seed = seed * 1103515245u + 12345u;
+            free(malloc(16 + (seed >> 20)));
+        }
+        return 7;
     } else {
         return 3;
     }

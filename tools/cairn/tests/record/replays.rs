@@ -130,3 +130,125 @@ fn an_advice_was_measured_twice_or_is_none() {
     let twice = said.contains("measured again in 8 rounds") || said.contains("nothing gains");
     assert!(twice || said.contains("no setting looked better"), "{said}");
 }
+
+#[test]
+fn what_cannot_be_replayed_or_advised_is_said_in_a_line_with_what_to_do() {
+    let (file, ..) = recorded("kinds");
+    let replayer = text(replayer());
+    let start = ["--replayer", replayer, text(&file)];
+    let refused: [(&str, &[&str], &str); 5] = [
+        (
+            "replay",
+            &["--libraries", "glibc,no-such"],
+            "no library is called no-such",
+        ),
+        ("replay", &["--library", "other=/no/such.so"], "/no/such.so"),
+        (
+            "advise",
+            &["--libraries", "no-such"],
+            "no library is called no-such",
+        ),
+        (
+            "replay",
+            &["--json", "/no/such/file"],
+            "cannot write /no/such/file",
+        ),
+        (
+            "replay",
+            &[
+                "--knob",
+                "MALLOC_ARENA_MAX=1,2",
+                "--libraries",
+                "glibc",
+                "--",
+                "false",
+            ],
+            "the program fails on MALLOC_ARENA_MAX=1, exit status 1; if that is its success, --status",
+        ),
+    ];
+    for (command, more, words) in refused {
+        let output = cairn(&[&[command], &start[..], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        if said.contains("ptrace is not permitted") {
+            common::skip("ptrace is not permitted");
+            return;
+        }
+        assert!(
+            output.status.code() == Some(2) && said.contains(words),
+            "{more:?}: {}",
+            common::describe(&output)
+        );
+    }
+    for (program, words) in [
+        ("false", "the program fails on glibc, exit status 1"),
+        ("no-such-program", "no program no-such-program"),
+    ] {
+        let output = cairn(&["advise", "--libraries", "glibc", "--", program]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && said.contains(words),
+            "{}",
+            common::describe(&output)
+        );
+    }
+    let output = cairn(&["replay", text(&file), "--replayer", "/no/such"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--replayer /no/such"), "{said}");
+}
+
+/// Runs a command where the folder of temporary files has no room: one that is full from the start.
+fn without_room(words: &str) -> Option<Output> {
+    let folder = fresh("full");
+    let line = format!(
+        "mkdir -p '{0}' && mount -t tmpfs -o size=16k none '{0}' && TMPDIR='{0}' exec {words}",
+        text(&folder)
+    );
+    let inside = ["-rm", "sh", "-c", &line];
+    let probe = common::watch(common::plain("unshare").args(["-rm", "true"]));
+    if !probe.status.success() {
+        common::skip("no namespace of mounts can be made");
+        return None;
+    }
+    Some(common::watch(common::plain("unshare").args(inside)))
+}
+
+#[test]
+fn where_temporary_files_have_no_room_it_is_said_and_what_names_another_place() {
+    let (file, ..) = recorded("kinds");
+    let command = env!("CARGO_BIN_EXE_cairn");
+    let replayer = text(replayer());
+    for line in [
+        format!("{command} replay --replayer {replayer} {}", text(&file)),
+        format!("{command} advise --replayer {replayer} {}", text(&file)),
+        format!("{command} compare -- true"),
+    ] {
+        let Some(output) = without_room(&line) else {
+            return;
+        };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(2)
+                && said.contains("no space is left in")
+                && said.contains("TMPDIR names another place"),
+            "{line}: {}",
+            common::describe(&output)
+        );
+    }
+    // Recording stops, and the program goes on.
+    let trace = fresh("full.trace");
+    let (trace, recorder) = (text(&trace), text(recorder()));
+    let calls = text(calls());
+    let line = format!("{command} record --recorder {recorder} -o {trace} -- {calls} many");
+    let Some(output) = without_room(&line) else {
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(7)
+            && said.contains("recording stops, the program goes on")
+            && said.contains("TMPDIR names another place")
+            && !said.contains("the program makes none"),
+        "{}",
+        common::describe(&output)
+    );
+}
