@@ -95,8 +95,7 @@ fn copy_object(
     new
 }
 
-/// As [`resize`] or [`resize_aligned`], for who is on no fast way: a second caller of those would have
-/// them called where they are part of `realloc` now, which is 6 instructions.
+/// As [`resize`] or [`resize_aligned`], for who is on no fast way.
 #[cold]
 #[inline(never)]
 pub(crate) fn by_route(p: *mut u8, align: usize, n: usize) -> *mut u8 {
