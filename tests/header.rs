@@ -45,7 +45,8 @@ fn flags() -> Vec<String> {
     vec![
         format!("-I{}", header().display()),
         library.display().to_string(),
-        format!("-Wl,-rpath,{dir}"),
+        // As RPATH, which comes before cargo's LD_LIBRARY_PATH: an older library may lie there.
+        format!("-Wl,--disable-new-dtags,-rpath,{dir}"),
     ]
 }
 
