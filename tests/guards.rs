@@ -90,7 +90,8 @@ fn holds_for(kind: (&str, &str, bool), size: usize, other: bool) -> Result<(), S
     } else {
         "touch_step"
     };
-    if (found && (!wrote || is_freed)) || !in_step(access, step) {
+    let may_be_found = wrote && !is_freed;
+    if (found && !may_be_found) || !in_step(access, step) {
         return complain("the access's stack");
     }
     if !is_free && !found {
