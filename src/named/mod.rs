@@ -65,12 +65,11 @@ pub(crate) enum Refused {
 /// Whether a heap can have this name: it stands in XML, in labels of metrics and in tables.
 pub(crate) fn is_name(name: &str) -> bool {
     // (What the standard library says of characters may panic, says the linker.)
-    let may = |c: char| match c {
-        '\0'..' ' | '\u{7f}'..='\u{9f}' => false,
-        '"' | '\\' | '<' | '>' | '&' => false,
-        _ => true,
+    let bad = |c: char| {
+        let control = c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c);
+        control || matches!(c, '"' | '\\' | '<' | '>' | '&')
     };
-    !name.is_empty() && name.len() <= places::NAME_MOST && name.chars().all(may)
+    !name.is_empty() && name.len() <= places::NAME_MOST && !name.chars().any(bad)
 }
 
 /// All that were ever made, those that wait among them.
