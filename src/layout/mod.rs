@@ -14,3 +14,4 @@ pub mod places;
 pub mod report;
 pub mod sizes;
 pub mod table;
+pub mod watched;

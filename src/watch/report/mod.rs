@@ -7,6 +7,7 @@
 //! through `/proc/self/mem`, since other threads may unmap it.
 
 mod file;
+mod heads;
 mod tables;
 
 use crate::knobs::{Amount, Knobs};

@@ -2,9 +2,9 @@
 //! were touched, what is resident of everything that is Cairn's, and of the chunks their size words.
 
 use super::file::{Out, Rooms, Scratch};
-use crate::cache::{all, thread};
+use super::heads;
 use crate::layout::head::{Head, Kind};
-use crate::layout::places::{arena, heap, mapping, registry, samples};
+use crate::layout::places::{arena, heap, mapping, registry};
 use crate::layout::report::{
     ALONE, COMMAND, HEADS, MAPS, OF_FILE, PACK, PACK_BITS, PACKED, PAGES, PRESENT, SWAPPED, WRITER,
 };
@@ -13,12 +13,10 @@ use crate::layout::table;
 use crate::mapped::registry::REGISTRY;
 use crate::os::files::{self, File};
 use crate::statics::{STATICS, Statics};
-use crate::watch::quarantine::RING;
-use crate::watch::samples::HEAD;
-use crate::{class, named, os, region, settings, side};
+use crate::{named, os, region, side};
 use core::ffi::CStr;
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering::Acquire};
+use core::sync::atomic::Ordering::Acquire;
 
 /// Pages of which the residency is asked, at most: a program may map far more than it uses.
 const ASKED: usize = 16 << 20;
@@ -26,10 +24,6 @@ const ASKED: usize = 16 << 20;
 const LINKS: usize = 1 << 20;
 /// Program headers that are looked at.
 const HEADERS: usize = 64;
-
-/// Bytes that are written of each of [`heads`]: of the longest.
-const WORDS: usize = samples::BYTES;
-const _: () = assert!(WORDS >= registry::BYTES);
 
 /// What all parts need.
 struct Report<'a> {
@@ -139,8 +133,9 @@ impl Report<'_> {
                 self.out.bytes(&self.memory, at, len, self.rooms.scratch);
             }
         }
-        for at in heads() {
-            self.out.bytes(&self.memory, at, WORDS, self.rooms.scratch);
+        for at in heads::all() {
+            self.out
+                .bytes(&self.memory, at, heads::WORDS, self.rooms.scratch);
         }
     }
 
@@ -356,34 +351,6 @@ impl Report<'_> {
         }
         at
     }
-}
-
-/// Addresses of what lies outside the statics, as the second note names it (`note`).
-fn heads() -> [usize; 21] {
-    let word = |at: &'static AtomicUsize| ptr::from_ref(at).expose_provenance();
-    [
-        ptr::from_ref(&all::NEWEST).expose_provenance(),
-        ptr::from_ref(&thread::PARK).expose_provenance(),
-        word(&thread::THREADS),
-        ptr::from_ref(&REGISTRY).expose_provenance(),
-        ptr::from_ref(&RING).expose_provenance(),
-        word(&side::MAPPINGS),
-        word(&settings::MMAP_THRESHOLD),
-        word(&settings::TRIM_THRESHOLD),
-        word(&settings::TOP_PAD),
-        word(&settings::MMAP_MAX),
-        ptr::from_ref(&settings::FIXED).expose_provenance(),
-        word(&settings::ARENA_MAX),
-        word(&settings::PURGE_DELAY),
-        word(&settings::HUGE_FROM),
-        word(&settings::CACHE_COUNT),
-        word(&settings::MAX_FAST),
-        word(&settings::CHECK),
-        word(&class::RUN_MAX),
-        word(&class::CACHE_MAX),
-        ptr::from_ref(&HEAD).expose_provenance(),
-        ptr::from_ref(&named::FIRST).expose_provenance(),
-    ]
 }
 
 /// What the kernel's word of a page says.
