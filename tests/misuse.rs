@@ -707,6 +707,8 @@ mod tests {",
             "corrupted ",
             "memory clobbered ",
             "cairn: ",
+            "cairn_heap: ",
+            "cairn_heap_free(): ",
         ];
         let second_line = literal.starts_with("cairn: no heap, run");
         if !second_line && starts.iter().any(|start| literal.starts_with(start)) {

@@ -173,9 +173,12 @@ impl State {
                 self.resting.bytes += size;
                 n += 1;
             } else {
-                let row = Row::of(entries.get(n..).unwrap_or_default(), p, size);
+                let mut row = Row::of(p, size);
+                n += 1;
+                while entries.get(n).is_some_and(|e| row.takes(e.p, size)) {
+                    n += 1;
+                }
                 self.merge_objects(row, class, r);
-                n += row.count;
             }
         }
         self.count_out(class, n.wrapping_neg());
@@ -218,12 +221,25 @@ impl State {
         let mut left = most;
         for _ in 0..=class::RUNS {
             let class = self.resting.turn.clamp(1, class::RUNS);
-            while left != 0
-                && let Some(p) = self.resting.stacks.get_mut(class).and_then(Stack::pop)
-            {
-                self.resting.bytes -= class::size_of(class);
-                self.merge_objects(Row { p, count: 1 }, class, records::of(p));
-                left -= 1;
+            let size = class::size_of(class);
+            let mut next = None;
+            while left != 0 {
+                let Some(p) = next.take().or_else(|| self.pop_resting(class)) else {
+                    break;
+                };
+                let mut row = Row::of(p, size);
+                left = left.saturating_sub(1);
+                while left != 0
+                    && let Some(p) = self.pop_resting(class)
+                {
+                    if !row.takes(p, size) {
+                        next = Some(p);
+                        break;
+                    }
+                    left -= 1;
+                }
+                self.resting.bytes -= row.end - row.p;
+                self.merge_objects(row, class, records::of(p));
             }
             if left == 0 {
                 return;
@@ -232,23 +248,29 @@ impl State {
         }
     }
 
+    fn pop_resting(&mut self, class: usize) -> Option<usize> {
+        self.resting.stacks.get_mut(class)?.pop()
+    }
+
     /// Gives freed objects that lie side by side back to their slot, as one span.
     #[inline(always)]
     fn merge_objects(&mut self, row: Row, class: usize, r: *mut Record) {
         let span = Span {
             start: granules::number(row.p),
-            len: row.count * class,
+            len: (row.end - row.p) / ALIGN,
         };
         // Where two threads freed one at once, the other's may have been merged, and the memory
         // have become part of something else since: then the state is another one.
         // SAFETY: they were vetted: their region is a slot of this locked arena, with states (I8 to
         // I10).
         let (free, bound, pages) = unsafe {
-            for i in 0..row.count {
-                let state = ObjectState((*r).states + span.start + i * class);
+            let mut at = 0;
+            while at < span.len {
+                let state = ObjectState((*r).states + span.start + at);
                 if state.get() != class as u8 | FREED {
-                    merged_before(row.p + i * class * ALIGN);
+                    merged_before(row.p + at * ALIGN);
                 }
+                at += class;
             }
             if !(*(*r).map).put_span(span) {
                 merged_before(row.p);
@@ -285,34 +307,37 @@ impl State {
     }
 }
 
-/// Objects of one class that lie side by side.
+/// Objects of one class that lie side by side in a region.
 #[derive(Clone, Copy)]
 struct Row {
     /// The lowest one.
     p: usize,
-    count: usize,
+    /// One past the last byte.
+    end: usize,
 }
 
 impl Row {
-    /// The first entry, at `p`, and those behind it as far as each lies beside the one before:
-    /// programs free in the order in which they asked, or the other way round.
     #[inline(always)]
-    fn of(entries: &[Entry], p: usize, size: usize) -> Self {
-        let mut row = Self { p, count: 1 };
-        let Some(second) = entries.get(1) else {
-            return row;
-        };
-        let step = second.p.wrapping_sub(p);
-        if step != size && step != size.wrapping_neg() {
-            return row;
+    const fn of(p: usize, size: usize) -> Self {
+        Self { p, end: p + size }
+    }
+
+    /// Takes one more in if it lies at either end: programs free in the order in which they asked, or
+    /// the other way round.
+    #[inline(always)]
+    const fn takes(&mut self, p: usize, size: usize) -> bool {
+        if p / REGION != self.p / REGION {
+            return false;
         }
-        let mut next = second.p;
-        while entries.get(row.count).is_some_and(|e| e.p == next) && next / REGION == p / REGION {
-            row.p = row.p.min(next);
-            row.count += 1;
-            next = next.wrapping_add(step);
+        if p == self.end {
+            self.end += size;
+            return true;
         }
-        row
+        if p + size == self.p {
+            self.p = p;
+            return true;
+        }
+        false
     }
 }
 
@@ -353,13 +378,10 @@ mod tests {
     const SIZE: usize = 48;
 
     fn row(at: &[usize]) -> (usize, usize) {
-        let entries: std::vec::Vec<_> = at
-            .iter()
-            .map(|&p| Entry::object(p, ObjectState(0)))
-            .collect();
-        let first = at.first().copied().unwrap_or_default();
-        let row = Row::of(&entries, first, SIZE);
-        (row.p, row.count)
+        let (first, rest) = at.split_first().map_or((0, at), |(p, rest)| (*p, rest));
+        let mut row = Row::of(first, SIZE);
+        let _ = rest.iter().take_while(|p| row.takes(**p, SIZE)).count();
+        (row.p, (row.end - row.p) / SIZE)
     }
 
     #[test]
@@ -368,6 +390,7 @@ mod tests {
         assert_eq!(row(&[p]), (p, 1));
         assert_eq!(row(&[p, p + SIZE, p + 2 * SIZE]), (p, 3));
         assert_eq!(row(&[p, p - SIZE, p - 2 * SIZE]), (p - 2 * SIZE, 3));
+        assert_eq!(row(&[p, p + SIZE, p - SIZE]), (p - SIZE, 3), "both ends");
         assert_eq!(row(&[p, p + SIZE, p]), (p, 2), "there and back");
         assert_eq!(row(&[p, p - SIZE, p]), (p - SIZE, 2));
         assert_eq!(row(&[p, p, p + SIZE]), (p, 1), "twice the same");

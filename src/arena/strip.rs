@@ -30,6 +30,9 @@ pub(crate) struct Strip {
 }
 
 impl Strip {
+    /// Where its slot's word is in it.
+    pub(crate) const WORD: usize = core::mem::offset_of!(Strip, word);
+
     /// No strip.
     pub(crate) const fn none() -> Self {
         Self {

@@ -44,7 +44,7 @@ pub(crate) fn take_aligned(align: usize, n: usize) -> *mut u8 {
         for _ in 0..(*bin).len().min(LOOKS) {
             if (*entry).p & (align - 1) == 0 {
                 newest.swap(entry);
-                return take_chunk(offset, n, no_object);
+                return take_chunk(bin, n, no_object);
             }
             entry = entry.wrapping_sub(1);
         }

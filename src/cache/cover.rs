@@ -2,16 +2,18 @@
 //! at once, as before the thread had a cache, and behind them the cache and the countdown.
 //!
 //! ```text
-//!   word --> | bins and strip, all zero | 0 | cache --> | bins | strip | arena | ...
+//!   word --> | bins and strip, all zero but | cache | 0 |
+//!                                              '--> | bins | strip | arena | ...
 //! ```
 //!
 //! So no fast path is longer for it. Every operation takes the slow way, which lifts the cover, does
 //! what the thread asked for with the cache it has, and lays the cover again.
 
-use super::{Bins, Cache, thread};
+use super::{Bin, Bins, Cache, cut_of, no_object, put, take_of, thread};
 use crate::arena::Arena;
+use crate::arena::strip::Strip;
+use crate::side;
 use crate::sync::tls;
-use crate::{side, statics};
 use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr;
@@ -24,14 +26,18 @@ pub(crate) struct Countdown {
     pub(crate) mean: Cell<usize>,
 }
 
+/// Where a strip's word is behind the bins.
+const WORD: usize = offset_of!(Bins, strip) + Strip::WORD;
+
 /// A cover.
 #[repr(C)]
 pub(crate) struct Cover {
     /// Never written.
-    bins: [u8; size_of::<Bins>()],
+    bins: [u8; WORD],
+    /// In the place of the strip's word, which nobody reads where the strip is empty.
+    cache: *mut Cache,
     /// Null, which tells a cover from a cache.
     arena: *const Arena,
-    cache: *mut Cache,
     /// It is lifted: whoever comes now is a signal handler, or was called from below.
     lifted: Cell<bool>,
     /// To the next sample.
@@ -43,17 +49,45 @@ pub(crate) struct Cover {
 }
 
 const _: () = assert!(offset_of!(Cover, arena) == offset_of!(Cache, arena));
+const _: () = assert!(offset_of!(Cover, cache) == WORD);
 const _: () = assert!(offset_of!(Cache, arena) + size_of::<usize>() <= crate::class::BINS_ROOM);
 
-/// The cover that this thread's word leads to.
-fn laid() -> Option<&'static Cover> {
-    let at = tls::get();
-    if at == statics::empty() || at == statics::finished() || thread::existing().is_some() {
-        return None;
+impl Cover {
+    #[inline(always)]
+    fn bin_at(&self, offset: usize) -> *const Bin {
+        ptr::with_exposed_provenance(self.cache.expose_provenance() + offset)
     }
-    let cover: *const Cover = ptr::with_exposed_provenance(at);
-    // SAFETY: neither of the two blanks nor a cache: a cover, which lives as long as its cache.
-    Some(unsafe { &*cover })
+
+    /// As `malloc`'s fast path has it, below the cover.
+    #[inline(always)]
+    pub(crate) fn take_or(&self, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+        take_of(|offset| self.bin_at(offset), n, otherwise, otherwise)
+    }
+
+    /// As the strip has it; null where that is nothing.
+    #[inline(always)]
+    pub(crate) fn cut(&self, n: usize) -> *mut u8 {
+        cut_of(|| self.cache.expose_provenance(), n, no_object)
+    }
+
+    /// As `free`'s fast path has it; false where it does not do, and nothing was changed.
+    #[inline(always)]
+    pub(crate) fn put(&self, p: usize) -> bool {
+        put::put_of(|offset| self.bin_at(offset), p)
+    }
+}
+
+/// The cover that this thread's word leads to.
+#[inline(always)]
+pub(crate) fn laid() -> Option<&'static Cover> {
+    let cover: *const Cover = ptr::with_exposed_provenance(tls::get());
+    // SAFETY: a cache has an arena there, and the two blanks have zeros in both places; what is left
+    // is a cover, which lives as long as its cache.
+    unsafe {
+        let is_cover = (&raw const (*cover).arena).read().is_null()
+            && !(&raw const (*cover).cache).read().is_null();
+        is_cover.then(|| &*cover)
+    }
 }
 
 /// The cache below this thread's cover.

@@ -155,12 +155,23 @@ pub(crate) fn take_or(
     otherwise: fn(usize) -> *mut u8,
     beyond: fn(usize) -> *mut u8,
 ) -> *mut u8 {
+    take_of(bin_at, n, otherwise, beyond)
+}
+
+/// As [`take_or`], from the bins that `at` finds by their offsets.
+#[inline(always)]
+fn take_of(
+    at: impl Fn(usize) -> *const Bin,
+    n: usize,
+    otherwise: fn(usize) -> *mut u8,
+    beyond: fn(usize) -> *mut u8,
+) -> *mut u8 {
     if n <= RUN_LIMIT {
-        take_object(class::run_bin(n), n, otherwise)
+        take_object(at(class::run_bin(n)), n, otherwise)
     } else if n <= class::EXACT_LIMIT {
-        take_chunk(class::exact_bin(chunk_size(n)), n, otherwise)
+        take_chunk(at(class::exact_bin(chunk_size(n))), n, otherwise)
     } else if n <= CACHE_LIMIT {
-        take_chunk(class::wide_bin(n), n, otherwise)
+        take_chunk(at(class::wide_bin(n)), n, otherwise)
     } else {
         beyond(n)
     }
@@ -172,11 +183,17 @@ pub(crate) fn take_or(
 /// As in the fast path, `otherwise` is the last thing done, so that a cut needs no frame.
 #[inline(always)]
 pub(crate) fn cut_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    cut_of(tls::get, n, otherwise)
+}
+
+/// As [`cut_or`], off the strip behind the bins at `at`.
+#[inline(always)]
+fn cut_of(at: impl FnOnce() -> usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if !class::may_cut(n) {
         return otherwise(n);
     }
     let class = n.div_ceil(ALIGN);
-    let bins: *const Bins = ptr::with_exposed_provenance(tls::get());
+    let bins: *const Bins = ptr::with_exposed_provenance(at());
     // SAFETY: only this thread uses its bins and strip, and whoever has none has an empty one; the
     // granules ahead are no object's (I9).
     unsafe {
@@ -202,13 +219,12 @@ pub(crate) fn take_as_chunk(n: usize) -> *mut u8 {
     if n > RUN_LIMIT || class::is_for_run(n) {
         return ptr::null_mut();
     }
-    take_chunk(class::exact_bin(chunk_size(n)), n, no_object)
+    take_chunk(bin_at(class::exact_bin(chunk_size(n))), n, no_object)
 }
 
 /// The newest entry of a bin of objects.
 #[inline(always)]
-fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-    let bin = bin_at(offset);
+fn take_object(bin: *const Bin, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     // SAFETY: only this thread uses the bin, and what lies below `top` are entries; an object's
     // witness is its state byte (I9).
     unsafe {
@@ -230,8 +246,7 @@ fn take_object(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut
 
 /// The newest entry of a bin of chunks.
 #[inline(always)]
-fn take_chunk(offset: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-    let bin = bin_at(offset);
+fn take_chunk(bin: *const Bin, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     // SAFETY: only this thread uses the bin.
     unsafe {
         let top = (*bin).top();

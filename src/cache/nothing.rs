@@ -28,7 +28,7 @@ pub(crate) fn take() -> *mut u8 {
     }
     match thread::existing() {
         // SAFETY: this thread's own cache.
-        Some(cache) if unsafe { (*cache).take_over() } => take_object(0, 0, no_object),
+        Some(cache) if unsafe { (*cache).take_over() } => take_object(bin_at(0), 0, no_object),
         _ => ptr::null_mut(),
     }
 }

@@ -1,6 +1,6 @@
 //! What is freed goes into the thread's cache, vetted.
 
-use super::bin_at;
+use super::{Bin, bin_at};
 use crate::arena::Entry;
 use crate::chunk::{Chunk, TURN};
 use crate::class::{self, BIN_SHIFT};
@@ -19,7 +19,13 @@ pub(crate) fn put(p: usize) -> bool {
 /// that the tag covers, and the tag.
 #[inline(always)]
 pub(crate) fn put_or(p: usize, beyond: impl FnOnce(usize, u32, u32) -> bool) -> bool {
-    put_if(p, |_| true, |_| true, beyond)
+    put_if(bin_at, p, |_| true, |_| true, beyond)
+}
+
+/// As [`put`], into the bins that `at` finds by their offsets.
+#[inline(always)]
+pub(super) fn put_of(at: impl Fn(usize) -> *const Bin, p: usize) -> bool {
+    put_if(at, p, |_| true, |_| true, |_, _, _| false)
 }
 
 /// As [`put`], and only if a plain request for `n` bytes has the class of what is at `p`: of an
@@ -27,6 +33,7 @@ pub(crate) fn put_or(p: usize, beyond: impl FnOnce(usize, u32, u32) -> bool) -> 
 #[inline(always)]
 pub(crate) fn put_sized(p: usize, n: usize) -> bool {
     put_if(
+        bin_at,
         p,
         |offset| n <= RUN_LIMIT && offset == class::run_bin(n),
         |offset| {
@@ -44,6 +51,7 @@ pub(crate) fn put_sized(p: usize, n: usize) -> bool {
 /// [`put`], if the bin's offset suits an object of a run, or a chunk.
 #[inline(always)]
 fn put_if(
+    at: impl Fn(usize) -> *const Bin,
     p: usize,
     object: impl FnOnce(usize) -> bool,
     chunk: impl FnOnce(usize) -> bool,
@@ -54,7 +62,7 @@ fn put_if(
     // is mapped memory (I8); the bin is this thread's.
     unsafe {
         if region::is_slot(word) {
-            return put_object_if(p, object::state_of(word, granule), object);
+            return put_object_if(at, p, object::state_of(word, granule), object);
         }
         if word != CHUNKS {
             return false;
@@ -68,10 +76,10 @@ fn put_if(
         let size = covered as usize;
         if size <= class::EXACT_CHUNK {
             let offset = class::exact_bin(size);
-            return chunk(offset) && put_chunk(offset, c, covered, tag);
+            return chunk(offset) && put_chunk(at(offset), c, covered, tag);
         }
         match class::wide_chunk_bin(size) {
-            Some(offset) => chunk(offset) && put_chunk(offset, c, covered, tag),
+            Some(offset) => chunk(offset) && put_chunk(at(offset), c, covered, tag),
             None => beyond(p, covered, tag),
         }
     }
@@ -85,12 +93,17 @@ fn put_if(
 #[inline(always)]
 pub(crate) unsafe fn put_object(p: usize, state: ObjectState) -> bool {
     // SAFETY: the caller's.
-    unsafe { put_object_if(p, state, |_| true) }
+    unsafe { put_object_if(bin_at, p, state, |_| true) }
 }
 
 /// [`put_object`], if the bin's offset suits.
 #[inline(always)]
-unsafe fn put_object_if(p: usize, state: ObjectState, suits: impl FnOnce(usize) -> bool) -> bool {
+unsafe fn put_object_if(
+    at: impl Fn(usize) -> *const Bin,
+    p: usize,
+    state: ObjectState,
+    suits: impl FnOnce(usize) -> bool,
+) -> bool {
     // SAFETY: the caller's; the bin is this thread's, and between `top` and `limit` there is room.
     unsafe {
         let class = state.get().cast_signed();
@@ -101,7 +114,7 @@ unsafe fn put_object_if(p: usize, state: ObjectState, suits: impl FnOnce(usize) 
         if !suits(offset) {
             return false;
         }
-        let bin = bin_at(offset);
+        let bin = at(offset);
         let top = (*bin).top();
         if top == (*bin).limit.get() {
             return false;
@@ -115,8 +128,7 @@ unsafe fn put_object_if(p: usize, state: ObjectState, suits: impl FnOnce(usize) 
 
 /// Puts a vetted chunk into a bin, unless that is full.
 #[inline(always)]
-fn put_chunk(offset: usize, c: Chunk, covered: u32, tag: u32) -> bool {
-    let bin = bin_at(offset);
+fn put_chunk(bin: *const Bin, c: Chunk, covered: u32, tag: u32) -> bool {
     // SAFETY: the bin is this thread's, and between `top` and `limit` there is room.
     unsafe {
         let top = (*bin).top();

@@ -116,9 +116,9 @@ impl Cache {
                 bin.set_top(bin.base.get().add(got));
             }
             if class::is_run(class) {
-                super::take_object(class << BIN_SHIFT, 0, super::no_object)
+                super::take_object(super::bin_at(class << BIN_SHIFT), 0, super::no_object)
             } else {
-                super::take_chunk(class << BIN_SHIFT, 0, super::no_object)
+                super::take_chunk(super::bin_at(class << BIN_SHIFT), 0, super::no_object)
             }
         }
     }

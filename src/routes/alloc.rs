@@ -15,7 +15,30 @@ use core::ptr;
 /// As [`super::allocate`], from the start.
 #[inline(never)]
 pub(crate) fn slow(n: usize) -> *mut u8 {
-    cache::cut_or(n, slower)
+    cache::cut_or(n, counted_or_slower)
+}
+
+#[cold]
+#[inline(never)]
+fn counted_or_slower(n: usize) -> *mut u8 {
+    counted_or(n, slower, |n| {
+        let p = sampled::cut_or_uncount(n);
+        if p.is_null() { slower(n) } else { p }
+    })
+}
+
+/// The short way of a process whose requests are counted: see [`sampled::allocate_or`].
+#[inline(always)]
+pub(crate) fn counted_or(
+    n: usize,
+    otherwise: fn(usize) -> *mut u8,
+    missed: fn(usize) -> *mut u8,
+) -> *mut u8 {
+    if start::is_sampled() {
+        sampled::allocate_or(n, otherwise, missed)
+    } else {
+        otherwise(n)
+    }
 }
 
 /// A request that neither the cache nor its strip could serve; it may have a chunk for it elsewhere.

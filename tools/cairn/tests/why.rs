@@ -54,6 +54,22 @@ fn the_parts_add_up_to_what_is_resident() {
 }
 
 #[test]
+fn the_pool_of_guarded_objects_is_known_as_such() {
+    if seen::cannot_look() {
+        return;
+    }
+    let seen = Seen::heap(["20000", "500", "1", "0"], &[("CAIRN_GUARD", "1")]);
+    let page = json(&["why", &seen.pid()]);
+    let rss = seen.figure("smaps_rollup", "Rss");
+    let pool = line(&page, "guarded").expect("a line");
+    let resident = number(pool, "/resident");
+    assert!((4096..=320 << 10).contains(&resident), "{pool}");
+    assert!(number(&page, "/unexplained") * 100 <= rss, "{page:#}");
+    let others = line(&page, "anonymous").map_or(0, |line| number(line, "/resident"));
+    assert!(others < 256 << 10, "{page:#}");
+}
+
+#[test]
 fn live_objects_are_counted_one_by_one() {
     if seen::cannot_look() {
         return;

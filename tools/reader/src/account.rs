@@ -58,6 +58,8 @@ pub struct Account {
     pub side: Sum,
     /// The static tables.
     pub statics: Sum,
+    /// The pool of guarded objects.
+    pub guarded: Sum,
     /// Pages with little on them.
     pub sparse: Sparse,
     /// Bytes that lie free on resident pages beside something in use.
@@ -135,6 +137,7 @@ impl Account {
             mapped: sum(&mut heap.mapped.iter().map(range)),
             side: sum(&mut heap.side.iter().copied()),
             statics: sum(&mut std::iter::once(whole_pages(heap.statics(), page))),
+            guarded: sum(&mut heap.pool.into_iter()),
             whats,
             caches,
             sparse,
@@ -155,7 +158,8 @@ impl Account {
     /// All that is resident of it.
     pub fn resident(&self) -> u64 {
         let heaps: u64 = self.whats.iter().map(|s| s.resident).sum();
-        heaps + self.mapped.resident + self.side.resident + self.statics.resident
+        let apart = [&self.mapped, &self.side, &self.statics, &self.guarded];
+        heaps + apart.iter().map(|sum| sum.resident).sum::<u64>()
     }
 }
 
@@ -241,6 +245,7 @@ impl Rest {
             );
             own.extend(heap.mapped.iter().map(|m| (m.from, m.to)));
             own.extend(&heap.side);
+            own.extend(heap.pool);
             own.push(whole_pages(heap.statics(), target.page()));
         }
         own.sort_unstable();

@@ -107,6 +107,14 @@ pub struct Guards {
     pub dropped: u64,
 }
 
+/// The pool of guarded objects, from its first byte to one past its last, if there is one.
+pub(crate) fn pool(target: &dyn Target, instance: &Instance) -> Option<(u64, u64)> {
+    let head = target.bytes(instance.heads.guards, place::BYTES)?;
+    let from = quad(&head, place::POOL);
+    let to = from.checked_add(quad(&head, place::POOL_BYTES))?;
+    (from != 0 && from < to).then_some((from, to))
+}
+
 /// As many bytes as there are.
 fn all(target: &dyn Target, at: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];

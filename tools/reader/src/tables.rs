@@ -2,6 +2,7 @@
 
 use crate::caches::{self, Cache};
 use crate::find::Instance;
+use crate::guards;
 use crate::mapped::{self, MappedChunk};
 use crate::target::{Target, long, quad};
 use cairn::layout::counters;
@@ -146,6 +147,8 @@ pub struct Heap {
     pub quarantine: Vec<(u64, u64)>,
     /// Mappings of side memory.
     pub side: Vec<(u64, u64)>,
+    /// The pool of guarded objects, if there is one.
+    pub pool: Option<(u64, u64)>,
     /// The knobs in force.
     pub settings: Settings,
     /// Records, links and sizes that made no sense and were dropped.
@@ -175,6 +178,7 @@ impl Heap {
         read_own(target, &instance, &mut arenas, &mut torn);
         drop_overlaps(&mut arenas, &mut torn);
         let side = side(target, &instance, &mut torn);
+        let pool = guards::pool(target, &instance);
         let (mapped, mapped_totals) = mapped::read(target, instance.heads.registry, &mut torn);
         for arena in &mut arenas {
             let number = (arena.index + 1).wrapping_sub(MAX_ARENAS as u64);
@@ -194,6 +198,7 @@ impl Heap {
             mapped_totals,
             quarantine,
             side,
+            pool,
             torn,
             instance,
         }

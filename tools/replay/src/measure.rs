@@ -71,7 +71,9 @@ extern "C" fn sample(sampler: *mut libc::c_void) -> *mut libc::c_void {
     let sampler = unsafe { &*sampler.cast::<Sampler>() };
     let mut distance = DISTANCE;
     let mut count = 0;
-    while !OVER.load(Acquire) {
+    // However short it is, its end is seen.
+    loop {
+        let is_over = OVER.load(Acquire);
         let micros = sampler.started.elapsed().as_micros() as u64;
         // SAFETY: there is room for one more than that.
         unsafe {
@@ -90,10 +92,12 @@ extern "C" fn sample(sampler: *mut libc::c_void) -> *mut libc::c_void {
             distance *= 2;
         }
         COUNT.store(count, Release);
+        if is_over {
+            return std::ptr::null_mut();
+        }
         // SAFETY: it takes a number.
         unsafe { libc::usleep(distance as u32) };
     }
-    std::ptr::null_mut()
 }
 
 /// Runs something between two looks, and others meanwhile if that is wanted; one line of JSON.

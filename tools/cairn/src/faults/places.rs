@@ -74,6 +74,9 @@ impl Places {
             }
             let (from, to) = heap.statics();
             self.add(from & !(page - 1), to.next_multiple_of(page), Kind::Tables);
+            if let Some((from, to)) = heap.pool {
+                self.add(from, to, Kind::Mapped);
+            }
             for (from, to) in &heap.side {
                 self.add(*from, *to, Kind::Tables);
             }

@@ -168,6 +168,9 @@ pub(crate) fn gather(target: &dyn Target, heap: &Heap, name: &str) -> (Vec<Secti
     };
     let (from, to) = heap.statics();
     sections.push(whole(format!("{name}static tables"), from, to, table));
+    if let Some((from, to)) = heap.pool {
+        sections.push(whole(format!("{name}guarded objects"), from, to, live));
+    }
     for (from, to) in &heap.side {
         sections.push(whole(format!("{name}tables"), *from, *to, table));
     }

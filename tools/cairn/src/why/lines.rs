@@ -165,6 +165,12 @@ pub(super) fn lines(facts: &Facts, subject: &Subject) -> Vec<Line> {
             }
         }
     }
+    let guarded = sum(&|a| a.guarded);
+    if guarded.count != 0 {
+        let name = "the pool of guarded objects";
+        let change = "at most 320 KiB; CAIRN_GUARD=0 asks for none";
+        out.push(line("guarded", name, 1, None, guarded, change));
+    }
     let mut tables = sum(&|a| a.side);
     add(&mut tables, sum(&|a| a.statics));
     let change = "grows with the heap; state pages go with their slots";

@@ -9,36 +9,18 @@
 //! A sample says so by its state byte or its tag, which no fast path takes; of a mapped chunk, which
 //! has no fast path, the table of samples knows.
 
+mod countdown;
+
 use super::{alloc, free, realloc, start};
-use crate::cache::cover::{self, Countdown, Cover, Lift};
+use crate::cache::cover::{self, Cover, Lift};
 use crate::chunk::Chunk;
 use crate::config::ALIGN;
 use crate::region;
 use crate::vet::Found;
-use crate::watch::{draw, guard, samples};
+use crate::watch::{guard, samples};
 use crate::{cache, class, guards, object, os, settings, vet};
 use core::ptr;
-use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
-
-/// A countdown of all threads that have no cache.
-struct Shared {
-    /// Bytes to the next object that is met.
-    left: AtomicIsize,
-    /// The mean that these were drawn with.
-    mean: AtomicUsize,
-}
-
-impl Shared {
-    const fn new() -> Self {
-        Self {
-            left: AtomicIsize::new(0),
-            mean: AtomicUsize::new(0),
-        }
-    }
-}
-
-static SAMPLE: Shared = Shared::new();
-static GUARD: Shared = Shared::new();
+use countdown::{GUARD, SAMPLE, draw_anew, left_of, meets, meets_for_all};
 
 /// Nobody asks for an address: an object of this alignment is not to be guarded.
 pub(super) const UNGUARDED: usize = 0;
@@ -98,17 +80,6 @@ pub(super) fn counted(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> 
     p
 }
 
-/// Counts `n` bytes; whether that is the end of the countdown, or it was drawn for another mean.
-#[inline(always)]
-fn meets(countdown: &Countdown, mean: usize, n: usize) -> bool {
-    let left = countdown.left.get().wrapping_sub_unsigned(n.max(1));
-    if left >= 0 && countdown.mean.get() == mean {
-        countdown.left.set(left);
-        return false;
-    }
-    true
-}
-
 /// Does something, and takes the cover off: there are to be no more samples.
 #[cold]
 fn uncounted<R>(act: impl FnOnce() -> R) -> R {
@@ -118,46 +89,6 @@ fn uncounted<R>(act: impl FnOnce() -> R) -> R {
         lifted.leave_off();
     }
     done
-}
-
-/// A seed for a thread's own sequence of numbers.
-fn seed() -> u64 {
-    let errno = os::errno();
-    let mut secret = [0; 2];
-    os::secret(&mut secret);
-    os::set_errno(errno);
-    secret[0] | 1
-}
-
-/// Bytes to the next object that is met, if one in so many is.
-fn next(seed: &mut u64, mean: usize) -> isize {
-    match mean {
-        0 => isize::MAX,
-        // Each.
-        1 => 0,
-        mean => draw::distance(seed, mean),
-    }
-}
-
-/// The end of a countdown, or one that was drawn for another mean: draws anew. Whether an object of
-/// `n` bytes is met.
-fn draw_anew(cover: &Cover, countdown: &Countdown, mean: usize, n: usize) -> bool {
-    let mut sequence = cover.seed.get();
-    if sequence == 0 {
-        sequence = seed();
-    }
-    let met = if countdown.mean.replace(mean) == mean {
-        mean != 0
-    } else {
-        let left = next(&mut sequence, mean).wrapping_sub_unsigned(n.max(1));
-        countdown.left.set(left);
-        left < 0
-    };
-    if met || mean == 0 {
-        countdown.left.set(next(&mut sequence, mean));
-    }
-    cover.seed.set(sequence);
-    met
 }
 
 #[cold]
@@ -196,26 +127,6 @@ fn counted_for_all(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> *mu
         sample(p.expose_provenance(), n, mean);
     }
     p
-}
-
-fn meets_for_all(countdown: &Shared, mean: usize, n: usize) -> bool {
-    if mean == 0 {
-        return false;
-    }
-    let left = countdown.left.fetch_sub(n.max(1).cast_signed(), Relaxed);
-    let left = left.wrapping_sub_unsigned(n.max(1));
-    let drawn = countdown.mean.swap(mean, Relaxed) == mean;
-    if left >= 0 && drawn {
-        return false;
-    }
-    let mut sequence = seed();
-    let first = next(&mut sequence, mean).wrapping_sub_unsigned(n.max(1));
-    if !drawn && first >= 0 {
-        countdown.left.store(first, Relaxed);
-        return false;
-    }
-    countdown.left.store(next(&mut sequence, mean), Relaxed);
-    true
 }
 
 /// A new object of `n` bytes is a sample from now on, if there is room for it.
@@ -269,6 +180,64 @@ fn forget_sample(p: usize, marked: bool) -> Option<usize> {
         turn(p);
     }
     was
+}
+
+/// What is left of both countdowns behind `n` bytes, below 0 where one ends.
+#[inline(always)]
+fn both_left(cover: &Cover, n: usize) -> [isize; 2] {
+    let weight = n.max(1);
+    // What is too large to be guarded is not counted for that.
+    let light = if n <= guards::LARGEST { weight } else { 0 };
+    [
+        left_of(&cover.sample, samples::interval(), weight),
+        left_of(&cover.guard, guards::interval(), light),
+    ]
+}
+
+/// As `malloc`, where the cache below the cover has what is asked for and no countdown ends, which is
+/// so mostly; else what `otherwise` finds. `missed` is asked where it is counted already and the bins
+/// have nothing ([`cut_or_uncount`]). Both are the last thing done.
+#[inline(always)]
+pub(crate) fn allocate_or(
+    n: usize,
+    otherwise: fn(usize) -> *mut u8,
+    missed: fn(usize) -> *mut u8,
+) -> *mut u8 {
+    let Some(cover) = cover::laid() else {
+        return otherwise(n);
+    };
+    let [sample, guard] = both_left(cover, n);
+    if sample | guard < 0 {
+        return otherwise(n);
+    }
+    cover.sample.left.set(sample);
+    cover.guard.left.set(guard);
+    cover.take_or(n, missed)
+}
+
+/// Behind [`allocate_or`] what the strip has; null, and not counted, where that is nothing.
+#[cold]
+#[inline(never)]
+pub(crate) fn cut_or_uncount(n: usize) -> *mut u8 {
+    let Some(cover) = cover::laid() else {
+        return ptr::null_mut();
+    };
+    let p = cover.cut(n);
+    if p.is_null() {
+        let light = if n <= guards::LARGEST { n.max(1) } else { 0 };
+        for (countdown, weight) in [(&cover.sample, n.max(1)), (&cover.guard, light)] {
+            let left = countdown.left.get();
+            countdown.left.set(left.saturating_add_unsigned(weight));
+        }
+    }
+    p
+}
+
+/// As `free`, where the cache below the cover takes what is no sample, which is so mostly; else
+/// false, and nothing was changed.
+#[inline(always)]
+pub(super) fn free_quickly(p: usize) -> bool {
+    is_counted() && cover::laid().is_some_and(|cover| cover.put(p))
 }
 
 /// As `malloc`.
