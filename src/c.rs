@@ -59,9 +59,14 @@ fn malloc_slow(n: usize) -> *mut u8 {
     cache::cut_or(n, malloc_slower)
 }
 
-#[cold]
 #[inline(never)]
 fn malloc_slower(n: usize) -> *mut u8 {
+    cache::take_as_chunk_or(n, malloc_counted)
+}
+
+#[cold]
+#[inline(never)]
+fn malloc_counted(n: usize) -> *mut u8 {
     alloc::counted_or(n, malloc_slower_yet, |n| {
         let p = sampled::cut_or_uncount(n);
         if p.is_null() { malloc_slower_yet(n) } else { p }

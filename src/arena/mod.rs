@@ -19,6 +19,7 @@ mod known;
 pub(crate) mod own;
 mod quiet;
 pub(crate) mod records;
+mod row;
 pub(crate) mod runs;
 pub(crate) mod shown;
 pub(crate) mod slots;

@@ -213,13 +213,19 @@ pub(crate) fn cut(n: usize) -> *mut u8 {
 }
 
 /// A chunk for a request so small that [`take`] looked for an object, where runs do not serve it;
-/// null if they do, or the cache has none.
+/// what `otherwise` finds if they do, or the cache has none.
+#[inline(always)]
+pub(crate) fn take_as_chunk_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    if n > RUN_LIMIT || class::is_for_run(n) {
+        return otherwise(n);
+    }
+    take_chunk(bin_at(class::exact_bin(chunk_size(n))), n, otherwise)
+}
+
+/// As [`take_as_chunk_or`]; null where that is nothing.
 #[inline(always)]
 pub(crate) fn take_as_chunk(n: usize) -> *mut u8 {
-    if n > RUN_LIMIT || class::is_for_run(n) {
-        return ptr::null_mut();
-    }
-    take_chunk(bin_at(class::exact_bin(chunk_size(n))), n, no_object)
+    take_as_chunk_or(n, no_object)
 }
 
 /// The newest entry of a bin of objects.

@@ -15,7 +15,12 @@ use core::ptr;
 /// As [`super::allocate`], from the start.
 #[inline(never)]
 pub(crate) fn slow(n: usize) -> *mut u8 {
-    cache::cut_or(n, counted_or_slower)
+    cache::cut_or(n, as_chunk_or_slower)
+}
+
+#[inline(never)]
+fn as_chunk_or_slower(n: usize) -> *mut u8 {
+    cache::take_as_chunk_or(n, counted_or_slower)
 }
 
 #[cold]
