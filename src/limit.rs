@@ -57,12 +57,21 @@ fn step(limit: usize) -> usize {
     (limit >> STEP.0).max(STEP.1).min(STEP.2)
 }
 
-/// Bytes held: now `now`, before `before`.
+/// Bytes held: now `now`, before `before`. What goes and was never counted, since it came before there
+/// was a limit, is nothing less.
 pub(crate) fn count(now: usize, before: usize) {
-    let change = now.wrapping_sub(before);
-    let held = HELD.fetch_add(change, Relaxed).wrapping_add(change);
-    if now < before {
-        look_after(held);
+    let less = before.saturating_sub(now);
+    if less == 0 {
+        HELD.fetch_add(now - before, Relaxed);
+        return;
+    }
+    let mut held = HELD.load(Relaxed);
+    loop {
+        let left = held.saturating_sub(less);
+        match HELD.compare_exchange_weak(held, left, Relaxed, Relaxed) {
+            Ok(_) => return look_after(left),
+            Err(now) => held = now,
+        }
     }
 }
 
@@ -107,4 +116,26 @@ pub(crate) fn was_looked_for() {
 /// Whether so many bytes may be handed out. Above a limit that is not hard all may.
 pub(crate) fn permits(n: usize) -> bool {
     HARD.load(Relaxed) == 0 || HELD.load(Relaxed).saturating_add(need(n)) <= LIMIT.load(Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::scripted;
+
+    fn what_was_not_counted_is_nothing_less() -> bool {
+        set(1 << 20, true);
+        count(5000, 0);
+        count(0, 9000);
+        let none = held() == 0 && permits(1);
+        count(700, 0);
+        none && held() == 700
+    }
+
+    #[test]
+    fn what_goes_and_was_never_counted_leaves_nothing_below_0() {
+        assert!(scripted::holds_in_child(
+            what_was_not_counted_is_nothing_less
+        ));
+    }
 }

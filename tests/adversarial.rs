@@ -127,6 +127,11 @@ const KNOWN: &[(&str, Kind, f64)] = &[
     ("misfits", Instructions, 39_000.0),
 ];
 
+/// Both heap modes in the long form, else the usual one.
+fn modes() -> &'static [Env<'static>] {
+    &common::MODES[..if common::is_long() { 2 } else { 1 }]
+}
+
 /// What a case did.
 struct Run {
     operations: f64,
@@ -284,7 +289,7 @@ fn pages_calls_and_memory_of_an_operation_do_not_grow_with_the_size_of_the_case(
             let Some(glibc) = run(None, "16", &[]) else {
                 return;
             };
-            for mode in common::MODES {
+            for mode in modes() {
                 let runs = ["1", "16"].map(|factor| run(Some(&library), factor, mode));
                 let [Some(once), Some(more)] = runs else {
                     return;

@@ -253,6 +253,23 @@ fn a_handler_of_the_programs_own_is_called_behind_the_report() {
 
 /// Check mode watches every object as it is.
 #[test]
+fn a_handler_that_the_program_took_back_is_called_no_more() {
+    let output = run(program("handler_restored"), &[], TOLD);
+    let signal = output.status.signal();
+    assert_eq!(signal, Some(libc::SIGSEGV), "{}", describe(&output));
+}
+
+#[test]
+fn a_handler_that_is_set_while_others_allocate_is_called() {
+    assert_silent_success(&run(program("handler_race"), &[], TOLD));
+}
+
+#[test]
+fn an_object_of_a_heap_of_the_programs_own_stays_in_it() {
+    assert_silent_success(&run(program("own_heap"), &[], TOLD));
+}
+
+#[test]
 fn in_check_mode_nothing_is_guarded() {
     let env = common::with(TOLD, &[("MALLOC_CHECK_", "1")]);
     let output = run(program("matrix"), &["read-after-free", "48", "same"], &env);

@@ -212,7 +212,7 @@ impl State {
             match role {
                 Role::Top
                     if ptr::eq(self.top.heap(), heap)
-                        && !(prev_free && prev_size + self.top.size() <= MAX_CHUNK) =>
+                        && !(prev_free && self.must_merge(prev_size, self.top.size())) =>
                 {
                     let page = os::page();
                     let used = round_up(self.top.fresh(), page);
@@ -243,12 +243,18 @@ impl State {
                 );
                 sums.pages += free_pages(from, to)?;
             }
-            if role == Role::Free && prev_free && prev_size + size <= MAX_CHUNK {
+            if role == Role::Free && prev_free && self.must_merge(prev_size, size) {
                 return Err(no(5, p));
             }
             (prev_free, prev_size) = (role == Role::Free, size);
             p += size;
         }
+    }
+
+    /// Whether two free neighbours cannot be (I5). What was too long to merge once may have been cut
+    /// since.
+    const fn must_merge(&self, before: usize, behind: usize) -> bool {
+        self.heaps.peak() <= MAX_CHUNK && before + behind <= MAX_CHUNK
     }
 
     fn role(&self, c: Chunk) -> Result<Role, Broken> {

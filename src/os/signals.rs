@@ -86,36 +86,56 @@ pub(crate) fn on_signal(signal: c_int, handler: extern "C" fn(c_int)) -> bool {
 /// What a fault calls.
 pub(crate) type OnFault = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
-/// Calls `handler` on a signal of the kernel's, whoever has it. Before that `see` is told what the
-/// signal does now. Nothing is done where the handler is in front already, or the one that is is to be
-/// called once.
-pub(crate) fn on_fault(signal: c_int, handler: OnFault, see: impl FnOnce(&Action)) {
-    let mut before = Action::DEFAULT;
-    let none: *const Action = ptr::null();
-    let (signal, ours) = (
-        c_long::from(signal),
-        (handler as *const ()).expose_provenance(),
-    );
-    // SAFETY: asks alone; a place for the answer.
-    let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut before, SET) };
-    let once = before.flags & libc::SA_RESETHAND as u64 != 0;
-    if got != 0 || before.handler == ours || once {
+/// Calls a handler on a signal of the kernel's, whoever has it: the one that `choose` names, which is
+/// told what the signal does now. Nothing is done where one that `is_ours` is in front already, or the
+/// one that is is to be called once.
+///
+/// Not by two threads at a time. What the program sets meanwhile comes out as it goes, and is behind.
+pub(crate) fn on_fault(
+    signal: c_int,
+    is_ours: impl Fn(usize) -> bool,
+    choose: impl Fn(&Action) -> OnFault,
+) {
+    let signal = c_long::from(signal);
+    let Some(mut before) = change(signal, ptr::null()) else {
         return;
+    };
+    for _ in 0..TURNS {
+        let once = before.flags & libc::SA_RESETHAND as u64 != 0;
+        if is_ours(before.handler) || once {
+            return;
+        }
+        let handler = choose(&before);
+        let (restorer, flag) = restorer();
+        let flags = match before.handler {
+            libc::SIG_DFL | libc::SIG_IGN => libc::SA_ONSTACK as u64,
+            // The stack and the mask that the program wants its own to have.
+            _ => before.flags,
+        };
+        let action = Action {
+            handler: (handler as *const ()).expose_provenance(),
+            flags: flags | libc::SA_SIGINFO as u64 | flag,
+            restorer,
+            mask: before.mask,
+        };
+        match change(signal, &raw const action) {
+            Some(went) if went.handler != before.handler || went.flags != before.flags => {
+                before = went;
+            }
+            _ => return,
+        }
     }
-    see(&before);
-    let (restorer, flag) = restorer();
-    let flags = match before.handler {
-        libc::SIG_DFL | libc::SIG_IGN => libc::SA_ONSTACK as u64,
-        // The stack and the mask that the program wants its own to have.
-        _ => before.flags,
-    };
-    let action = Action {
-        handler: ours,
-        flags: flags | libc::SA_SIGINFO as u64 | flag,
-        restorer,
-        mask: before.mask,
-    };
-    set(signal, &action);
+}
+
+/// How often a handler may come in between.
+const TURNS: usize = 8;
+
+/// What a signal does, or did before it does this.
+fn change(signal: c_long, to: *const Action) -> Option<Action> {
+    let mut before = Action::DEFAULT;
+    // SAFETY: the kernel's structure, or none; a place for the answer.
+    let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, to, &raw mut before, SET) };
+    (got == 0).then_some(before)
 }
 
 /// The signal does what it does by itself.

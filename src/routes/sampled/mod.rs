@@ -299,7 +299,9 @@ pub(super) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
     };
     let is_guarded = matches!(what, Found::Guarded(_));
     let small = n <= guards::LARGEST && guards::interval() != 0;
-    let is_met = have != 0 && small && is_to_be_guarded(n);
+    // An object of a heap of the program's own stays in it.
+    let is_named = region::word(at) == region::NAMED;
+    let is_met = have != 0 && small && !is_named && is_to_be_guarded(n);
     if is_guarded || is_met {
         let new = moved(p, have, align, n, if is_met { align } else { UNGUARDED });
         // What is to become smaller can always stay.

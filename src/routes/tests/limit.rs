@@ -68,10 +68,12 @@ fn a_hard_limit_is_never_passed() -> bool {
             }
             all.push(p);
             if limit::held() > LIMIT {
+                std::eprintln!("{} bytes are held", limit::held());
                 return false;
             }
         }
         if all.len() * size < LIMIT / 4 * 3 {
+            std::eprintln!("{} objects of {size}, {} held", all.len(), limit::held());
             return false;
         }
         all.into_iter().for_each(release);

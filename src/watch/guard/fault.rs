@@ -5,7 +5,7 @@
 //! guarded the signal is looked at.
 
 use super::told;
-use crate::os::signals::{self, OnFault};
+use crate::os::signals::{self, Action, OnFault};
 use crate::{guards, os};
 use core::ffi::{c_int, c_void};
 use core::mem::transmute;
@@ -15,10 +15,18 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// The handler behind, and the bit [`FULL`] if it takes all that the kernel says; or one of the two
+/// Handlers that may be in front, each with one of the program's behind. A program that asks what was
+/// there before its own, and sets that again, gets back what was behind it then.
+const FRONTS: usize = 8;
+static HANDLERS: [OnFault; FRONTS] = [
+    front::<0>, front::<1>, front::<2>, front::<3>, front::<4>, front::<5>, front::<6>, front::<7>,
+];
+/// What is behind each, and the bit [`FULL`] if it takes all that the kernel says; or one of the two
 /// numbers that are no handler.
-static BEHIND: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+static BEHIND: [AtomicUsize; FRONTS] = [const { AtomicUsize::new(libc::SIG_DFL) }; FRONTS];
 const FULL: usize = 1 << 63;
+/// How many were in front.
+static USED: AtomicUsize = AtomicUsize::new(0);
 /// Whether the signal is to be listened to.
 static WANTED: AtomicBool = AtomicBool::new(false);
 /// Whether somebody is writing: of two threads that fault together one waits, but not for ever.
@@ -38,16 +46,49 @@ pub(super) fn begin() {
 
 /// Takes the signal over, if somebody else did meanwhile.
 pub(super) fn listen() {
-    if WANTED.load(Relaxed) {
-        signals::on_fault(libc::SIGSEGV, on_fault, |before| {
-            let full = before.flags & libc::SA_SIGINFO as u64 != 0;
-            let bit = if full { FULL } else { 0 };
-            BEHIND.store(before.handler | bit, Release);
-        });
+    // Who is interrupted in there goes on with what there is.
+    if WANTED.load(Relaxed) && !guards::LOCK.is_mine() {
+        let _alone = guards::LOCK.acquire();
+        signals::on_fault(libc::SIGSEGV, is_front, in_front_of);
     }
 }
 
-extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+fn is_front(handler: usize) -> bool {
+    let address = |front: &OnFault| (*front as *const ()).expose_provenance();
+    HANDLERS.iter().any(|front| address(front) == handler)
+}
+
+/// The handler that is to be in front of what a signal does now: the one that was before, or else one
+/// that nobody knows yet, as long as there is one.
+fn in_front_of(before: &Action) -> OnFault {
+    let full = before.flags & libc::SA_SIGINFO as u64 != 0;
+    let behind = before.handler | if full { FULL } else { 0 };
+    let used = USED.load(Relaxed);
+    let known = BEHIND.iter().take(used.min(FRONTS));
+    let i = known
+        .map(|b| b.load(Relaxed))
+        .position(|b| b == behind)
+        .unwrap_or_else(|| {
+            USED.store(used.wrapping_add(1), Relaxed);
+            used % FRONTS
+        });
+    if let Some(place) = BEHIND.get(i) {
+        place.store(behind, Release);
+    }
+    HANDLERS.get(i).copied().unwrap_or(front::<0>)
+}
+
+extern "C" fn front<const I: usize>(
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut c_void,
+) {
+    let behind = BEHIND.get(I).map_or(libc::SIG_DFL, |b| b.load(Acquire));
+    on_fault(signal, info, context, behind);
+}
+
+#[cold]
+fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, behind: usize) {
     let errno = os::errno();
     // SAFETY: the kernel's structure for this signal.
     let (code, at) = unsafe { ((*info).si_code, (*info).si_addr().expose_provenance()) };
@@ -65,7 +106,7 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
     }
     os::set_errno(errno);
     // SAFETY: as above.
-    unsafe { pass_on(signal, info, context, passed) };
+    unsafe { pass_on(signal, info, context, passed, behind) };
 }
 
 /// Calls the handler behind. Where there is none, the access faults again, and the process dies of
@@ -73,8 +114,13 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
 ///
 /// # Safety
 /// What the kernel gave a handler of the signal.
-unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, passed: bool) {
-    let behind = BEHIND.load(Acquire);
+unsafe fn pass_on(
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut c_void,
+    passed: bool,
+    behind: usize,
+) {
     let handler = behind & !FULL;
     // SAFETY: the caller's.
     let sent = unsafe { (*info).si_code <= 0 };

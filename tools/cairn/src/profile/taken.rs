@@ -116,12 +116,19 @@ impl Sampled {
         stop: bool,
     ) -> Result<Taken> {
         let mut before = None;
+        let mut taken = None;
         if let Some(wait) = wait {
             self.set(interval.unwrap_or(if self.is_on() { self.was } else { INTERVAL }))?;
-            before = Some(self.read()?.0);
-            thread::sleep(Duration::from_secs_f64(wait));
+            match self.read() {
+                Ok(first) => before = Some(first.0),
+                // It goes on as it was all the same.
+                Err(error) => taken = Some(Err(error)),
+            }
+            if before.is_some() {
+                thread::sleep(Duration::from_secs_f64(wait));
+            }
         }
-        let taken = self.read();
+        let taken = taken.unwrap_or_else(|| self.read());
         if stop || wait.is_some() {
             // It may be gone, which the reading has said.
             let _ = self.set(if stop { 0 } else { self.was });
