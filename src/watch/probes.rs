@@ -18,6 +18,20 @@ macro_rules! provider {
     };
 }
 
+/// Of what is said of each architecture, this one's.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+macro_rules! here {
+    ($x86:literal, $aarch64:literal) => {
+        $x86
+    };
+}
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+macro_rules! here {
+    ($x86:literal, $aarch64:literal) => {
+        $aarch64
+    };
+}
+
 /// A function and its note: the probe's name, the function's, and where its arguments are.
 #[cfg(not(miri))]
 macro_rules! probe {
@@ -50,10 +64,7 @@ macro_rules! probe {
             ".quad 0",
             concat!(".asciz \"", provider!(), "\""),
             concat!(".asciz \"", $probe, "\""),
-            #[cfg(target_arch = "x86_64")]
-            concat!(".asciz \"", $x86, "\""),
-            #[cfg(target_arch = "aarch64")]
-            concat!(".asciz \"", $aarch64, "\""),
+            concat!(".asciz \"", here!($x86, $aarch64), "\""),
             "773:",
             ".p2align 2",
             ".popsection",
