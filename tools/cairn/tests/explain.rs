@@ -287,6 +287,9 @@ fn each_message(shell: &mut Shell) {
         seen.insert(message.to_owned());
         assert!(text.contains("Look for: "), "{text}");
         // The thread's stack leads through the library into the program.
+        // Of an object at its slot's left end what is written behind it is met at its free.
+        let at_free = text.contains("memory clobbered ");
+        let met = if at_free { "drop" } else { met };
         let stack = text.rsplit_once(" stood in:\n").expect("a stack").1;
         let functions: Vec<_> = stack.lines().map(str::trim).collect();
         assert!(
