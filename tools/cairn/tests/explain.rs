@@ -287,9 +287,6 @@ fn each_message(shell: &mut Shell) {
         seen.insert(message.to_owned());
         assert!(text.contains("Look for: "), "{text}");
         // The thread's stack leads through the library into the program.
-        // Of an object at its slot's left end what is written behind it is met at its free.
-        let at_free = text.contains("memory clobbered ");
-        let met = if at_free { "drop" } else { met };
         let stack = text.rsplit_once(" stood in:\n").expect("a stack").1;
         let functions: Vec<_> = stack.lines().map(str::trim).collect();
         assert!(
@@ -381,6 +378,9 @@ fn guarded_objects(shell: &mut Shell) {
             let drop = format!("{freed} (matrix.c:");
             assert!(first("freed by thread ").starts_with(&drop), "{text}");
         }
+        // Of an object at its slot's left end what is written behind it is met at its free.
+        let at_free = text.contains("memory clobbered ");
+        let met = if at_free { "drop" } else { met };
         let stack = text.rsplit_once(" stood in:\n").expect("a stack").1;
         let met = format!("{met} (matrix.c:");
         assert!(stack.lines().any(|l| l.trim().starts_with(&met)), "{text}");
