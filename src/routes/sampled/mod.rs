@@ -182,16 +182,12 @@ fn forget_sample(p: usize, marked: bool) -> Option<usize> {
     was
 }
 
-/// What is left of both countdowns behind `n` bytes, below 0 where one ends.
+/// What `n` bytes take of the countdown of samples, and of that of guards: what is too large to be
+/// guarded is not counted for that.
 #[inline(always)]
-fn both_left(cover: &Cover, n: usize) -> [isize; 2] {
+fn weights(n: usize) -> [usize; 2] {
     let weight = n.max(1);
-    // What is too large to be guarded is not counted for that.
-    let light = if n <= guards::LARGEST { weight } else { 0 };
-    [
-        left_of(&cover.sample, samples::interval(), weight),
-        left_of(&cover.guard, guards::interval(), light),
-    ]
+    [weight, if n <= guards::LARGEST { weight } else { 0 }]
 }
 
 /// As `malloc`, where the cache below the cover has what is asked for and no countdown ends, which is
@@ -206,7 +202,9 @@ pub(crate) fn allocate_or(
     let Some(cover) = cover::laid() else {
         return otherwise(n);
     };
-    let [sample, guard] = both_left(cover, n);
+    let [weight, light] = weights(n);
+    let sample = left_of(&cover.sample, samples::interval(), weight);
+    let guard = left_of(&cover.guard, guards::interval(), light);
     if sample | guard < 0 {
         return otherwise(n);
     }
@@ -224,8 +222,7 @@ pub(crate) fn cut_or_uncount(n: usize) -> *mut u8 {
     };
     let p = cover.cut(n);
     if p.is_null() {
-        let light = if n <= guards::LARGEST { n.max(1) } else { 0 };
-        for (countdown, weight) in [(&cover.sample, n.max(1)), (&cover.guard, light)] {
+        for (countdown, weight) in [&cover.sample, &cover.guard].into_iter().zip(weights(n)) {
             let left = countdown.left.get();
             countdown.left.set(left.saturating_add_unsigned(weight));
         }
