@@ -283,6 +283,26 @@ pub(crate) fn may_extend(c: Chunk, size: usize) -> bool {
     !(head.is(Kind::Run) || head.is(Kind::Fence))
 }
 
+/// Makes a live chunk of `size` bytes one of `wanted` where it is, under its arena's lock; whether it is
+/// one now.
+#[inline]
+pub(crate) fn resize(c: Chunk, size: usize, wanted: usize) -> bool {
+    // SAFETY: a chunk's region has a record (I8).
+    let mut state = unsafe { owner(records::of(c.payload())) }.lock();
+    if !c.is_used() {
+        crate::fatal::die("realloc(): invalid pointer", c.payload());
+    }
+    let done = if wanted <= size {
+        state.shrink(c, wanted);
+        true
+    } else {
+        state.extend(c, wanted)
+    };
+    state.audit();
+    state.settle();
+    done
+}
+
 /// Whether a chunk that starts at `p` waits in a fastbin. Only a holder of the lock can rely on it.
 fn is_waiting(p: usize) -> bool {
     region::is_chunks(region::word(p)) && has_waiting(p)

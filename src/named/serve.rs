@@ -3,7 +3,7 @@
 use super::Named;
 use crate::arena::split::{Carved, Fresh};
 use crate::arena::supply::Growth;
-use crate::arena::{Entry, owner, records, surplus};
+use crate::arena::{self, Entry, owner, records, surplus};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, CACHE_LIMIT, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Bound, Resized};
@@ -122,20 +122,7 @@ pub(crate) fn resize(c: Chunk, size: usize, n: usize) -> bool {
         }
         return true;
     }
-    // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(records::of(c.payload())) }.lock();
-    if !c.is_used() {
-        fatal::die("realloc(): invalid pointer", c.payload());
-    }
-    let done = if wanted <= size {
-        state.shrink(c, wanted);
-        true
-    } else {
-        state.extend(c, wanted)
-    };
-    state.audit();
-    state.settle();
-    done
+    arena::resize(c, size, wanted)
 }
 
 /// Where a live mapped chunk of `heap` now holds `n` bytes; one that is to become smaller than `least`,

@@ -2,15 +2,14 @@
 
 use super::start::{self, Route};
 use super::{alloc, free, named, sampled};
-use crate::arena::records;
-use crate::arena::{self, owner, surplus};
+use crate::arena::{self, surplus};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
 use crate::object::{self, ObjectState};
 use crate::vet::{self, Found, alive, found};
 use crate::watch::{self, report};
-use crate::{cache, class, fatal, limit, os, region, relief, settings};
+use crate::{cache, class, limit, os, region, relief, settings};
 use core::ptr;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
@@ -172,20 +171,7 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
     if wanted > size && (!arena::may_extend(c, size) || !relief::permits(wanted - size)) {
         return false; // no need to wait for the arena
     }
-    // SAFETY: a chunk's region has a record (I8).
-    let mut state = unsafe { owner(records::of(c.payload())) }.lock();
-    if !c.is_used() {
-        fatal::die("realloc(): invalid pointer", c.payload());
-    }
-    let done = if wanted <= size {
-        state.shrink(c, wanted);
-        true
-    } else {
-        state.extend(c, wanted)
-    };
-    state.audit();
-    state.settle();
-    done
+    arena::resize(c, size, wanted)
 }
 
 /// As [`super::free`] has it: what no arena of the threads' has.
