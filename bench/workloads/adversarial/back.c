@@ -56,9 +56,10 @@ static void hole_prepare(size_t factor)
     live += CHUNK;
     drop_every(0, 1);
     pause_ms(60);
-    /* Until nothing has gone back for three epochs, however slow the machine is. */
+    /* Until nothing has gone back for longer than three epochs in which hardly anything is done, of
+     * 200 ms each, however slow the machine is. */
     long was = 0;
-    for (int i = 0, same = 0; i < 2000 && same < 40; i++) {
+    for (int i = 0, same = 0; i < 4000 && same < 320; i++) {
         pairs(1, 50000);
         pause_ms(2);
         long is = proc_kib("/proc/self/smaps_rollup", "\nAnonymous:");
