@@ -1,21 +1,25 @@
-//! What a thread's word leads to while each of its requests is counted: bins that are empty and full
-//! at once, as before the thread had a cache, and behind them the cache and the countdown.
+//! What a thread's word for taking leads to while its requests are counted: bins with what is counted
+//! already (`stock`), and behind them the cache and the countdown.
 //!
 //! ```text
-//!   word --> | bins and strip, all zero but | cache | 0 |
-//!                                              '--> | bins | strip | arena | ...
+//!   to take --> | bins; of the strip all is zero but | cache | 0 |
+//!                                                       |
+//!   to put  --------------------------------------------'--> | bins | strip | arena | ...
 //! ```
 //!
-//! So no fast path is longer for it. Every operation takes the slow way, which lifts the cover, does
-//! what the thread asked for with the cache it has, and lays the cover again.
+//! So no fast path is longer for it, and a free is as it is without. A request that the bins have
+//! nothing for takes the slow way, which counts some objects ahead and moves them there; or lifts the
+//! cover, does what the thread asked for with the cache it has, and lays the cover again.
 
-use super::{Bin, Bins, Cache, cut_of, no_object, put, take_of, thread};
+use super::stock::{Rests, STOCKED, Stock};
+use super::{Bin, Bins, Cache, cut_of, no_object, take_of, thread};
 use crate::arena::Arena;
 use crate::arena::strip::Strip;
+use crate::class::CLASSES;
 use crate::side;
 use crate::sync::tls;
-use core::cell::Cell;
-use core::mem::offset_of;
+use core::cell::{Cell, UnsafeCell};
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 
 /// How far it is to the next object that is met.
@@ -32,10 +36,12 @@ const WORD: usize = offset_of!(Bins, strip) + Strip::WORD;
 /// A cover.
 #[repr(C)]
 pub(crate) struct Cover {
+    /// The stock. Nobody puts into it.
+    pub(super) bins: [Bin; CLASSES],
     /// Never written.
-    bins: [u8; WORD],
+    blank: [u8; WORD - size_of::<[Bin; CLASSES]>()],
     /// In the place of the strip's word, which nobody reads where the strip is empty.
-    cache: *mut Cache,
+    pub(super) cache: *mut Cache,
     /// Null, which tells a cover from a cache.
     arena: *const Arena,
     /// It is lifted: whoever comes now is a signal handler, or was called from below.
@@ -46,6 +52,10 @@ pub(crate) struct Cover {
     pub(crate) guard: Countdown,
     /// Of the thread's own sequence of numbers.
     pub(crate) seed: Cell<u64>,
+    /// Of each class what is left of the countdowns that end behind its stock.
+    pub(super) rests: [Rests; STOCKED],
+    /// The arrays of the bins. What is not used stays untouched.
+    pub(super) stock: UnsafeCell<MaybeUninit<Stock>>,
 }
 
 const _: () = assert!(offset_of!(Cover, arena) == offset_of!(Cache, arena));
@@ -53,34 +63,34 @@ const _: () = assert!(offset_of!(Cover, cache) == WORD);
 const _: () = assert!(offset_of!(Cache, arena) + size_of::<usize>() <= crate::class::BINS_ROOM);
 
 impl Cover {
+    /// A bin of the cache below.
     #[inline(always)]
     fn bin_at(&self, offset: usize) -> *const Bin {
         ptr::with_exposed_provenance(self.cache.expose_provenance() + offset)
     }
 
-    /// As `malloc`'s fast path has it, below the cover.
+    /// As `malloc`'s fast path has it, below the cover; null where that is nothing.
     #[inline(always)]
-    pub(crate) fn take_or(&self, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-        take_of(|offset| self.bin_at(offset), n, otherwise, otherwise)
+    pub(crate) fn take(&self, n: usize) -> *mut u8 {
+        take_of(|offset| self.bin_at(offset), n, no_object, no_object)
     }
 
     /// As the strip has it; null where that is nothing.
     #[inline(always)]
     pub(crate) fn cut(&self, n: usize) -> *mut u8 {
-        cut_of(|| self.cache.expose_provenance(), n, no_object)
-    }
-
-    /// As `free`'s fast path has it; false where it does not do, and nothing was changed.
-    #[inline(always)]
-    pub(crate) fn put(&self, p: usize) -> bool {
-        put::put_of(|offset| self.bin_at(offset), p)
+        cut_of(
+            || self.cache.expose_provenance(),
+            n,
+            no_object,
+            no_object,
+        )
     }
 }
 
 /// The cover that this thread's word leads to.
 #[inline(always)]
 pub(crate) fn laid() -> Option<&'static Cover> {
-    let cover: *const Cover = ptr::with_exposed_provenance(tls::get());
+    let cover: *const Cover = ptr::with_exposed_provenance(tls::to_take());
     // SAFETY: a cache has an arena there, and the two blanks have zeros in both places; what is left
     // is a cover, which lives as long as its cache.
     unsafe {
@@ -88,18 +98,6 @@ pub(crate) fn laid() -> Option<&'static Cover> {
             && !(&raw const (*cover).cache).read().is_null();
         is_cover.then(|| &*cover)
     }
-}
-
-/// The cache below this thread's cover.
-pub(super) fn beneath() -> Option<*mut Cache> {
-    laid().map(|cover| cover.cache)
-}
-
-/// Takes this thread's cover off for good; the cache below it, if there was one.
-pub(super) fn drop_off() -> Option<*mut Cache> {
-    let cache = beneath()?;
-    tls::set(cache.expose_provenance());
-    Some(cache)
 }
 
 /// Gives a cover's memory back.
@@ -140,7 +138,7 @@ pub(crate) fn lift_or_make() -> Lift {
 #[inline]
 pub(crate) fn lift() -> Option<Lifted> {
     let cover = laid()?;
-    tls::set(cover.cache.expose_provenance());
+    tls::set_to_take(cover.cache.expose_provenance());
     cover.lifted.set(true);
     Some(Lifted(cover))
 }
@@ -153,6 +151,7 @@ impl Lifted {
 
     /// Leaves the cover off.
     pub(crate) fn leave_off(self) {
+        self.0.forget_stock();
         self.0.lifted.set(false);
         core::mem::forget(self);
     }
@@ -162,8 +161,8 @@ impl Drop for Lifted {
     #[inline]
     fn drop(&mut self) {
         // Not where the thread has lost its cache meanwhile.
-        if tls::get() == self.0.cache.expose_provenance() {
-            tls::set(ptr::from_ref(self.0).expose_provenance());
+        if tls::to_take() == self.0.cache.expose_provenance() {
+            tls::set_to_take(ptr::from_ref(self.0).expose_provenance());
         }
         self.0.lifted.set(false);
     }
@@ -179,12 +178,15 @@ fn made() -> Lift {
     // SAFETY: this thread's own cache.
     let place = unsafe { &(*cache).cover };
     if place.get().is_null() {
-        let Some(at) = side::zeroed(size_of::<Cover>()) else {
+        let Some(at) = side::take(size_of::<Cover>()) else {
             return Lift::Bare;
         };
         let cover: *mut Cover = ptr::with_exposed_provenance_mut(at);
-        // SAFETY: side memory just taken; zeros are a cover of no cache.
-        unsafe { (*cover).cache = cache };
+        // SAFETY: side memory just taken; zeros are a cover of no cache, and the arrays need no value.
+        unsafe {
+            cover.cast::<u8>().write_bytes(0, offset_of!(Cover, stock));
+            (*cover).cache = cache;
+        }
         place.set(cover);
     }
     // SAFETY: made above or before; it lives as long as the cache.

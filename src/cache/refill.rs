@@ -4,7 +4,7 @@ use super::arrays::{FIRST, weight};
 use super::spill::Spill;
 use super::{Bin, Cache, Use, thread};
 use crate::arena::strip::Strip;
-use crate::class::{self, BIN_SHIFT, CLASSES};
+use crate::class::{self, CLASSES};
 use crate::{arenas, limit};
 use core::ptr;
 use core::slice;
@@ -49,7 +49,13 @@ impl Cache {
         self.strip().replace(state.strip(class));
         state.audit();
         state.settle();
-        super::cut(class::size_of(class))
+        let at = || self.bins.get().expose_provenance();
+        super::cut_of(
+            at,
+            class::size_of(class),
+            super::no_object,
+            super::no_object,
+        )
     }
 
     /// Tells the arena of the objects cut since the last time. Not at each strip: there are many
@@ -116,9 +122,9 @@ impl Cache {
                 bin.set_top(bin.base.get().add(got));
             }
             if class::is_run(class) {
-                super::take_object(super::bin_at(class << BIN_SHIFT), 0, super::no_object)
+                super::take_object(bin, 0, super::no_object)
             } else {
-                super::take_chunk(super::bin_at(class << BIN_SHIFT), 0, super::no_object)
+                super::take_chunk(bin, 0, super::no_object)
             }
         }
     }
@@ -266,6 +272,7 @@ impl Cache {
         self.large.clear_idle();
         let mut to = Spill::new();
         self.spill_taken_over(&mut to);
+        self.empty_stock(&mut to, true);
         for class in 1..CLASSES {
             let bin = self.bin(class);
             if bin.busy.replace(false) || bin.base.get().is_null() {
@@ -282,11 +289,20 @@ impl Cache {
         }
     }
 
+    /// Gives back what its cover has in stock: all, or of idle classes.
+    fn empty_stock(&self, to: &mut Spill, idle: bool) {
+        // SAFETY: a cover lives as long as its cache, and only its thread uses it.
+        if let Some(cover) = unsafe { self.cover.get().as_ref() } {
+            cover.empty_stock(to, idle);
+        }
+    }
+
     /// Gives everything back, the arrays too.
     pub(super) fn drain(&self) {
         let mut to = Spill::new();
         self.spill_taken_over(&mut to);
         self.drop_taken_over();
+        self.empty_stock(&mut to, false);
         for class in 1..CLASSES {
             if !self.bin(class).base.get().is_null() {
                 self.empty(class, &mut to);
@@ -304,6 +320,7 @@ impl Cache {
         self.drop_strip();
         let mut to = Spill::new();
         self.spill_taken_over(&mut to);
+        self.empty_stock(&mut to, false);
         for class in 1..CLASSES {
             let bin = self.bin(class);
             self.spill_older(class, bin.len(), &mut to);

@@ -1,7 +1,8 @@
 //! How far it is to the next object that is met, in bytes: drawn anew at each end.
 
 use crate::cache::cover::{Countdown, Cover};
-use crate::os;
+use crate::config::ALIGN;
+use crate::{guards, os};
 use crate::watch::draw;
 use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
@@ -25,25 +26,47 @@ impl Shared {
 pub(super) static SAMPLE: Shared = Shared::new();
 pub(super) static GUARD: Shared = Shared::new();
 
-/// What `weight` bytes would leave of a countdown: below 0 where it ends, or was drawn for another
-/// mean.
-#[inline(always)]
-pub(super) fn left_of(countdown: &Countdown, mean: usize, weight: usize) -> isize {
-    if countdown.mean.get() == mean {
-        countdown.left.get().wrapping_sub_unsigned(weight)
-    } else {
-        -1
-    }
-}
-
 /// Counts `n` bytes; whether that is the end of the countdown, or it was drawn for another mean.
 #[inline(always)]
 pub(super) fn meets(countdown: &Countdown, mean: usize, n: usize) -> bool {
-    let left = left_of(countdown, mean, n.max(1));
-    if left >= 0 {
-        countdown.left.set(left);
+    let left = countdown.left.get().wrapping_sub_unsigned(n.max(1));
+    if countdown.mean.get() != mean || left < 0 {
+        return true;
     }
-    left < 0
+    countdown.left.set(left);
+    false
+}
+
+/// What `n` bytes take of the countdown of samples, and of that of guards: what is too large to be
+/// guarded is not counted for that.
+#[inline(always)]
+fn weights(n: usize) -> [usize; 2] {
+    let weight = n.max(1);
+    [weight, if n <= guards::LARGEST { weight } else { 0 }]
+}
+
+/// Counts `n` bytes for both; false, and not counted, where a countdown ends. They were drawn for what
+/// is asked now.
+#[inline(always)]
+pub(super) fn count(cover: &Cover, n: usize) -> bool {
+    let [weight, light] = weights(n);
+    let sample = cover.sample.left.get().wrapping_sub_unsigned(weight);
+    let guard = cover.guard.left.get().wrapping_sub_unsigned(light);
+    if sample | guard < 0 {
+        return false;
+    }
+    cover.sample.left.set(sample);
+    cover.guard.left.set(guard);
+    true
+}
+
+/// Takes [`count`] back.
+#[inline(always)]
+pub(super) fn uncount(cover: &Cover, n: usize) {
+    for (countdown, weight) in [&cover.sample, &cover.guard].into_iter().zip(weights(n)) {
+        let left = countdown.left.get();
+        countdown.left.set(left.saturating_add_unsigned(weight));
+    }
 }
 
 /// A seed for a thread's own sequence of numbers.
@@ -75,6 +98,7 @@ pub(super) fn draw_anew(cover: &Cover, countdown: &Countdown, mean: usize, n: us
     let met = if countdown.mean.replace(mean) == mean {
         mean != 0
     } else {
+        cover.forget_stock();
         let left = next(&mut sequence, mean).wrapping_sub_unsigned(n.max(1));
         countdown.left.set(left);
         left < 0
@@ -84,6 +108,48 @@ pub(super) fn draw_anew(cover: &Cover, countdown: &Countdown, mean: usize, n: us
     }
     cover.seed.set(sequence);
     met
+}
+
+/// Counts `count` objects of a class before they are asked for. How many of them come before the one in
+/// which a countdown ends; that one is counted, too, and noted ([`Cover::rests`]).
+///
+/// Each object has bytes of the countdown of its own, as if it were counted when it is asked for. Which
+/// class counts first has no part in who is met: what a countdown ends in stays that class's.
+#[inline(always)]
+pub(super) fn count_ahead(cover: &Cover, class: usize, count: usize) -> usize {
+    let size = class * ALIGN;
+    let of_all = |countdown: &Countdown| countdown.left.get().wrapping_sub_unsigned(count * size);
+    let [sample, guard] = [of_all(&cover.sample), of_all(&cover.guard)];
+    if sample | guard < 0 {
+        return count_to_end(cover, class, size);
+    }
+    cover.sample.left.set(sample);
+    cover.guard.left.set(guard);
+    count
+}
+
+#[cold]
+#[inline(never)]
+fn count_to_end(cover: &Cover, class: usize, size: usize) -> usize {
+    let countdowns = [&cover.sample, &cover.guard];
+    let before = cover.sample.left.get().min(cover.guard.left.get()).max(0);
+    let before = before.unsigned_abs() / size.max(1);
+    let mut sequence = cover.seed.get();
+    for (countdown, rest) in countdowns.into_iter().zip(cover.rests(class)) {
+        let (left, mean) = (countdown.left.get(), countdown.mean.get());
+        let left = left.wrapping_sub_unsigned(before * size);
+        let after = left.wrapping_sub_unsigned(size);
+        if after >= 0 {
+            countdown.left.set(after);
+            continue;
+        }
+        if mean != 0 {
+            rest.set(left as u16 + 1);
+        }
+        countdown.left.set(next(&mut sequence, mean));
+    }
+    cover.seed.set(sequence);
+    before
 }
 
 /// As [`meets`] and [`draw_anew`], for all threads that have no cache.

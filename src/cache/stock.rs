@@ -1,0 +1,166 @@
+//! The stock of a cover: objects that are counted before they are asked for.
+//!
+//! `malloc` takes them off the cover's bins as it takes off a cache's, so that most requests cost what
+//! they cost without a cover. Where a bin is empty, some of the newest objects of the cache below are
+//! counted ahead (`routes::sampled`) and moved here. A program that takes and frees one object again
+//! and again leaves one there: then new ones join it, and the next time there are more.
+
+use super::cover::{Cover, laid};
+use super::spill::Spill;
+use super::{Bin, no_object, take_object};
+use crate::arena::Entry;
+use crate::class::FIRST_CHUNK;
+use crate::config::ALIGN;
+use crate::{object, region};
+use core::cell::Cell;
+use core::ptr;
+
+/// Classes that have one, those of runs, and class 0, which has none. A chunk takes longer to fill than
+/// to count.
+pub(super) const STOCKED: usize = FIRST_CHUNK;
+/// Most objects of a class.
+const MOST: usize = 16;
+/// Most bytes of a class: what a thread works with is to stay in its processor's first cache.
+const BYTES: usize = 4 << 10;
+
+/// The arrays.
+pub(super) type Stock = [[Entry; MOST]; STOCKED];
+/// Of the next object of a class, whose number of bytes is a class's: how much of it is left where the
+/// countdown to the next sample ends, and that to the next guarded object, and 1; 0 where none ends.
+pub(crate) type Rests = [Cell<u16>; 2];
+
+/// Most objects of a class in stock, by class.
+static AT_MOST: [u8; STOCKED] = {
+    let mut most = [0; STOCKED];
+    let mut class = 1;
+    while class < STOCKED {
+        let fit = BYTES / (class * ALIGN);
+        most[class] = if fit < MOST { fit } else { MOST } as u8;
+        class += 1;
+    }
+    most
+};
+
+impl Cover {
+    /// Where a class's array begins.
+    fn array(&self, class: usize) -> *mut Entry {
+        let arrays = self.stock.get().cast::<[Entry; MOST]>();
+        arrays.wrapping_add(class.min(STOCKED - 1)).cast()
+    }
+
+    fn stocked(&self, class: usize) -> &Bin {
+        let bins: *const Bin = (&raw const self.bins).cast();
+        // SAFETY: the index is cut to the length of what is shorter.
+        unsafe { &*bins.add(class.min(STOCKED - 1)) }
+    }
+
+    fn beneath(&self, class: usize) -> &Bin {
+        // SAFETY: a cover's cache is as long there.
+        unsafe { (*self.cache).bin(class) }
+    }
+
+    /// Of a class, what is left of the countdowns that end in the next object.
+    #[inline(always)]
+    pub(crate) fn rests(&self, class: usize) -> &Rests {
+        let rests: *const Rests = (&raw const self.rests).cast();
+        // SAFETY: as in `stocked`.
+        unsafe { &*rests.add(class.min(STOCKED - 1)) }
+    }
+
+    /// Whether a class has anything in stock.
+    #[inline(always)]
+    pub(crate) fn has(&self, class: usize) -> bool {
+        self.stocked(class).len() != 0
+    }
+
+    /// How many objects of a class there could be in stock: what the cache below has; and as many
+    /// again off its strip, where that is little.
+    #[inline(always)]
+    pub(crate) fn could_stock(&self, class: usize) -> usize {
+        let most = AT_MOST.get(class).map_or(0, |&most| usize::from(most));
+        let have = self.beneath(class).len();
+        if have >= most {
+            return most;
+        }
+        let more = have.min(most - have);
+        // SAFETY: as in `beneath`.
+        let left = unsafe { (*self.cache).strip().left() };
+        if more * class * ALIGN <= left {
+            have + more
+        } else {
+            have
+        }
+    }
+
+    /// Stocks so many objects of a class that has none in stock, the newest on top.
+    #[inline(always)]
+    pub(crate) fn fill(&self, class: usize, count: usize) {
+        let (to, from) = (self.stocked(class), self.beneath(class));
+        let moved = from.len().min(count);
+        let base = self.array(class);
+        let mut top = base;
+        // SAFETY: this thread's own cover and cache; `count` is no more than `could_stock` said, which
+        // is an array's length at most. `[base, top)` of the cache are entries.
+        unsafe {
+            while moved + (top.offset_from_unsigned(base)) < count {
+                let Some(p) = (*self.cache).strip().cut(class) else {
+                    break;
+                };
+                from.cut.set(from.cut.get().wrapping_add(1));
+                let state = object::state_at(region::word(p), p);
+                state.turn();
+                top.write(Entry::object(p, state));
+                top = top.add(1);
+            }
+            let first = from.top().sub(moved);
+            top.copy_from_nonoverlapping(first, moved);
+            from.set_top(first);
+            to.base.set(base);
+            to.limit.set(base.add(MOST));
+            to.set_top(top.add(moved));
+        }
+        to.busy.set(true);
+    }
+
+    /// The newest object of a class in stock; null if there is none.
+    #[inline(always)]
+    pub(crate) fn take_stocked(&self, class: usize) -> *mut u8 {
+        take_object(self.stocked(class), 0, no_object)
+    }
+
+    /// Gives what is in stock back, and forgets what was counted ahead, which is as good as drawn anew;
+    /// or that of classes that were not filled since the last time.
+    pub(super) fn empty_stock(&self, to: &mut Spill, idle: bool) {
+        for class in 1..STOCKED {
+            let bin = self.stocked(class);
+            if bin.busy.replace(false) && idle {
+                continue;
+            }
+            for rest in self.rests(class) {
+                rest.set(0);
+            }
+            let len = bin.len().min(MOST);
+            if len == 0 {
+                continue;
+            }
+            let mut all = [Entry::NONE; MOST];
+            // SAFETY: this thread's own cover, or nobody's; `[base, top)` are entries.
+            unsafe { ptr::copy_nonoverlapping(bin.base.get(), all.as_mut_ptr(), len) };
+            bin.set_top(bin.base.get());
+            to.put(all.get_mut(..len).unwrap_or_default(), class);
+        }
+    }
+
+    /// As [`Self::empty_stock`], all of it.
+    #[cold]
+    pub(crate) fn forget_stock(&self) {
+        self.empty_stock(&mut Spill::new(), false);
+    }
+}
+
+/// This thread's stock goes back, so that its next request looks for what is asked of it now.
+pub(crate) fn forget() {
+    if let Some(cover) = laid() {
+        cover.forget_stock();
+    }
+}
