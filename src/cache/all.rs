@@ -105,6 +105,9 @@ unsafe fn add(all: &mut Held, cache: *mut Cache) {
         all.count += count;
         all.bytes += bytes;
         let cover = (*cache).cover.as_ptr().read_volatile();
+        if !cover.is_null() {
+            all.bytes += (*(&raw const (*cover).strip)).left();
+        }
         for class in 0..CLASSES {
             let mut count = seen((*cache).bin(class));
             if !cover.is_null() {

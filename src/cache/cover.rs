@@ -2,9 +2,9 @@
 //! already (`stock`), and behind them the cache and the countdown.
 //!
 //! ```text
-//!   to take --> | bins; of the strip all is zero but | cache | 0 |
-//!                                                       |
-//!   to put  --------------------------------------------'--> | bins | strip | arena | ...
+//!   to take --> | bins | strip | 0 | cache |
+//!                                     |
+//!   to put  --------------------------'--> | bins | strip | arena | ...
 //! ```
 //!
 //! So no fast path is longer for it, and a free is as it is without. A request that the bins have
@@ -12,7 +12,7 @@
 //! cover, does what the thread asked for with the cache it has, and lays the cover again.
 
 use super::stock::{Rests, STOCKED, Stock};
-use super::{Bin, Bins, Cache, cut_of, no_object, take_of, thread};
+use super::{Bin, Bins, Cache, no_object, take_of, thread};
 use crate::arena::Arena;
 use crate::arena::strip::Strip;
 use crate::class::CLASSES;
@@ -26,12 +26,12 @@ use core::ptr;
 pub(crate) struct Countdown {
     /// Bytes.
     pub(crate) left: Cell<isize>,
+    /// The same among objects that are cut off the strip, which are counted for themselves: from the end
+    /// of what the cover has of it.
+    pub(crate) of_strip: Cell<isize>,
     /// The mean that these were drawn with.
     pub(crate) mean: Cell<usize>,
 }
-
-/// Where a strip's word is behind the bins.
-const WORD: usize = offset_of!(Bins, strip) + Strip::WORD;
 
 /// A cover.
 #[repr(C)]
@@ -39,11 +39,13 @@ pub(crate) struct Cover {
     /// The stock. Nobody puts into it.
     pub(super) bins: [Bin; CLASSES],
     /// Never written.
-    blank: [u8; WORD - size_of::<[Bin; CLASSES]>()],
-    /// In the place of the strip's word, which nobody reads where the strip is empty.
-    pub(super) cache: *mut Cache,
+    none: Bin,
+    /// What was counted of the cache's strip. It is never as one that is all zeros, which tells a cover
+    /// from the blanks.
+    pub(super) strip: Strip,
     /// Null, which tells a cover from a cache.
     arena: *const Arena,
+    pub(super) cache: *mut Cache,
     /// It is lifted: whoever comes now is a signal handler, or was called from below.
     lifted: Cell<bool>,
     /// To the next sample.
@@ -59,7 +61,7 @@ pub(crate) struct Cover {
 }
 
 const _: () = assert!(offset_of!(Cover, arena) == offset_of!(Cache, arena));
-const _: () = assert!(offset_of!(Cover, cache) == WORD);
+const _: () = assert!(offset_of!(Cover, strip) == offset_of!(Bins, strip));
 const _: () = assert!(offset_of!(Cache, arena) + size_of::<usize>() <= crate::class::BINS_ROOM);
 
 impl Cover {
@@ -74,17 +76,6 @@ impl Cover {
     pub(crate) fn take(&self, n: usize) -> *mut u8 {
         take_of(|offset| self.bin_at(offset), n, no_object, no_object)
     }
-
-    /// As the strip has it; null where that is nothing.
-    #[inline(always)]
-    pub(crate) fn cut(&self, n: usize) -> *mut u8 {
-        cut_of(
-            || self.cache.expose_provenance(),
-            n,
-            no_object,
-            no_object,
-        )
-    }
 }
 
 /// The cover that this thread's word leads to.
@@ -95,7 +86,7 @@ pub(crate) fn laid() -> Option<&'static Cover> {
     // is a cover, which lives as long as its cache.
     unsafe {
         let is_cover = (&raw const (*cover).arena).read().is_null()
-            && !(&raw const (*cover).cache).read().is_null();
+            && (*(&raw const (*cover).strip)).is_somebodys();
         is_cover.then(|| &*cover)
     }
 }
@@ -140,6 +131,7 @@ pub(crate) fn lift() -> Option<Lifted> {
     let cover = laid()?;
     tls::set_to_take(cover.cache.expose_provenance());
     cover.lifted.set(true);
+    cover.give_strip_back();
     Some(Lifted(cover))
 }
 
@@ -185,6 +177,7 @@ fn made() -> Lift {
         // SAFETY: side memory just taken; zeros are a cover of no cache, and the arrays need no value.
         unsafe {
             cover.cast::<u8>().write_bytes(0, offset_of!(Cover, stock));
+            (&raw mut (*cover).strip).write(Strip::borrower());
             (*cover).cache = cache;
         }
         place.set(cover);

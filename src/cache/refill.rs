@@ -1,11 +1,13 @@
 //! The cache's slow side: slow start, refills and spills in batches, idle bins.
 
 use super::arrays::{FIRST, weight};
+use super::cover::Cover;
 use super::spill::Spill;
 use super::{Bin, Cache, Use, thread};
 use crate::arena::strip::Strip;
 use crate::class::{self, CLASSES};
 use crate::{arenas, limit};
+use core::iter;
 use core::ptr;
 use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
@@ -40,6 +42,7 @@ impl Cache {
     /// Cuts an object of a run class off a new strip; null if there is none, or objects of its
     /// class rest, which are to be used first.
     fn cut(&self, class: usize) -> *mut u8 {
+        self.take_strip_in();
         // SAFETY: a cache's arena is set before it is published, and arenas live forever.
         let mut state = unsafe { &*self.arena }.lock();
         if state.rests(class) {
@@ -67,16 +70,44 @@ impl Cache {
     }
 
     fn count_cut_of(&self, class: usize) {
-        let cut = self.bin(class).cut.take();
+        let cut = self.untold(class);
         if cut != 0 {
+            for bin in self.bins_of(class) {
+                bin.cut.set(0);
+            }
             self.asked(class);
             // SAFETY: arenas live forever.
-            unsafe { (*self.arena).count_out(class, cut as usize) };
+            unsafe { (*self.arena).count_out(class, cut) };
+        }
+    }
+
+    /// Objects of a class that were cut, and that the arena was not told of.
+    fn untold(&self, class: usize) -> usize {
+        self.bins_of(class).map(|bin| bin.cut.get() as usize).sum()
+    }
+
+    /// A class's bin, and that of the cover, if there is one.
+    fn bins_of(&self, class: usize) -> impl Iterator<Item = &Bin> {
+        let cover = self.cover().map(|cover| cover.stocked(class));
+        iter::once(self.bin(class)).chain(cover)
+    }
+
+    /// Its cover, if it was ever made.
+    fn cover(&self) -> Option<&Cover> {
+        // SAFETY: a cover lives as long as its cache, and only its thread uses it.
+        unsafe { self.cover.get().as_ref() }
+    }
+
+    /// Takes back what its cover has of the strip.
+    fn take_strip_in(&self) {
+        if let Some(cover) = self.cover() {
+            cover.give_strip_back();
         }
     }
 
     /// Gives what is left of the strip back.
     fn drop_strip(&self) {
+        self.take_strip_in();
         self.count_cut();
         // SAFETY: as in `cut`.
         let mut state = unsafe { &*self.arena }.lock();
@@ -216,11 +247,7 @@ impl Cache {
             return false; // little could be given back
         }
         match arena.out.get(class) {
-            Some(out) => {
-                // SAFETY: this thread's own cache.
-                let untold = self.bin(class).cut.get() as usize;
-                out.load(Relaxed).wrapping_add(untold) < len * SPARSE
-            }
+            Some(out) => out.load(Relaxed).wrapping_add(self.untold(class)) < len * SPARSE,
             None => arena.live.load(Relaxed) < self.room.get() * SPARSE,
         }
     }
@@ -291,8 +318,7 @@ impl Cache {
 
     /// Gives back what its cover has in stock: all, or of idle classes.
     fn empty_stock(&self, to: &mut Spill, idle: bool) {
-        // SAFETY: a cover lives as long as its cache, and only its thread uses it.
-        if let Some(cover) = unsafe { self.cover.get().as_ref() } {
+        if let Some(cover) = self.cover() {
             cover.empty_stock(to, idle);
         }
     }

@@ -3,11 +3,12 @@
 //! `malloc` takes them off the cover's bins as it takes off a cache's, so that most requests cost what
 //! they cost without a cover. Where a bin is empty, some of the newest objects of the cache below are
 //! counted ahead (`routes::sampled`) and moved here. A program that takes and frees one object again
-//! and again leaves one there: then new ones join it, and the next time there are more.
+//! and again leaves one there: then new ones join it, and the next time there are more. Where the cache
+//! has none, what is counted ahead is a piece of its strip, whatever will be cut off it.
 
 use super::cover::{Cover, laid};
 use super::spill::Spill;
-use super::{Bin, no_object, take_object};
+use super::{Bin, cut_of, no_object, take_object};
 use crate::arena::Entry;
 use crate::class::FIRST_CHUNK;
 use crate::config::ALIGN;
@@ -48,7 +49,7 @@ impl Cover {
         arrays.wrapping_add(class.min(STOCKED - 1)).cast()
     }
 
-    fn stocked(&self, class: usize) -> &Bin {
+    pub(super) fn stocked(&self, class: usize) -> &Bin {
         let bins: *const Bin = (&raw const self.bins).cast();
         // SAFETY: the index is cut to the length of what is shorter.
         unsafe { &*bins.add(class.min(STOCKED - 1)) }
@@ -83,8 +84,7 @@ impl Cover {
             return most;
         }
         let more = have.min(most - have);
-        // SAFETY: as in `beneath`.
-        let left = unsafe { (*self.cache).strip().left() };
+        let left = self.strip_beneath() + self.strip.left();
         if more * class * ALIGN <= left {
             have + more
         } else {
@@ -99,6 +99,9 @@ impl Cover {
         let moved = from.len().min(count);
         let base = self.array(class);
         let mut top = base;
+        if moved != count {
+            self.give_strip_back();
+        }
         // SAFETY: this thread's own cover and cache; `count` is no more than `could_stock` said, which
         // is an array's length at most. `[base, top)` of the cache are entries.
         unsafe {
@@ -128,6 +131,38 @@ impl Cover {
         take_object(self.stocked(class), 0, no_object)
     }
 
+    /// Bytes of the strip that the cache below has.
+    #[inline(always)]
+    pub(crate) fn strip_beneath(&self) -> usize {
+        // SAFETY: as in `beneath`.
+        unsafe { (*self.cache).strip().left() }
+    }
+
+    /// Gets so many bytes of the strip, which the cache has, and of which no object's are left here.
+    #[inline(always)]
+    pub(crate) fn borrow_strip(&self, bytes: usize) {
+        // SAFETY: as in `beneath`.
+        unsafe { (*self.cache).strip().lend(&self.strip, bytes) };
+    }
+
+    /// Gives what is left of the strip back to the cache below, uncounted.
+    #[inline(always)]
+    pub(crate) fn give_strip_back(&self) {
+        // SAFETY: as in `beneath`.
+        let back = unsafe { (*self.cache).strip().take_in(&self.strip) };
+        for countdown in [&self.sample, &self.guard] {
+            let left = countdown.of_strip.get();
+            countdown.of_strip.set(left.saturating_add_unsigned(back));
+        }
+    }
+
+    /// The first object of a class off the strip; null if what there is of it is too short.
+    #[inline(always)]
+    pub(crate) fn cut(&self, class: usize) -> *mut u8 {
+        let at = || ptr::from_ref(self).expose_provenance();
+        cut_of(at, class * ALIGN, no_object, no_object)
+    }
+
     /// Gives what is in stock back, and forgets what was counted ahead, which is as good as drawn anew;
     /// or that of classes that were not filled since the last time.
     pub(super) fn empty_stock(&self, to: &mut Spill, idle: bool) {
@@ -154,6 +189,7 @@ impl Cover {
     /// As [`Self::empty_stock`], all of it.
     #[cold]
     pub(crate) fn forget_stock(&self) {
+        self.give_strip_back();
         self.empty_stock(&mut Spill::new(), false);
     }
 }

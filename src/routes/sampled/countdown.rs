@@ -2,9 +2,13 @@
 
 use crate::cache::cover::{Countdown, Cover};
 use crate::config::ALIGN;
-use crate::{guards, os};
 use crate::watch::draw;
+use crate::{guards, os};
+use core::cell::Cell;
 use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+
+/// Bytes of the strip that are counted at a time, where no countdown ends before.
+const PIECE: usize = 1024;
 
 /// A countdown of all threads that have no cache.
 pub(super) struct Shared {
@@ -99,6 +103,7 @@ pub(super) fn draw_anew(cover: &Cover, countdown: &Countdown, mean: usize, n: us
         mean != 0
     } else {
         cover.forget_stock();
+        countdown.of_strip.set(next(&mut sequence, mean));
         let left = next(&mut sequence, mean).wrapping_sub_unsigned(n.max(1));
         countdown.left.set(left);
         left < 0
@@ -150,6 +155,57 @@ fn count_to_end(cover: &Cover, class: usize, size: usize) -> usize {
     }
     cover.seed.set(sequence);
     before
+}
+
+/// Counts a piece of the strip for an object of `size` bytes, multiples of 16, and moves it to the cover:
+/// as much more as a countdown leaves. False where one ends in that object.
+#[inline(always)]
+pub(super) fn count_strip(cover: &Cover, size: usize) -> bool {
+    let bytes = PIECE.min(cover.strip_beneath()).max(size);
+    let of_piece = |left: &Cell<isize>| left.get().wrapping_sub_unsigned(bytes);
+    let [sample, guard] = [&cover.sample.of_strip, &cover.guard.of_strip];
+    let [after_sample, after_guard] = [of_piece(sample), of_piece(guard)];
+    if after_sample | after_guard < 0 {
+        return count_short_strip(cover, size);
+    }
+    sample.set(after_sample);
+    guard.set(after_guard);
+    cover.borrow_strip(bytes);
+    true
+}
+
+#[cold]
+#[inline(never)]
+fn count_short_strip(cover: &Cover, size: usize) -> bool {
+    let lefts = [&cover.sample.of_strip, &cover.guard.of_strip];
+    let least = lefts[0].get().min(lefts[1].get()).max(0);
+    let bytes = least.unsigned_abs() / ALIGN * ALIGN;
+    if bytes < size {
+        return false;
+    }
+    for left in lefts {
+        left.set(left.get().wrapping_sub_unsigned(bytes));
+    }
+    cover.borrow_strip(bytes);
+    true
+}
+
+/// Counts an object of `size` bytes off the strip in which a countdown ends: which ones do so within its
+/// first `n` bytes.
+pub(super) fn count_last_of_strip(cover: &Cover, size: usize, n: usize) -> [bool; 2] {
+    let mut sequence = cover.seed.get();
+    let met = [&cover.sample, &cover.guard].map(|countdown| {
+        let (left, mean) = (countdown.of_strip.get(), countdown.mean.get());
+        let after = left.wrapping_sub_unsigned(size);
+        if after >= 0 {
+            countdown.of_strip.set(after);
+            return false;
+        }
+        countdown.of_strip.set(next(&mut sequence, mean));
+        mean != 0 && left < n.cast_signed()
+    });
+    cover.seed.set(sequence);
+    met
 }
 
 /// As [`meets`] and [`draw_anew`], for all threads that have no cache.

@@ -21,8 +21,8 @@ use crate::region;
 use crate::vet::Found;
 use crate::watch::{guard, samples};
 use crate::{cache, class, guards, object, os, settings, vet};
+pub(crate) use ahead::{allocate_or, below, counts, follows};
 use core::ptr;
-pub(crate) use ahead::allocate_or;
 use countdown::{GUARD, SAMPLE, draw_anew, meets, meets_for_all};
 
 /// Nobody asks for an address: an object of this alignment is not to be guarded.
