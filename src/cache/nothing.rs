@@ -7,8 +7,9 @@
 //! goes back to the other bin, by its state.
 
 use super::spill::Spill;
-use super::{Cache, no_object, take_object, thread};
+use super::{Cache, bin_at, no_object, take_object, thread};
 use crate::arena::Entry;
+use crate::class::BIN_SHIFT;
 use crate::config::ALIGN;
 use crate::side;
 use core::{ptr, slice};
@@ -20,15 +21,15 @@ const LEAST: usize = 1;
 
 /// An object for 0 bytes of those that were freed; null if there is none, or the cache cannot say.
 pub(crate) fn take() -> *mut u8 {
-    let Some(cache) = thread::uncovered() else {
+    let from = bin_at(LEAST << BIN_SHIFT);
+    // SAFETY: only this thread uses the bin.
+    if unsafe { (*from).top() == (*from).base.get() } {
         return ptr::null_mut();
-    };
-    // SAFETY: this thread's own cache.
-    unsafe {
-        if (*cache).bin(LEAST).len() == 0 || !(*cache).take_over() {
-            return ptr::null_mut();
-        }
-        take_object((*cache).bin(0), 0, no_object)
+    }
+    match thread::uncovered() {
+        // SAFETY: this thread's own cache.
+        Some(cache) if unsafe { (*cache).take_over() } => take_object(bin_at(0), 0, no_object),
+        _ => ptr::null_mut(),
     }
 }
 

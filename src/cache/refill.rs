@@ -7,7 +7,6 @@ use super::{Bin, Cache, Use, thread};
 use crate::arena::strip::Strip;
 use crate::class::{self, CLASSES};
 use crate::{arenas, limit};
-use core::iter;
 use core::ptr;
 use core::slice;
 use core::sync::atomic::Ordering::Relaxed;
@@ -70,26 +69,23 @@ impl Cache {
     }
 
     fn count_cut_of(&self, class: usize) {
-        let cut = self.untold(class);
+        let mut cut = self.bin(class).cut.take();
+        if let Some(cover) = self.cover() {
+            cut = cut.wrapping_add(cover.stocked(class).cut.take());
+        }
         if cut != 0 {
-            for bin in self.bins_of(class) {
-                bin.cut.set(0);
-            }
             self.asked(class);
             // SAFETY: arenas live forever.
-            unsafe { (*self.arena).count_out(class, cut) };
+            unsafe { (*self.arena).count_out(class, cut as usize) };
         }
     }
 
     /// Objects of a class that were cut, and that the arena was not told of.
     fn untold(&self, class: usize) -> usize {
-        self.bins_of(class).map(|bin| bin.cut.get() as usize).sum()
-    }
-
-    /// A class's bin, and that of the cover, if there is one.
-    fn bins_of(&self, class: usize) -> impl Iterator<Item = &Bin> {
-        let cover = self.cover().map(|cover| cover.stocked(class));
-        iter::once(self.bin(class)).chain(cover)
+        let under = self
+            .cover()
+            .map_or(0, |cover| cover.stocked(class).cut.get());
+        self.bin(class).cut.get().wrapping_add(under) as usize
     }
 
     /// Its cover, if it was ever made.

@@ -150,10 +150,9 @@ impl Cover {
     pub(crate) fn give_strip_back(&self) {
         // SAFETY: as in `beneath`.
         let back = unsafe { (*self.cache).strip().take_in(&self.strip) };
-        for countdown in [&self.sample, &self.guard] {
-            let left = countdown.of_strip.get();
-            countdown.of_strip.set(left.saturating_add_unsigned(back));
-        }
+        let give = |left: &Cell<isize>| left.set(left.get().saturating_add_unsigned(back));
+        give(&self.sample.of_strip);
+        give(&self.guard.of_strip);
     }
 
     /// The first object of a class off the strip; null if what there is of it is too short.

@@ -39,15 +39,12 @@ pub(crate) fn counted_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     }
 }
 
-/// A request that neither the cache nor its strip could serve; it may have a chunk for it elsewhere.
+/// A request of the classes that neither the cache nor its strip could serve; it may have a chunk for it
+/// elsewhere.
 #[cold]
 #[inline(never)]
 pub(crate) fn slower(n: usize) -> *mut u8 {
-    let p = if n > CACHE_LIMIT {
-        cache::large::take(n)
-    } else {
-        cache::take_as_chunk(n)
-    };
+    let p = cache::take_as_chunk(n);
     if p.is_null() { slowest(n) } else { p }
 }
 

@@ -18,13 +18,19 @@ pub(crate) fn allocate_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 
         return otherwise(n);
     };
     if class::may_cut(n) {
-        return small_or(cover, n, otherwise);
-    }
-    let p = if count(cover, n) {
-        cover.take(n)
+        small_or(n, cover, otherwise)
     } else {
+        chunk_or(n, cover, otherwise)
+    }
+}
+
+/// [`allocate_or`] for what chunks serve: too few of a size for a stock.
+#[inline(never)]
+fn chunk_or(n: usize, cover: &Cover, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+    if !count(cover, n) {
         return otherwise(n);
-    };
+    }
+    let p = cover.take(n);
     if p.is_null() {
         uncount(cover, n);
         return otherwise(n);
@@ -36,8 +42,8 @@ pub(crate) fn allocate_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 
 #[inline(always)]
 fn following() -> Option<&'static Cover> {
     let cover = cover::laid()?;
-    let drawn = [&cover.sample, &cover.guard].map(|countdown| countdown.mean.get());
-    (drawn == [samples::interval(), guards::interval()]).then_some(cover)
+    (cover.sample.mean.get() == samples::interval() && cover.guard.mean.get() == guards::interval())
+        .then_some(cover)
 }
 
 /// Whether this thread's requests are counted, as is asked now.
@@ -62,7 +68,7 @@ pub(crate) fn below<R>(act: impl FnOnce() -> R) -> R {
 
 /// [`allocate_or`] for what runs serve.
 #[inline(never)]
-fn small_or(cover: &Cover, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+fn small_or(n: usize, cover: &Cover, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     let class = class::run_bin(n) >> class::BIN_SHIFT;
     if !cover.has(class) {
         let [sample, guard] = cover.rests(class);

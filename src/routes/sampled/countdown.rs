@@ -67,10 +67,13 @@ pub(super) fn count(cover: &Cover, n: usize) -> bool {
 /// Takes [`count`] back.
 #[inline(always)]
 pub(super) fn uncount(cover: &Cover, n: usize) {
-    for (countdown, weight) in [&cover.sample, &cover.guard].into_iter().zip(weights(n)) {
+    let [weight, light] = weights(n);
+    let give = |countdown: &Countdown, weight| {
         let left = countdown.left.get();
         countdown.left.set(left.saturating_add_unsigned(weight));
-    }
+    };
+    give(&cover.sample, weight);
+    give(&cover.guard, light);
 }
 
 /// A seed for a thread's own sequence of numbers.
