@@ -106,7 +106,8 @@ unsafe fn add(all: &mut Held, cache: *mut Cache) {
         all.bytes += bytes;
         let cover = (*cache).cover.as_ptr().read_volatile();
         if !cover.is_null() {
-            all.bytes += (*(&raw const (*cover).strip)).left();
+            let strip = &raw const (*cover).strip;
+            all.bytes += (*strip).left();
         }
         for class in 0..CLASSES {
             let mut count = seen((*cache).bin(class));

@@ -85,8 +85,8 @@ pub(crate) fn laid() -> Option<&'static Cover> {
     // SAFETY: a cache has an arena there, and the two blanks have zeros in both places; what is left
     // is a cover, which lives as long as its cache.
     unsafe {
-        let is_cover = (&raw const (*cover).arena).read().is_null()
-            && (*(&raw const (*cover).strip)).is_somebodys();
+        let strip = &raw const (*cover).strip;
+        let is_cover = (&raw const (*cover).arena).read().is_null() && (*strip).is_somebodys();
         is_cover.then(|| &*cover)
     }
 }
