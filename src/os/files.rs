@@ -75,6 +75,19 @@ pub(crate) fn link(path: &CStr, to: &mut [u8]) -> usize {
     usize::try_from(got).unwrap_or(0)
 }
 
+/// The longest that a file may become which this process writes, bytes (`RLIMIT_FSIZE`).
+pub(crate) fn longest() -> usize {
+    let mut limits = [u64::MAX; 2];
+    let (none, to) = (core::ptr::null::<u64>(), limits.as_mut_ptr());
+    let which = c_long::from(FILE_SIZE);
+    // SAFETY: asks, and the kernel writes the two limits.
+    unsafe { libc::syscall(libc::SYS_prlimit64, 0_usize, which, none, to) };
+    usize::try_from(limits[0]).unwrap_or(usize::MAX)
+}
+
+/// The kernel's number of that limit.
+const FILE_SIZE: c_int = 1;
+
 /// The number of this process.
 pub(crate) fn process() -> usize {
     // SAFETY: no precondition.
