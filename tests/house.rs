@@ -217,7 +217,7 @@ fn quoted() -> Vec<(PathBuf, String)> {
 #[test]
 fn the_files_that_documents_name_are_there() {
     let folders = [
-        "src/", "preload/", "c-tests/", "tests/", "models/", "fuzz/", "docs/", "dist/",
+        "src/", "preload/", "c-tests/", "tests/", "models/", "fuzz/", "docs/", "dist/", "benches/", "tools/",
     ];
     let quoted = quoted();
     let named: Vec<_> = quoted
@@ -268,7 +268,7 @@ fn is_meant(words: &str, name: &str) -> bool {
 fn the_tests_that_documents_name_are_there() {
     let mut files = BTreeMap::new();
     for folder in [
-        "src", "tests", "tools", "models", "fuzz", "bench", "preload",
+        "src", "tests", "tools", "models", "fuzz", "benches", "preload",
     ] {
         rust_below(&root().join(folder), &mut files);
     }
