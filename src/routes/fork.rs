@@ -4,7 +4,7 @@
 //! lock that the forking thread itself holds (a signal handler that interrupted the allocator
 //! forks) is left to it on both sides: the interrupted call goes on in both. A handler may also
 //! interrupt these very handlers and fork: each fork gives back just what it took, told apart by
-//! its depth. `_Fork` runs no handlers; what holds after it is in the README.
+//! its depth. `_Fork` runs no handlers; what holds after it is in `docs/limits.md`.
 //!
 //! Before all of these comes the one lock of libc's that `fork` takes behind the handlers, and
 //! whose holder may be waiting for memory (`os::streams`).
