@@ -38,6 +38,7 @@ pub mod flame;
 pub mod leaks;
 pub mod lives;
 pub mod pprof;
+mod signal;
 pub mod stack;
 pub mod symbols;
 pub mod table;
