@@ -144,7 +144,7 @@ fn a_pair_takes_the_instructions_it_took() {
     const WITHIN: f64 = 0.5;
     let golden = golden();
     let numbers = numbers_hold(&golden);
-    let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
+    let pair = common::compile_c("../benches/programs/workloads/pair.c", &["-O2"]);
     let mut failures = Vec::new();
     for (bytes, wanted) in golden["turn"].as_table().expect("a table") {
         let [few, many] = TURNS.map(|turns| executed(&pair, turns, bytes));

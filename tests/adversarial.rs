@@ -1,6 +1,6 @@
 //! No cliffs: what an operation costs does not grow with what the program did before.
 //!
-//! Each case of `bench/workloads/adversarial` at once and at sixteen times its size: page faults,
+//! Each case of `benches/programs/workloads/adversarial` at once and at sixteen times its size: page faults,
 //! system calls, memory, and where somebody has to look for something instructions, each per
 //! operation. Counts only; `bench adversarial` has the times.
 #![cfg(target_arch = "x86_64")]
@@ -142,7 +142,7 @@ struct Run {
 fn programs() -> Vec<PathBuf> {
     ["back", "calls", "fit", "growth", "threads"]
         .map(|name| {
-            let source = format!("../bench/workloads/adversarial/{name}.c");
+            let source = format!("../benches/programs/workloads/adversarial/{name}.c");
             common::compile_c(&source, &["-O2"])
         })
         .to_vec()

@@ -359,6 +359,7 @@ loom::lazy_static! {
     static ref KEY: Watched<u64> = Watched::new(0);
     static ref IN_FORCE: Watched<bool> = Watched::new(false);
     pub static ref MAPPED: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref SETTINGS: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SIDE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref QUARANTINE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SAMPLES: crate::sync::Lock = crate::sync::Lock::new();
@@ -397,6 +398,7 @@ pub mod config {
 }
 
 pub mod settings {
+    pub use super::SETTINGS as LOCK;
     use super::knobs::Knobs;
     pub fn apply(_: &Knobs) {
         // SAFETY: loom checks that nobody else is here.

@@ -9,7 +9,7 @@
 //! So no fast path is longer for it. Every operation takes the slow way, which lifts the cover, does
 //! what the thread asked for with the cache it has, and lays the cover again.
 
-use super::{Bin, Bins, Cache, cut_of, no_object, put, take_of, thread};
+use super::{Bin, Bins, Cache, cut_of, no_object, put, take_of};
 use crate::arena::Arena;
 use crate::arena::strip::Strip;
 use crate::side;
@@ -126,16 +126,6 @@ pub(crate) enum Lift {
     Bare,
 }
 
-/// Lifts this thread's cover. Where there is none, one is made if the thread has a cache, to be laid
-/// afterwards.
-#[inline]
-pub(crate) fn lift_or_make() -> Lift {
-    match lift() {
-        Some(lifted) => Lift::Lifted(lifted),
-        None => made(),
-    }
-}
-
 /// Lifts this thread's cover, if there is one.
 #[inline]
 pub(crate) fn lift() -> Option<Lifted> {
@@ -169,13 +159,8 @@ impl Drop for Lifted {
     }
 }
 
-/// The cover of this thread's cache, made if need be.
-#[cold]
-#[inline(never)]
-fn made() -> Lift {
-    let Some(cache) = thread::current() else {
-        return Lift::Bare;
-    };
+/// The cover of this thread's cache, made if need be, and lifted: the word leads to the cache.
+pub(super) fn made(cache: *mut Cache) -> Lift {
     // SAFETY: this thread's own cache.
     let place = unsafe { &(*cache).cover };
     if place.get().is_null() {

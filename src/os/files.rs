@@ -146,6 +146,15 @@ pub(crate) fn resident() -> Option<usize> {
     let mut text = [0; 128];
     let got = File::open(c"/proc/self/statm")?.read(&mut text);
     let mut words = text.get(..got)?.split(u8::is_ascii_whitespace);
-    let pages = super::cgroup::decimal(words.nth(1)?)?;
+    let pages = decimal(words.nth(1)?)?;
     pages.checked_mul(super::page())
+}
+
+/// A number in digits alone.
+pub(super) fn decimal(digits: &[u8]) -> Option<usize> {
+    (!digits.is_empty()).then_some(())?;
+    digits.iter().try_fold(0usize, |n, d| {
+        let digit = char::from(*d).to_digit(10)?;
+        n.checked_mul(10)?.checked_add(digit as usize)
+    })
 }

@@ -21,7 +21,7 @@ mod races;
 mod scene;
 mod threads;
 
-use crate::arena::check::Role;
+use crate::arena::seen::Role;
 use crate::os::scripted;
 use crate::{c, check_heap, os, walk};
 use scene::Scene;

@@ -7,6 +7,7 @@
 //! just called readable, and every step leads up the stack, so a damaged one yields a wrong or a short
 //! list and no fault.
 
+mod cursor;
 mod find;
 pub(crate) mod known;
 mod program;
