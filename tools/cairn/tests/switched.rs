@@ -247,7 +247,7 @@ set -eu
 redis-server --port 0 --save '' --unixsocket "$PWD/s" > log &
 server=$!
 for _ in $(seq 200); do [ -S s ] && break; kill -0 $server; sleep 0.05; done
-LD_PRELOAD= redis-benchmark -t set,lpush,lpop,sadd,hset,zadd -n 40000 -r 5000 -d 300 -q -s "$PWD/s" > load
+LD_PRELOAD= redis-benchmark -t set,lpush,lpop,sadd,hset,zadd -n 15000 -r 5000 -d 300 -q -s "$PWD/s" > load
 [ $(grep -c 'requests per second' load) -ge 6 ]
 LD_PRELOAD= redis-cli -s "$PWD/s" eval 'for i = 1, 20000 do redis.call("set", "own" .. i, string.rep("x", i % 500)) end; return redis.call("strlen", "own777")' 0
 LD_PRELOAD= redis-cli -s "$PWD/s" shutdown nosave
