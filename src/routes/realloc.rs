@@ -194,6 +194,9 @@ fn is_stranded(c: Chunk, size: usize, rest: usize) -> bool {
 /// Makes a chunk in use hold just `n` bytes, if it is long enough: there is no memory for a copy.
 #[cold]
 fn shorten(c: Chunk, size: usize, n: usize) -> bool {
+    if n > class::usable(size) {
+        return false;
+    }
     let wanted = class::chunk_for(n);
     wanted <= size && arena::resize(c, size, wanted)
 }
