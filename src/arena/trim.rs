@@ -7,7 +7,7 @@
 use super::batch::{APART, Batch, Of, WHOLE};
 use super::records::{self, Record};
 use super::{Arena, Locked, State};
-use crate::config::{HUGE_PAGE, REGION};
+use crate::config::{HUGE_PAGE, REGION, round_up};
 use crate::pages::PageSet;
 use crate::sync::Guard;
 use crate::{os, settings};
@@ -205,6 +205,22 @@ impl Arena {
 }
 
 impl State {
+    /// Bytes that are handed out, or that the heap writes to. Where the kernel is being asked for
+    /// one of their pages, waits for its answer.
+    pub(super) fn used(&mut self, from: usize, to: usize) {
+        let page = os::page();
+        if from < to && self.extents.occupy(from & !(page - 1), round_up(to, page)) {
+            self.await_purge();
+        }
+    }
+
+    /// Waits until the kernel has answered for all pages it is being asked for.
+    #[cold]
+    pub(super) fn await_purge(&self) {
+        // SAFETY: `me` is set by every lock.
+        drop(unsafe { &*self.me }.purging.acquire());
+    }
+
     /// Whether what nobody freed into for longest may go.
     fn is_due(&self, limit: Limit) -> bool {
         let r = self.extents.oldest();

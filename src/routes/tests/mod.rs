@@ -19,6 +19,7 @@ mod limit;
 mod named;
 mod races;
 mod scene;
+mod shrunk;
 mod threads;
 
 use crate::arena::seen::Role;
