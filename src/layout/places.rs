@@ -179,8 +179,10 @@ pub mod cache {
     pub const PLACE_HOLDS: usize = 16;
     /// The newer cache, then the older one.
     pub const LINKS: usize = PLACES + PLACE_COUNT * PLACE + 4 * WORD;
+    /// The cover of a thread that is sampled, or 0: it begins with bins, too.
+    pub const COVER: usize = LINKS + 2 * WORD;
     /// What a reader needs of it.
-    pub const BYTES: usize = LINKS + 2 * WORD;
+    pub const BYTES: usize = COVER + WORD;
     /// Caches that wait for a thread, at most.
     pub const PARKED: usize = 4;
 }

@@ -13,6 +13,7 @@
     reason = "a test reports by panicking"
 )]
 
+mod ahead;
 mod drift;
 mod grown;
 mod limit;
