@@ -16,6 +16,7 @@ const CIRCLES: [&[&str]; 2] = [
         "routes/free.rs",
         "routes/named.rs",
         "routes/realloc.rs",
+        "routes/sampled/ahead.rs",
         "routes/sampled/mod.rs",
     ],
 ];
