@@ -2,7 +2,7 @@
 //!
 //! What a program asks for together then lies together, whatever the sizes: as in glibc's heap
 //! when it grows, and without a lock. A batch of one class for the cache would put the next node
-//! of a list many objects away from this one (`docs/design.md`, section 16).
+//! of a list many objects away from this one (`docs/rejected.md`).
 
 use super::State;
 use super::records::{self, Record};

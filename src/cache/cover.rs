@@ -11,16 +11,27 @@
 //! nothing for takes the slow way, which counts some objects ahead and moves them there; or lifts the
 //! cover, does what the thread asked for with the cache it has, and lays the cover again.
 
-use super::stock::{Rests, STOCKED, Stock};
-use super::{Bin, Bins, Cache, no_object, take_of, thread};
-use crate::arena::Arena;
+use super::{Bin, Bins, Cache, no_object, take_of};
 use crate::arena::strip::Strip;
-use crate::class::CLASSES;
+use crate::arena::{Arena, Entry};
+use crate::class::{CLASSES, FIRST_CHUNK};
 use crate::side;
 use crate::sync::tls;
 use core::cell::{Cell, UnsafeCell};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
+
+/// Classes that have a stock, those of runs, and class 0, which has none. A chunk takes longer to fill
+/// than to count.
+pub(super) const STOCKED: usize = FIRST_CHUNK;
+/// Most objects of a class in stock.
+pub(super) const MOST: usize = 16;
+
+/// The arrays of the stock.
+pub(super) type Stock = [[Entry; MOST]; STOCKED];
+/// Of the next object of a class, whose number of bytes is a class's: how much of it is left where the
+/// countdown to the next sample ends, and that to the next guarded object, and 1; 0 where none ends.
+pub(crate) type Rests = [Cell<u16>; 2];
 
 /// How far it is to the next object that is met.
 pub(crate) struct Countdown {
@@ -115,16 +126,6 @@ pub(crate) enum Lift {
     Bare,
 }
 
-/// Lifts this thread's cover. Where there is none, one is made if the thread has a cache, to be laid
-/// afterwards.
-#[inline]
-pub(crate) fn lift_or_make() -> Lift {
-    match lift() {
-        Some(lifted) => Lift::Lifted(lifted),
-        None => made(),
-    }
-}
-
 /// Lifts this thread's cover, if there is one.
 #[inline]
 pub(crate) fn lift() -> Option<Lifted> {
@@ -160,13 +161,8 @@ impl Drop for Lifted {
     }
 }
 
-/// The cover of this thread's cache, made if need be.
-#[cold]
-#[inline(never)]
-fn made() -> Lift {
-    let Some(cache) = thread::current() else {
-        return Lift::Bare;
-    };
+/// The cover of this thread's cache, made if need be, and lifted: the word leads to the cache.
+pub(super) fn made(cache: *mut Cache) -> Lift {
     // SAFETY: this thread's own cache.
     let place = unsafe { &(*cache).cover };
     if place.get().is_null() {

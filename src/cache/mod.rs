@@ -9,6 +9,7 @@ pub(crate) mod all;
 mod arrays;
 pub(crate) mod cover;
 pub(crate) mod large;
+pub(crate) mod lift;
 pub(crate) mod nothing;
 mod put;
 pub(crate) mod refill;

@@ -6,29 +6,17 @@
 //! and again leaves one there: then new ones join it, and the next time there are more. Where the cache
 //! has none, what is counted ahead is a piece of its strip, whatever will be cut off it.
 
-use super::cover::{Cover, laid};
+use super::cover::{Cover, MOST, Rests, STOCKED, laid};
 use super::spill::Spill;
 use super::{Bin, cut_of, no_object, take_object};
 use crate::arena::Entry;
-use crate::class::FIRST_CHUNK;
 use crate::config::ALIGN;
 use crate::{object, region};
 use core::cell::Cell;
 use core::ptr;
 
-/// Classes that have one, those of runs, and class 0, which has none. A chunk takes longer to fill than
-/// to count.
-pub(super) const STOCKED: usize = FIRST_CHUNK;
-/// Most objects of a class.
-const MOST: usize = 16;
 /// Most bytes of a class: what a thread works with is to stay in its processor's first cache.
 const BYTES: usize = 4 << 10;
-
-/// The arrays.
-pub(super) type Stock = [[Entry; MOST]; STOCKED];
-/// Of the next object of a class, whose number of bytes is a class's: how much of it is left where the
-/// countdown to the next sample ends, and that to the next guarded object, and 1; 0 where none ends.
-pub(crate) type Rests = [Cell<u16>; 2];
 
 /// Most objects of a class in stock, by class.
 static AT_MOST: [u8; STOCKED] = {

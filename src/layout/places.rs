@@ -1,12 +1,8 @@
 //! Where what stands in the heap's own structures, in bytes from the beginning of each. A reader
 //! outside reads by these numbers; the owner of each structure compares them when compiling.
 
+use super::sizes::{LOCK, WORD};
 pub use super::watched::{guards, samples, stacks, trace};
-
-/// A lock: its owner, and the fork that took it.
-pub(super) const LOCK: usize = 16;
-/// Bytes of a word.
-pub(super) const WORD: usize = 8;
 
 /// A list of records: the first and the last one.
 pub mod list {

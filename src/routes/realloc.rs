@@ -4,13 +4,17 @@ use super::start::{self, Route};
 use super::{alloc, free, named, sampled};
 use crate::arena::{self, surplus};
 use crate::chunk::Chunk;
-use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
+use crate::config::{ALIGN, HEADER, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
 use crate::object::{self, ObjectState};
 use crate::vet::{self, Found, alive, found};
 use crate::watch::{self, report};
 use crate::{cache, class, limit, os, region, relief, settings};
 use core::ptr;
+
+/// Bytes up to which what stays of a chunk is copied where its rest would serve nobody. A longer
+/// one loses an eighth at most.
+const COPIED: usize = 4096;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
 pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
@@ -106,7 +110,10 @@ fn resize_chunk(c: Chunk, size: usize, n: usize, fail: impl Fn() -> *mut u8) -> 
         return p;
     }
     let new = copy(p, class::usable(size), n);
-    if new.is_null() { fail() } else { new }
+    if !new.is_null() {
+        return new;
+    }
+    if shorten(c, size, n) { p } else { fail() }
 }
 
 /// An object of a run in use, of `have` bytes.
@@ -172,7 +179,7 @@ fn resize_here(p: *mut u8, n: usize) -> *mut u8 {
             // Only within its class: a sized free must find the class its size belongs to.
             (class::size_of(class), class::of_request(n) == class)
         }
-        Found::Chunk(c, size) => (class::usable(size), chunk(c, size, n)),
+        Found::Chunk(c, size) => return resize_chunk(c, size, n, ptr::null_mut),
         Found::Mapped(_) | Found::Guarded(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if in_place { p } else { copy(p, have, n) }
@@ -206,10 +213,30 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
         }
         return true;
     }
-    if wanted > size && (!arena::may_extend(c, size) || !relief::permits(wanted - size)) {
-        return false; // no need to wait for the arena
+    if wanted > size {
+        if !arena::may_extend(c, size) || !relief::permits(wanted - size) {
+            return false; // no need to wait for the arena
+        }
+    } else if n <= COPIED && is_stranded(c, size, size - wanted) {
+        return false;
     }
     arena::resize(c, size, wanted)
+}
+
+/// Whether the last `rest` bytes of a chunk in use, freed, would be a chunk between two in use that
+/// is shorter than any that is asked for: runs serve what it could hold.
+fn is_stranded(c: Chunk, size: usize, rest: usize) -> bool {
+    class::is_for_run(rest - HEADER) && !arena::may_extend(c, size)
+}
+
+/// Makes a chunk in use hold just `n` bytes, if it is long enough: there is no memory for a copy.
+#[cold]
+fn shorten(c: Chunk, size: usize, n: usize) -> bool {
+    if n > class::usable(size) {
+        return false;
+    }
+    let wanted = class::chunk_for(n);
+    wanted <= size && arena::resize(c, size, wanted)
 }
 
 /// As [`super::free`] has it: what no arena of the threads' has.

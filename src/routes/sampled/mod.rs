@@ -14,6 +14,7 @@ mod countdown;
 
 use super::{alloc, free, realloc, start};
 use crate::cache::cover::{self, Cover, Lift};
+use crate::cache::lift;
 use crate::cache::stock;
 use crate::chunk::Chunk;
 use crate::config::ALIGN;
@@ -32,6 +33,17 @@ pub(super) const UNGUARDED: usize = 0;
 /// it is sampled already. What was allocated before is in no profile. 0 stops it.
 ///
 /// In check mode (`MALLOC_CHECK_`) nothing is sampled.
+///
+/// ```
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// cairn::start_profile(512 << 10);
+/// let much: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+/// // Here `cairn profile PID`, or the crate `cairn-profile` in the process itself, takes the profile.
+/// cairn::stop_profile();
+/// drop(much);
+/// ```
 pub fn start_profile(interval: usize) {
     start::ensure();
     samples::set_interval(interval);
@@ -42,12 +54,23 @@ pub fn start_profile(interval: usize) {
 }
 
 /// Takes no more samples. Those that are there stay until their objects are freed.
+///
+/// ```
+/// cairn::start_profile(1 << 20);
+/// cairn::stop_profile();
+/// assert_eq!(cairn::profile_interval(), 0);
+/// ```
 pub fn stop_profile() {
     samples::set_interval(0);
     stock::forget();
 }
 
 /// Mean bytes between two samples; 0 while the heap is not sampled.
+///
+/// ```
+/// cairn::start_profile(1 << 20);
+/// assert_eq!(cairn::profile_interval(), 1 << 20);
+/// ```
 #[must_use]
 pub fn profile_interval() -> usize {
     samples::interval()
@@ -66,7 +89,7 @@ pub(super) fn counted(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> 
     if !is_counted() {
         return uncounted(get);
     }
-    let lifted = match cover::lift_or_make() {
+    let lifted = match lift::lift_or_make() {
         Lift::Lifted(lifted) => lifted,
         Lift::Already => return get(),
         Lift::Bare => return counted_for_all(n, align, get),
@@ -261,7 +284,7 @@ pub(super) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 
 /// Counts a request for the guards; whether it is met.
 fn is_to_be_guarded(n: usize) -> bool {
-    match cover::lift_or_make() {
+    match lift::lift_or_make() {
         Lift::Lifted(lifted) => {
             let (cover, mean) = (lifted.cover(), guards::interval());
             meets(&cover.guard, mean, n) && draw_anew(cover, &cover.guard, mean, n)
