@@ -32,7 +32,7 @@ const RUNS: [u64; 2] = [1_000, 21_000];
 const MOST_AT_64: f64 = 48.0;
 /// Most instructions such a pair may take while requests are counted, with the stacks of a few samples
 /// spread over twenty thousand pairs.
-const MOST_COUNTED: f64 = 175.0;
+const MOST_COUNTED: f64 = 95.0;
 /// Turns and objects of the program that counts locks.
 const TURNS: u32 = 200_000;
 const OBJECTS: u32 = 10_000;
