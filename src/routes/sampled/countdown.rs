@@ -7,9 +7,6 @@ use crate::{guards, os};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
-/// Bytes of the strip that are counted at a time, where no countdown ends before.
-const PIECE: usize = 1024;
-
 /// A countdown of all threads that have no cache.
 pub(super) struct Shared {
     /// Bytes to the next object that is met.
@@ -160,35 +157,20 @@ fn count_to_end(cover: &Cover, class: usize, size: usize) -> usize {
     before
 }
 
-/// Counts a piece of the strip for an object of `size` bytes, multiples of 16, and moves it to the cover:
-/// as much more as a countdown leaves. False where one ends in that object.
+/// Counts a piece of the strip for one object of `size` bytes, and moves it to the cover. False where a
+/// countdown ends in it. No more than that: what is longer would be cut off before what was freed is
+/// asked for, and who is met would hang on where the next end is.
 #[inline(always)]
 pub(super) fn count_strip(cover: &Cover, size: usize) -> bool {
-    let bytes = PIECE.min(cover.strip_beneath()).max(size);
+    let bytes = size;
     let of_piece = |left: &Cell<isize>| left.get().wrapping_sub_unsigned(bytes);
     let [sample, guard] = [&cover.sample.of_strip, &cover.guard.of_strip];
     let [after_sample, after_guard] = [of_piece(sample), of_piece(guard)];
     if after_sample | after_guard < 0 {
-        return count_short_strip(cover, size);
+        return false;
     }
     sample.set(after_sample);
     guard.set(after_guard);
-    cover.borrow_strip(bytes);
-    true
-}
-
-#[cold]
-#[inline(never)]
-fn count_short_strip(cover: &Cover, size: usize) -> bool {
-    let lefts = [&cover.sample.of_strip, &cover.guard.of_strip];
-    let least = lefts[0].get().min(lefts[1].get()).max(0);
-    let bytes = least.unsigned_abs() / ALIGN * ALIGN;
-    if bytes < size {
-        return false;
-    }
-    for left in lefts {
-        left.set(left.get().wrapping_sub_unsigned(bytes));
-    }
     cover.borrow_strip(bytes);
     true
 }
