@@ -4,7 +4,7 @@
 //! they cost without a cover. Where a bin is empty, some of the newest objects of the cache below are
 //! counted ahead (`routes::sampled`) and moved here. A program that takes and frees one object again
 //! and again leaves one there: then new ones join it, and the next time there are more. Where the cache
-//! has none, what is counted ahead is a piece of its strip, whatever will be cut off it.
+//! has none, one is counted and cut off its strip.
 
 use super::cover::{Cover, MOST, Rests, STOCKED, laid};
 use super::spill::Spill;
