@@ -103,7 +103,7 @@ fn main() {
         // A reference to such a static is one to what stands behind it.
         for name in ["PARK", "LOCK", "arenas::LOCK", "mapped::LOCK", "side::LOCK"]
             .into_iter()
-            .chain(["quarantine::LOCK", "start::LOCK", "region::LOCK"])
+            .chain(["quarantine::LOCK", "settings::LOCK", "region::LOCK"])
         {
             text = text.replace(&format!("&{name}"), &format!("&*{name}"));
         }

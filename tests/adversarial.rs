@@ -1,6 +1,6 @@
 //! No cliffs: what an operation costs does not grow with what the program did before.
 //!
-//! Each case of `bench/workloads/adversarial` at once and at sixteen times its size: page faults,
+//! Each case of `benches/programs/workloads/adversarial` at once and at sixteen times its size: page faults,
 //! system calls, memory, and where somebody has to look for something instructions, each per
 //! operation. Counts only; `bench adversarial` has the times.
 #![cfg(target_arch = "x86_64")]
@@ -136,20 +136,31 @@ struct Run {
     counts: Vec<(Kind, f64)>,
 }
 
-/// The programs, compiled.
-fn programs() -> Vec<PathBuf> {
-    ["back", "calls", "fit", "growth", "threads"]
-        .map(|name| {
-            let source = format!("../bench/workloads/adversarial/{name}.c");
-            common::compile_c(&source, &["-O2"])
-        })
-        .to_vec()
+/// A case, and the program that has it.
+type Case = (PathBuf, String);
+
+/// The cases that `wanted` names: all in the long form, else every second one, the same in every run.
+fn cases(wanted: impl Fn(&str) -> bool) -> Vec<Case> {
+    let mut all = Vec::new();
+    for name in ["back", "calls", "fit", "growth", "threads"] {
+        let source = format!("../benches/programs/workloads/adversarial/{name}.c");
+        let program = common::compile_c(&source, &["-O2"]);
+        let output = common::run_plain(&program, &["list"], &[]);
+        for case in String::from_utf8_lossy(&output.stdout).lines() {
+            if wanted(case) {
+                all.push((program.clone(), case.to_owned()));
+            }
+        }
+    }
+    let step = if common::is_long() { 1 } else { 2 };
+    all.into_iter().step_by(step).collect()
 }
 
-fn cases(program: &Path) -> Vec<String> {
-    let output = common::run_plain(program, &["list"], &[]);
-    let names = String::from_utf8_lossy(&output.stdout).into_owned();
-    names.lines().map(str::to_owned).collect()
+/// What `hold` says of each case, several at a time; nothing, where they cannot be run.
+fn failures(cases: &[Case], hold: impl Fn(&Case) -> Option<Vec<String>> + Sync) -> Vec<String> {
+    assert!(cases.len() > 5, "{} cases", cases.len());
+    let all = common::each_in_parallel(cases, hold);
+    all.into_iter().flatten().flatten().collect()
 }
 
 /// Variables of a case: those of check mode are about that, and some need their epochs.
@@ -280,26 +291,23 @@ fn hold(case: &str, [once, more]: &[Run; 2], glibc: &Run, failures: &mut Vec<Str
 #[test]
 fn pages_calls_and_memory_of_an_operation_do_not_grow_with_the_size_of_the_case() {
     let library = common::libcairn();
-    let mut failures = Vec::new();
-    for program in programs() {
-        for case in cases(&program) {
-            let run = |library, factor, mode| follow(library, &program, &case, factor, mode);
-            let Some(glibc) = run(None, "16", &[]) else {
-                return;
-            };
-            for mode in modes() {
-                let runs = ["1", "16"].map(|factor| run(Some(&library), factor, mode));
-                let [Some(once), Some(more)] = runs else {
-                    return;
-                };
-                let before = failures.len();
-                hold(&case, &[once, more], &glibc, &mut failures);
-                for failure in failures.iter_mut().skip(before) {
-                    failure.push_str(&format!("; mode {mode:?}"));
-                }
+    // Made before several want it.
+    common::compile_c("counts/between.c", &[]);
+    let failures = failures(&cases(|_| true), |(program, case)| {
+        let run = |library, factor, mode| follow(library, program, case, factor, mode);
+        let glibc = run(None, "16", &[])?;
+        let mut failures = Vec::new();
+        for mode in modes() {
+            let once = run(Some(&library), "1", mode)?;
+            let more = run(Some(&library), "16", mode)?;
+            let before = failures.len();
+            hold(case, &[once, more], &glibc, &mut failures);
+            for failure in failures.iter_mut().skip(before) {
+                failure.push_str(&format!("; mode {mode:?}"));
             }
         }
-    }
+        Some(failures)
+    });
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -334,17 +342,14 @@ fn what_is_looked_for_is_found_in_as_many_instructions_however_much_there_is() {
         return;
     };
     let library = common::libcairn();
-    let mut failures = Vec::new();
-    for program in programs() {
-        for case in cases(&program) {
-            if !LOOKED_FOR.contains(&case.as_str()) {
-                continue;
-            }
-            let count = |library, factor| instructions(&valgrind, library, &program, &case, factor);
-            let runs = ["1", "16"].map(|factor| count(Some(library.as_path()), factor));
-            let glibc = count(None, "16");
-            hold(&case, &runs, &glibc, &mut failures);
-        }
-    }
+    let wanted = cases(|case| LOOKED_FOR.contains(&case));
+    let failures = failures(&wanted, |(program, case)| {
+        let count = |library, factor| instructions(&valgrind, library, program, case, factor);
+        let runs = ["1", "16"].map(|factor| count(Some(library.as_path()), factor));
+        let glibc = count(None, "16");
+        let mut failures = Vec::new();
+        hold(case, &runs, &glibc, &mut failures);
+        Some(failures)
+    });
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -95,6 +95,7 @@ struct Compiler {
     shared: bool,
 }
 
+/// In the short form each sanitizer is that of one: gcc's for addresses and threads.
 const COMPILERS: [Compiler; 2] = [
     Compiler {
         name: "gcc",
@@ -158,7 +159,10 @@ fn preload(compiler: &Path, shared: bool, runtime: &str) -> OsString {
 /// Runs the program with and without the library for each of `cases`, an argument and what the
 /// sanitizer says then; nothing where nothing is wrong.
 fn behaves_as_without(sanitizer: &str, runtime: &str, env: Env<'_>, cases: &[(&str, &str)]) {
-    for Compiler { name, shared } in COMPILERS {
+    let of_clang = usize::from(["leak", "undefined"].contains(&sanitizer));
+    let few = of_clang..=of_clang;
+    let compilers = &COMPILERS[if common::is_long() { 0..=1 } else { few }];
+    for &Compiler { name, shared } in compilers {
         let Some(compiler) = compiler(name) else {
             continue;
         };
@@ -326,7 +330,7 @@ fn perf_records_a_program() {
         return;
     };
     // Most of its time is Cairn's, so that samples fall there.
-    let program = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
+    let program = common::compile_c("../benches/programs/workloads/pair.c", &["-O2"]);
     let mut command = common::plain(&perf);
     command.args(record).arg("env");
     command.arg(format!("LD_PRELOAD={}", common::libcairn().display()));

@@ -2,7 +2,8 @@
 //! conservative collectors, a database server, a browser with an allocator of its own, a JIT, a
 //! prefork server, thousands of threads, sandboxes, interpreters whose plug-ins are unloaded.
 //!
-//! Each runs without the preload, then with it in both heap modes, and must write the same.
+//! Each runs without the preload, then with it in both heap modes (in the short form in the usual
+//! one), and must write the same.
 //! `docs/testing.md` lists the kinds.
 #![allow(
     clippy::expect_used,
@@ -13,7 +14,7 @@
 mod common;
 
 use common::{
-    Env, compile_c, describe, find, find_working, for_each_mode, plain, preloaded, watch,
+    Env, compile_c, describe, find, find_working, for_each_mode_if_long, plain, preloaded, watch,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ fn compare(program: &Path, prepare: impl Fn(&mut Command), what: impl Fn(&Output
     );
     let expected = what(&reference);
     assert!(!expected.trim().is_empty(), "nothing to compare");
-    for_each_mode(|mode| {
+    for_each_mode_if_long(|mode| {
         let mut command = preloaded(program);
         command.env("CAIRN_VERBOSE", "1");
         let output = run(command, mode);

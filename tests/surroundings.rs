@@ -20,13 +20,14 @@ fn program(name: &str) -> PathBuf {
     common::compile_c(&format!("surroundings/{name}.c"), &[])
 }
 
-/// The program keeps its promise with `args`, in both heap modes.
+/// The program keeps its promise with `args`, in its heap modes.
 #[track_caller]
 fn holds(name: &str, args: &[&str]) {
     let program = program(name);
-    common::for_each_mode(|mode| {
+    for &mode in common::modes_of(&[&[name], args].concat().concat()) {
+        println!("heap mode: {mode:?}");
         common::assert_silent_success(&common::run(&program, args, mode));
-    });
+    }
 }
 
 #[test]
@@ -49,6 +50,9 @@ fn a_signal_handler_that_interrupted_a_fork_may_fork() {
 
 #[test]
 fn vfork_and_posix_spawn_work_while_threads_allocate() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     holds("vfork_and_spawn", &[]);
 }
 
@@ -297,6 +301,9 @@ fn greets_under(tool: &str, options: &[&str], from: &str) {
 /// a checking tool Cairn serves the program on valgrind's simulated processor.
 #[test]
 fn valgrind_starts_the_program() {
+    if common::left_to_the_long_form() {
+        return;
+    }
     let quiet = ["--error-exitcode=9", "--quiet", "--tool=memcheck"];
     greets_under("valgrind", &quiet, "hello");
     greets_under("valgrind", &["--quiet", "--tool=none"], "hello on cairn");
@@ -339,7 +346,7 @@ fn calls_of_alone(command: &dyn Fn(&Path) -> Command, mode: Env<'_>) -> Option<S
 }
 
 /// A sandbox that lets a program open its own files must not see others, with one exception that
-/// the README names: the cgroup's quota, which decides how many arenas there may be. It is read
+/// `docs/limits.md` names: the cgroup's quota, which decides how many arenas there may be. It is read
 /// at the start because the loader has just opened files then; a sandbox that the program puts
 /// itself into comes later, and may kill for it. A refusal is no harm.
 #[test]

@@ -153,8 +153,19 @@ pub struct State {
     heaps: Heaps,
     decay: Decay,
     extents: Extents,
+    waiting: Nothing,
+    resting: Nothing,
     /// Pages that hold something of the program's: what headers and slots tell.
     in_use: PageSet,
+}
+
+/// Chunks and objects that wait: none.
+struct Nothing;
+
+impl Nothing {
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 pub struct Locked<'a> {
@@ -196,6 +207,8 @@ impl Arena {
                 },
                 decay: Decay,
                 extents: Extents::new(),
+                waiting: Nothing,
+                resting: Nothing,
                 in_use: PageSet::of(BASE, BASE + REGION),
             }),
             batch: UnsafeCell::new(Batch::new()),
@@ -324,9 +337,6 @@ impl State {
     }
     fn live(&self) -> usize {
         self.in_use.len() * PAGE
-    }
-    fn to_give(&self) -> usize {
-        0
     }
     fn counters(&self) -> &'static Counted {
         &world().arena.counters
@@ -524,9 +534,6 @@ mod region {
 
 mod bins {
     pub const LINKS: usize = 32;
-}
-mod quiet {
-    pub const WORTH: usize = usize::MAX;
 }
 mod mark {
     pub fn grew(_: usize) {}

@@ -142,15 +142,24 @@ pub mod tls {
     use std::cell::Cell;
     loom::thread_local! {
         static WORD: Cell<usize> = Cell::new(super::statics::empty());
+        static TO_PUT: Cell<usize> = Cell::new(super::statics::empty());
         static NAME: Box<u64> = Box::new(0);
     }
-    pub fn get() -> usize {
+    pub fn to_take() -> usize {
         super::signal::may_come();
         WORD.with(Cell::get)
     }
-    pub fn set(value: usize) {
+    pub fn set_to_take(value: usize) {
         super::signal::may_come();
         WORD.with(|w| w.set(value));
+    }
+    pub fn to_put() -> usize {
+        super::signal::may_come();
+        TO_PUT.with(Cell::get)
+    }
+    pub fn set_to_put(value: usize) {
+        super::signal::may_come();
+        TO_PUT.with(|w| w.set(value));
     }
     /// Unlike every other thread's that lives.
     pub fn thread() -> usize {
@@ -378,6 +387,7 @@ loom::lazy_static! {
     static ref KEY: Watched<u64> = Watched::new(0);
     static ref IN_FORCE: Watched<bool> = Watched::new(false);
     pub static ref MAPPED: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref SETTINGS: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SIDE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref QUARANTINE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SAMPLES: crate::sync::Lock = crate::sync::Lock::new();
@@ -417,6 +427,7 @@ pub mod config {
 }
 
 pub mod settings {
+    pub use super::SETTINGS as LOCK;
     use super::knobs::Knobs;
     pub fn apply(_: &Knobs) {
         // SAFETY: loom checks that nobody else is here.
@@ -763,12 +774,6 @@ pub mod cache {
     /// No thread is sampled here: none has a cover.
     pub mod cover {
         use super::Cache;
-        pub fn beneath() -> Option<*mut Cache> {
-            None
-        }
-        pub fn drop_off() -> Option<*mut Cache> {
-            None
-        }
         pub fn lift() -> Option<()> {
             None
         }

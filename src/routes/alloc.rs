@@ -15,7 +15,7 @@ use core::ptr;
 /// As [`super::allocate`], from the start.
 #[inline(never)]
 pub(crate) fn slow(n: usize) -> *mut u8 {
-    cache::cut_or(n, as_chunk_or_slower)
+    cache::cut_or(n, as_chunk_or_slower, counted_or_slower)
 }
 
 #[inline(never)]
@@ -26,21 +26,14 @@ fn as_chunk_or_slower(n: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn counted_or_slower(n: usize) -> *mut u8 {
-    counted_or(n, slower, |n| {
-        let p = sampled::cut_or_uncount(n);
-        if p.is_null() { slower(n) } else { p }
-    })
+    counted_or(n, slower)
 }
 
 /// The short way of a process whose requests are counted: see [`sampled::allocate_or`].
 #[inline(always)]
-pub(crate) fn counted_or(
-    n: usize,
-    otherwise: fn(usize) -> *mut u8,
-    missed: fn(usize) -> *mut u8,
-) -> *mut u8 {
+pub(crate) fn counted_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if start::is_sampled() {
-        sampled::allocate_or(n, otherwise, missed)
+        sampled::allocate_or(n, otherwise)
     } else {
         otherwise(n)
     }

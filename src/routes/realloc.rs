@@ -28,34 +28,72 @@ pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
 #[inline(always)]
 pub(crate) fn resize_or(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
     if start::is_plain() {
-        let (word, granule) = region::aligned_word(p.addr());
-        if region::is_slot(word) {
-            let state = object::state_of(word, granule);
-            // SAFETY: a slot's word leads to its states (I9).
-            let class = unsafe { state.get() }.cast_signed();
-            if class > 0 {
-                // Only within its class: a sized free must find the class its size belongs to. A
-                // size that wraps is no class's.
-                if n.wrapping_add(ALIGN - 1) / ALIGN == class as usize {
-                    return p;
-                }
-                return copy_object(p, state, class as usize * ALIGN, n, fail);
+        match glance(p.addr()) {
+            Glance::Object(_, class) if is_of(n, class) => return p,
+            Glance::Object(state, class) => {
+                return copy_object(p, state, class * ALIGN, n, fail);
             }
-        } else if word == region::CHUNKS {
-            // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
-            let c = unsafe { Chunk::at(p.addr()) };
-            let covered = c.head().covered();
-            if c.tag() == c.expected_under(covered) {
-                return resize_chunk(c, covered as usize, n, fail);
-            }
+            Glance::Chunk(c, size) => return resize_chunk(c, size, n, fail),
+            Glance::Other => {}
         }
     }
     resize_at_length(p, n, fail)
 }
 
+/// What a glance shows to be in use.
+enum Glance {
+    /// An object of a run: its state and its class.
+    Object(ObjectState, usize),
+    /// A plain chunk, and its size.
+    Chunk(Chunk, usize),
+    /// Anything else.
+    Other,
+}
+
+#[inline(always)]
+fn glance(p: usize) -> Glance {
+    let (word, granule) = region::aligned_word(p);
+    if region::is_slot(word) {
+        let state = object::state_of(word, granule);
+        // SAFETY: a slot's word leads to its states (I9).
+        let class = unsafe { state.get() }.cast_signed();
+        if class > 0 {
+            return Glance::Object(state, class as usize);
+        }
+    } else if word == region::CHUNKS {
+        // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
+        let c = unsafe { Chunk::at(p) };
+        let covered = c.head().covered();
+        if c.tag() == c.expected_under(covered) {
+            return Glance::Chunk(c, covered as usize);
+        }
+    }
+    Glance::Other
+}
+
+/// Whether `n` bytes are of this class of runs: an object stays only within its class, since a sized
+/// free must find the class its size belongs to. A size that wraps is no class's.
+#[inline(always)]
+fn is_of(n: usize, class: usize) -> bool {
+    n.wrapping_add(ALIGN - 1) / ALIGN == class
+}
+
 #[cold]
 #[inline(never)]
 fn resize_at_length(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
+    if start::is_sampled() && sampled::follows() {
+        match glance(p.addr()) {
+            Glance::Object(_, class) if is_of(n, class) && sampled::counts(n) => return p,
+            // What it becomes is a request like any other.
+            Glance::Object(state, class) if !is_of(n, class) => {
+                return copy_object(p, state, class * ALIGN, n, fail);
+            }
+            Glance::Chunk(c, size) if sampled::counts(n) => {
+                return sampled::below(|| resize_chunk(c, size, n, fail));
+            }
+            _ => {}
+        }
+    }
     let to = if start::is_plain() {
         resize_here(p, n)
     } else {

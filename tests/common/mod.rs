@@ -65,6 +65,28 @@ pub fn for_each_mode(mut body: impl FnMut(Env<'_>)) {
     }
 }
 
+/// As [`for_each_mode`]; in the short form in the usual heap alone. For whole programs that take long.
+pub fn for_each_mode_if_long(mut body: impl FnMut(Env<'_>)) {
+    if is_long() {
+        return for_each_mode(body);
+    }
+    let _named = Named(MODES[0]);
+    body(MODES[0]);
+}
+
+/// The heap modes that a program of many runs in: both in the long form, else the one that the length
+/// of `name` picks, so that each mode has about half of them. In check mode there is one.
+pub fn modes_of(name: &str) -> &'static [Env<'static>] {
+    if IN_CHECK_MODE {
+        return &MODES[..1];
+    }
+    if is_long() {
+        return &MODES;
+    }
+    let picked = name.len() % MODES.len();
+    &MODES[picked..=picked]
+}
+
 /// `mode` and `more` together, for [`run`].
 pub fn with<'a>(mode: Env<'a>, more: Env<'a>) -> Vec<(&'a str, &'a str)> {
     [mode, more].concat()

@@ -13,6 +13,7 @@
     reason = "a test reports by panicking"
 )]
 
+mod ahead;
 mod drift;
 mod grown;
 mod limit;
@@ -22,7 +23,7 @@ mod scene;
 mod shrunk;
 mod threads;
 
-use crate::arena::check::Role;
+use crate::arena::seen::Role;
 use crate::os::scripted;
 use crate::{c, check_heap, os, walk};
 use scene::Scene;
@@ -37,11 +38,11 @@ const MIB: usize = 1 << 20;
 const MOST: u64 = 2_000;
 
 /// How many calls are let through before one is refused: every number with `CAIRN_TEST_LONG=1`,
-/// otherwise each of the first ones and one in five of the others.
+/// otherwise each of the first ones and one in ten of the others.
 fn numbers() -> impl Iterator<Item = u64> {
-    const ALL: u64 = 8;
+    const ALL: u64 = 4;
     let long = env::var_os("CAIRN_TEST_LONG").is_some_and(|long| long == "1");
-    (0..ALL).chain((ALL..MOST).step_by(if long { 1 } else { 5 }))
+    (0..ALL).chain((ALL..MOST).step_by(if long { 1 } else { 10 }))
 }
 
 fn trim() {

@@ -1,6 +1,6 @@
 //! One look at a process or a core file, held still or not.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use cairn_reader::account::{Account, Rest};
 use cairn_reader::core::Core;
 use cairn_reader::find;
@@ -90,8 +90,7 @@ pub(crate) fn look<R>(
     see: impl FnOnce(&Scene<'_>) -> R,
 ) -> Result<(Subject, R)> {
     match what.parse::<i32>() {
-        Ok(pid) if pid > 0 => process(pid, running, see),
-        Ok(pid) => bail!("{pid} is no number of a process"),
+        Ok(pid) => process(pid, running, see),
         Err(_) if Report::is_report(Path::new(what)) => report(what, see),
         Err(_) => core(what, see),
     }

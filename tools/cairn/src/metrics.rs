@@ -22,7 +22,11 @@ Example:
 Processes are read while they run. A file is replaced in one step.")]
 pub(crate) struct Arguments {
     /// Numbers of processes
-    #[arg(value_name = "PID", required_unless_present = "all")]
+    #[arg(
+        value_name = "PID",
+        required_unless_present = "all",
+        allow_negative_numbers = true
+    )]
     pids: Vec<i32>,
     /// All processes on Cairn that we may look at
     #[arg(long, conflicts_with = "pids")]

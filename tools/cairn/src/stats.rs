@@ -15,7 +15,7 @@ Example:
   cairn stats 1234 --json | jq .mallinfo2.uordblks")]
 pub(crate) struct Arguments {
     /// Number of a process, or path of a core file
-    #[arg(value_name = "PID|CORE")]
+    #[arg(value_name = "PID|CORE", allow_negative_numbers = true)]
     target: String,
     /// Print everything as JSON
     #[arg(long)]

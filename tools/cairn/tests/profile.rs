@@ -210,7 +210,7 @@ fn nothing_is_lost_in_a_storm() {
     let (threads, lasts) = if common::is_long() {
         ("200", 40)
     } else {
-        ("16", 4)
+        ("16", 1)
     };
     for stacks in ["tables", "frames"] {
         let env = [ON[0], ON[1], ("CAIRN_PROFILE_STACKS", stacks)];

@@ -63,6 +63,21 @@ fn a_process_that_is_not_there_is_said_to_be_none() {
     assert!(said.contains("no core file"), "{said}");
 }
 
+/// What has a dash in front is a number all the same, not an option that the command does not know.
+#[test]
+fn a_number_that_no_process_has_gets_one_line() {
+    for command in [
+        "why", "stats", "map", "top", "metrics", "profile", "leaks", "peak", "explain", "doctor",
+        "faults",
+    ] {
+        for number in ["-5", "0"] {
+            let said = error(&cairn(&[command, number]));
+            let line = format!("cairn: {number} is no number of a process\n");
+            assert_eq!(said, line, "{command}");
+        }
+    }
+}
+
 #[test]
 fn a_refusal_says_what_would_grant_it() {
     if seen::cannot_look() {

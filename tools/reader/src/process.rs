@@ -48,6 +48,9 @@ impl Process {
     }
 
     fn open_by(pid: i32, file: &str) -> Result<Self, Error> {
+        if pid <= 0 {
+            return Err(Error::Missing(format!("{pid} is no number of a process")));
+        }
         // SAFETY: no precondition.
         let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
         let mut process = Self {

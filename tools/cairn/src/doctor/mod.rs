@@ -28,7 +28,7 @@ Example:
 Status 0: nothing is wrong. 1: something is, and a line that begins with ! says what.")]
 pub(crate) struct Arguments {
     /// Number of a process; without it the machine alone is looked at
-    #[arg(conflicts_with = "program")]
+    #[arg(conflicts_with = "program", allow_negative_numbers = true)]
     pid: Option<i32>,
     /// A program that was not started yet
     #[arg(last = true)]

@@ -33,7 +33,7 @@ Example:
   cairn explain $(pidof server) --address 0x7f21c0a0")]
 pub(crate) struct Arguments {
     /// Path of a core file, or number of a process
-    #[arg(value_name = "CORE|PID")]
+    #[arg(value_name = "CORE|PID", allow_negative_numbers = true)]
     target: String,
     /// Say what this address is, instead of the one that the program ended for; may be repeated
     #[arg(long, value_name = "ADDRESS", value_parser = crate::map::address)]

@@ -9,7 +9,7 @@ mod report;
 mod watch;
 
 use crate::look;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cairn_reader::process::Process;
 use child::{Held, State};
 use clap::Args;
@@ -39,7 +39,11 @@ A program is started as `cairn run` starts it; its status is that of the command
 standard error, behind what the program writes.")]
 pub(crate) struct Arguments {
     /// Number of a process
-    #[arg(conflicts_with = "program", required_unless_present = "program")]
+    #[arg(
+        conflicts_with = "program",
+        required_unless_present = "program",
+        allow_negative_numbers = true
+    )]
     pid: Option<i32>,
     /// How long to watch a process; an interrupt ends it earlier
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = seconds)]
@@ -123,9 +127,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// Watches a process for some time.
 fn process(pid: i32, seconds: f64, entries: Entries) -> Result<(Watch, Watched, i32)> {
-    if pid <= 0 {
-        bail!("{pid} is no number of a process");
-    }
     let process = Process::open_lightly(pid)?;
     // Whether there is something to see at all, before anything is watched.
     look::look(&pid.to_string(), true, |_| ())?;

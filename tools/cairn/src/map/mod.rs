@@ -26,7 +26,7 @@ Example:
 The file needs nothing but a browser. Without -o the picture is text.")]
 pub(crate) struct Arguments {
     /// Number of a process, or path of a core file or of a report
-    #[arg(value_name = "PID|FILE")]
+    #[arg(value_name = "PID|FILE", allow_negative_numbers = true)]
     target: String,
     /// Write a page for a browser
     #[arg(short, long, value_name = "FILE")]

@@ -26,7 +26,7 @@ Example:
   cairn profile 1234 --start && sleep 3600 && cairn profile 1234 --stop -o hour.pb.gz")]
 pub(crate) struct Arguments {
     /// Number of a process, or path of a core file or of a report
-    #[arg(value_name = "PID|FILE")]
+    #[arg(value_name = "PID|FILE", allow_negative_numbers = true)]
     target: String,
     /// Take samples for so long and show what was allocated meanwhile; 30 for a process that takes none
     #[arg(long, value_name = "NUMBER", value_parser = seconds)]

@@ -221,7 +221,11 @@ pub(crate) fn of(
 #[derive(Args)]
 pub(crate) struct Source {
     /// Number of a process, or path of a core file or of a report
-    #[arg(value_name = "PID|FILE", required_unless_present = "program")]
+    #[arg(
+        value_name = "PID|FILE",
+        required_unless_present = "program",
+        allow_negative_numbers = true
+    )]
     target: Option<String>,
     /// Of a process: take samples for so long
     #[arg(long, value_name = "NUMBER", value_parser = seconds, conflicts_with = "program")]

@@ -24,6 +24,7 @@ Processes are read while they run. In a terminal keys sort the table and choose 
 it; elsewhere one table follows on another.")]
 pub(crate) struct Arguments {
     /// Number of a process; without it all that we may look at
+    #[arg(allow_negative_numbers = true)]
     pid: Option<i32>,
     /// Seconds between two tables
     #[arg(long, default_value_t = 1.0, value_parser = seconds)]

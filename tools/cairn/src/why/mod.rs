@@ -25,7 +25,7 @@ The process stands still meanwhile, mostly for milliseconds. The rights are thos
 its user, or root. Nothing is changed in it.")]
 pub(crate) struct Arguments {
     /// Number of a process, or path of a core file or of a report
-    #[arg(value_name = "PID|FILE")]
+    #[arg(value_name = "PID|FILE", allow_negative_numbers = true)]
     target: String,
     /// Print everything as JSON
     #[arg(long)]
