@@ -3,13 +3,13 @@
 use crate::cache::thread;
 use crate::os::scripted;
 use crate::routes::{self, realloc};
-use crate::{c, check_heap};
+use crate::{c, check_heap, class};
 use std::vec::Vec;
 
 const BEFORE: usize = 1024;
 const AFTER: usize = 600;
 
-/// Chunks side by side, the last one's number in each.
+/// Chunks, mostly side by side, each with its number.
 fn side_by_side() -> Vec<*mut u8> {
     let one = |i: u8| {
         let p = routes::allocate(BEFORE);
@@ -18,6 +18,13 @@ fn side_by_side() -> Vec<*mut u8> {
         p
     };
     (0..100).map(one).collect()
+}
+
+/// One of them that lies right in front of another.
+fn between(all: &[*mut u8]) -> Option<usize> {
+    let size = class::chunk_for(BEFORE);
+    all.windows(2)
+        .position(|two| two[0].addr() + size == two[1].addr())
 }
 
 fn holds(p: *mut u8, i: usize) -> bool {
@@ -33,22 +40,29 @@ fn frees_all(all: Vec<*mut u8>) -> bool {
     check_heap().is_ok()
 }
 
-/// Its place serves the next request of its size.
+/// Its place serves a request of its size.
 fn moves() -> bool {
     c::init();
     let mut all = side_by_side();
-    let (before, again) = (all[50], realloc::resize(all[50], AFTER));
-    all[50] = again;
-    let next = routes::allocate(BEFORE);
-    let right = again != before && next == before && holds(again, 50);
-    all.push(next);
-    frees_all(all) && right
+    let Some(i) = between(&all) else {
+        return false;
+    };
+    let (before, again) = (all[i], realloc::resize(all[i], AFTER));
+    let right = again != before && holds(again, i);
+    all[i] = again;
+    let more = side_by_side();
+    let is_used = more.contains(&before);
+    all.extend(more);
+    frees_all(all) && right && is_used
 }
 
 /// A chunk can always become shorter.
 fn stays_where_there_is_no_memory() -> bool {
     c::init();
     let mut all = side_by_side();
+    let Some(i) = between(&all) else {
+        return false;
+    };
     scripted::refuse_all(true);
     loop {
         let p = routes::allocate(AFTER);
@@ -57,11 +71,11 @@ fn stays_where_there_is_no_memory() -> bool {
         }
         all.push(p);
     }
-    let again = realloc::resize(all[50], AFTER);
+    let again = realloc::resize(all[i], AFTER);
     scripted::refuse_all(false);
     // SAFETY: a live object.
     let shorter = unsafe { c::malloc_usable_size(again.cast()) } < BEFORE;
-    let right = again == all[50] && shorter && holds(again, 50);
+    let right = again == all[i] && shorter && holds(again, i);
     frees_all(all) && right
 }
 
