@@ -7,7 +7,7 @@
 use std::{env, fs, path::Path};
 
 /// The sources, from `src/`, and what else is replaced in each.
-const SOURCES: [(&str, &[(&str, &str)]); 9] = [
+const SOURCES: [(&str, &[(&str, &str)]); 14] = [
     ("sync/bell.rs", &[]),
     (
         "sync/lock.rs",
@@ -48,6 +48,26 @@ const SOURCES: [(&str, &[(&str, &str)]); 9] = [
         ],
     ),
     ("arena/records.rs", &[]),
+    ("pages.rs", &[]),
+    (
+        "arena/extents.rs",
+        &[
+            ("core::cell::Cell", "crate::stand_in::GuardedCell as Cell"),
+            ("crate::{mark, os}", "super::{mark, os}"),
+        ],
+    ),
+    ("arena/batch.rs", &[("crate::os", "super::os")]),
+    (
+        "arena/trim.rs",
+        &[("crate::{os, settings}", "super::{os, settings}")],
+    ),
+    (
+        "arena/vacant.rs",
+        &[
+            ("crate::chunk", "super::chunk"),
+            ("crate::{os, region}", "super::{os, region}"),
+        ],
+    ),
     ("routes/start.rs", &[]),
     (
         "routes/fork.rs",
@@ -83,7 +103,7 @@ fn main() {
         // A reference to such a static is one to what stands behind it.
         for name in ["PARK", "LOCK", "arenas::LOCK", "mapped::LOCK", "side::LOCK"]
             .into_iter()
-            .chain(["quarantine::LOCK", "start::LOCK", "region::LOCK"])
+            .chain(["quarantine::LOCK", "settings::LOCK", "region::LOCK"])
         {
             text = text.replace(&format!("&{name}"), &format!("&*{name}"));
         }

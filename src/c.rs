@@ -4,7 +4,7 @@
 pub use crate::api::c::*;
 pub use crate::api::c_heap::*;
 use crate::config::{ALIGN, MAX_REQUEST};
-use crate::routes::{self, alloc, check, realloc as resizing, sampled, start, trim};
+use crate::routes::{self, alloc, check, realloc as resizing, start, trim};
 use crate::{cache, fatal, os, stats};
 use core::ptr;
 use libc::{EINVAL, ENOMEM, FILE, c_int, c_void};
@@ -56,7 +56,7 @@ fn malloc_slowest(n: usize) -> *mut u8 {
 
 #[inline(never)]
 fn malloc_slow(n: usize) -> *mut u8 {
-    cache::cut_or(n, malloc_slower)
+    cache::cut_or(n, malloc_slower, malloc_counted)
 }
 
 #[inline(never)]
@@ -67,10 +67,7 @@ fn malloc_slower(n: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn malloc_counted(n: usize) -> *mut u8 {
-    alloc::counted_or(n, malloc_slower_yet, |n| {
-        let p = sampled::cut_or_uncount(n);
-        if p.is_null() { malloc_slower_yet(n) } else { p }
-    })
+    alloc::counted_or(n, malloc_slower_yet)
 }
 
 #[cold]

@@ -99,7 +99,8 @@ mod watch;
 
 pub use api::{Heap, HeapError, HeapName, HeapStats};
 pub use api::{Options, Stats, VERSION, background, flush, idle, stats, trim, usable_size};
-pub use arena::check::{Broken, HeapReport, Role, View};
+pub use arena::check::HeapReport;
+pub use arena::seen::{Broken, Role, View};
 pub use global::{Cairn, CairnWith};
 pub use routes::check::{Object, State, check_heap, walk, walk_objects};
 pub use routes::sampled::{profile_interval, start_profile, stop_profile};

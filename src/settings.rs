@@ -3,7 +3,7 @@
 
 use crate::config::{MAX_CHUNK, MMAP_THRESHOLD_MAX};
 use crate::knobs::Knobs;
-use crate::sync::Bell;
+use crate::sync::{Bell, Lock};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 pub(crate) static MMAP_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
@@ -20,6 +20,8 @@ pub(crate) static MAX_FAST: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static CHECK: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static FREE_FILL: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static BACKGROUND: AtomicUsize = AtomicUsize::new(0);
+/// Guards the start and the knobs; outside all other locks.
+pub(crate) static LOCK: Lock = Lock::new();
 /// Wakes the background thread: there is something to give back, or nobody left to work for.
 pub(crate) static BELL: Bell = Bell::new();
 

@@ -144,7 +144,7 @@ fn a_pair_takes_the_instructions_it_took() {
     const WITHIN: f64 = 0.5;
     let golden = golden();
     let numbers = numbers_hold(&golden);
-    let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
+    let pair = common::compile_c("../benches/programs/workloads/pair.c", &["-O2"]);
     let mut failures = Vec::new();
     for (bytes, wanted) in golden["turn"].as_table().expect("a table") {
         let [few, many] = TURNS.map(|turns| executed(&pair, turns, bytes));
@@ -158,4 +158,29 @@ fn a_pair_takes_the_instructions_it_took() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The emulator takes the advice that makes guards, does nothing, and says that it did.
+#[test]
+#[ignore = "built and run by .ci/aarch64"]
+fn a_guarded_object_is_told_also_where_the_advice_for_guards_does_nothing() {
+    let program = common::compile_c("guards/matrix.c", &["-O1", "-g", "-pthread"]);
+    for (kind, told) in [
+        ("write-after 48 main", "cairn: use after free: "),
+        ("read-overflow 4096 main", "cairn: overflow by "),
+        ("write-underflow 48 other", "cairn: underflow by "),
+        ("double 48 main", "cairn: double free: "),
+    ] {
+        let mut command = common::preloaded(&program);
+        command.args(kind.split(' '));
+        command.envs([("CAIRN_GUARD", "1"), ("CAIRN_GUARD_REPORT", "1")]);
+        let output = common::watch(&mut command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let told = said.lines().find(|line| line.starts_with(told));
+        assert!(told.is_some(), "{kind}: {}", common::describe(&output));
+        assert!(
+            said.contains("bytes at 0x") && said.contains(", allocated by thread "),
+            "{kind}: {said}"
+        );
+    }
 }

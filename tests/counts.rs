@@ -89,7 +89,7 @@ fn the_fast_paths_take_the_instructions_they_took() {
         return;
     };
     let library = common::libcairn();
-    let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
+    let pair = common::compile_c("../benches/programs/workloads/pair.c", &["-O2"]);
     let calls = common::compile_c("counts/calls.c", &["-O2"]);
     let mut golden = Golden::read(golden::INSTRUCTIONS);
     println!("instructions of a hot malloc and free pair");
@@ -147,7 +147,7 @@ fn the_ways_beside_the_fastest_take_the_instructions_they_took() {
         return;
     };
     let library = common::libcairn();
-    let pair = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
+    let pair = common::compile_c("../benches/programs/workloads/pair.c", &["-O2"]);
     let ways = common::compile_c("counts/ways.c", &["-O2"]);
     let mut golden = Golden::read(golden::WAYS);
     for (program, what, rest) in [
@@ -171,7 +171,10 @@ fn locks_are_taken_as_seldom_as_they_were() {
     const WITHIN: f64 = 0.1;
     let library = common::build_libcairn("libcairn-stats", &["--features", "stats"])
         .unwrap_or_else(|errors| panic!("the statistics build does not build:\n{errors}"));
-    let replace = common::compile_c("../bench/probes/replace.c", &["-O2", "-I", WORKLOADS]);
+    let replace = common::compile_c(
+        "../benches/programs/probes/replace.c",
+        &["-O2", "-I", WORKLOADS],
+    );
     let mut golden = Golden::read(golden::LOCKS);
     for most in ["128", "1024"] {
         let output = common::watch(
@@ -207,13 +210,14 @@ fn locks_are_taken_as_seldom_as_they_were() {
 }
 
 /// Where the workloads' sources and their header are.
-const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/workloads");
+const WORKLOADS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/programs/workloads");
 
 /// Name, program and arguments of the short forms in C with one thread. Where there are more,
 /// what is touched depends on who runs when; `start` is sixteen processes, and what it counts is
 /// mostly the loader's, two faults a process more or less from place to place.
 fn workloads() -> Vec<(String, PathBuf, Vec<String>)> {
-    let text = fs::read_to_string(common::root().join("bench/manifest.toml")).expect("manifest");
+    let text = fs::read_to_string(common::root().join("benches/programs/manifest.toml"))
+        .expect("manifest");
     let manifest: Table = text.parse().expect("the manifest is TOML");
     let entries = manifest["workload"].as_array().expect("workloads");
     let mut found = Vec::new();
@@ -227,7 +231,8 @@ fn workloads() -> Vec<(String, PathBuf, Vec<String>)> {
         }
         let short = entry["short"].as_array().expect("short");
         let arguments = short.iter().filter_map(|v| v.as_str().map(str::to_owned));
-        let program = common::compile_c(&format!("../bench/workloads/{source}"), &["-O2"]);
+        let program =
+            common::compile_c(&format!("../benches/programs/workloads/{source}"), &["-O2"]);
         found.push((word("name"), program, arguments.collect()));
     }
     assert!(found.len() > 15, "these are not all workloads");

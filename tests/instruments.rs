@@ -330,7 +330,7 @@ fn perf_records_a_program() {
         return;
     };
     // Most of its time is Cairn's, so that samples fall there.
-    let program = common::compile_c("../bench/workloads/pair.c", &["-O2"]);
+    let program = common::compile_c("../benches/programs/workloads/pair.c", &["-O2"]);
     let mut command = common::plain(&perf);
     command.args(record).arg("env");
     command.arg(format!("LD_PRELOAD={}", common::libcairn().display()));

@@ -37,7 +37,7 @@ fn peaks(library: Option<&Path>, program: &Path, mode: Env<'_>) -> Option<[f64; 
 
 #[test]
 fn a_process_that_allocates_a_few_kilobytes_needs_at_most_300_kib_above_glibc() {
-    let program = common::compile_c("../bench/workloads/lean.c", &[]);
+    let program = common::compile_c("../benches/programs/workloads/lean.c", &[]);
     let library = common::libcairn();
     let Some(glibc) = peaks(None, &program, &[]) else {
         return;

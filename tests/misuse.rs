@@ -488,6 +488,26 @@ fn merging_with_a_damaged_neighbour_is_caught() {
     }
 }
 
+#[test]
+fn a_first_chunk_of_a_bin_with_one_in_front_of_it_is_noticed() {
+    for size in ["200", "400", "800"] {
+        stopped(
+            "first_of_bin.c",
+            &[size],
+            "malloc(): corrupted unsorted chunks",
+        );
+    }
+}
+
+#[test]
+fn a_handler_that_enters_the_allocator_again_ends_the_process() {
+    stopped(
+        "handler.c",
+        &[],
+        "cairn: allocator entered again by a signal handler",
+    );
+}
+
 /// Either the merge notices the header behind it or the free of that chunk does.
 #[test]
 fn freeing_in_front_of_an_overwritten_header_is_caught() {

@@ -300,7 +300,7 @@ fn a_fork_within_a_fork_leaves_the_outer_one_the_lock_of_the_streams() {
 }
 
 /// Every part of libc that may allocate under a lock. (Registering handlers of `fork` beyond the
-/// room that libc has for them is not among them: README.)
+/// room that libc has for them is not among them: `docs/limits.md`.)
 #[test]
 fn fork_works_while_other_threads_are_inside_any_part_of_libc() {
     let library = common::compile_c("robustness/allocating_library.c", &["-shared", "-fPIC"]);

@@ -346,7 +346,7 @@ fn calls_of_alone(command: &dyn Fn(&Path) -> Command, mode: Env<'_>) -> Option<S
 }
 
 /// A sandbox that lets a program open its own files must not see others, with one exception that
-/// the README names: the cgroup's quota, which decides how many arenas there may be. It is read
+/// `docs/limits.md` names: the cgroup's quota, which decides how many arenas there may be. It is read
 /// at the start because the loader has just opened files then; a sandbox that the program puts
 /// itself into comes later, and may kill for it. A refusal is no harm.
 #[test]

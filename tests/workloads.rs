@@ -45,7 +45,7 @@ fn each_entry_of_the_manifest_has_a_name_of_its_own_and_a_program() {
     let mut names = Vec::new();
     for entry in manifest() {
         let script = common::root()
-            .join("bench/workloads/real")
+            .join("benches/programs/workloads/real")
             .join(format!("{}.sh", entry.program));
         let there = if entry.real {
             script.is_file()

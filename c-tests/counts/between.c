@@ -2,7 +2,7 @@
  * threads did between two marks: the system calls that are about memory, the KiB that they gave
  * back, and of those calls the most between two laps, if there were laps. PRELOAD may be empty.
  *
- * bench/workloads/adversarial/adversarial.h has the marks. A filter stops the program at these calls
+ * benches/programs/workloads/adversarial/adversarial.h has the marks. A filter stops the program at these calls
  * alone (seccomp), so all else runs at its speed; who stops it is its tracer. There are no huge
  * pages, as in spawn.c.
  *

@@ -301,6 +301,22 @@ static void check_heaps(void)
     cairn_heap_destroy(NULL);
 }
 
+static void check_profile(void)
+{
+    CHECK(cairn_profile_interval() == 0, "(%zu)", cairn_profile_interval());
+    cairn_start_profile(1 << 20);
+    CHECK(cairn_profile_interval() == 1 << 20, "(%zu)", cairn_profile_interval());
+    cairn_start_profile(4096);
+    for (int i = 0; i < OBJECTS; i++)
+        objects[i] = memset(malloc(1000), 1, 1000);
+    cairn_stop_profile();
+    CHECK(cairn_profile_interval() == 0, "(%zu)", cairn_profile_interval());
+    /* Some of them are samples, and are freed as all are. */
+    for (int i = 0; i < OBJECTS; i++)
+        free(objects[i]);
+    CHECK(cairn_walk_objects(NULL, NULL) == 0, "");
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2 || argc == 3, "");
@@ -312,6 +328,7 @@ int main(int argc, char **argv)
     check_walk();
     check_flush();
     check_idle_and_trim();
+    check_profile();
     CHECK(cairn_walk_objects(NULL, NULL) == 0, "");
     CHECK(cairn_background(1) == 0, "");
     CHECK(mallopt(M_CAIRN_BACKGROUND, 0) == 1, "");

@@ -26,8 +26,8 @@ static void zero(size_t n, int round)
 
 int main(void)
 {
-    const size_t sizes[] = { 1, 8, 16, 24, 25, 100, 128, 129, 200, 1000, 1032, 1500, 5000, 20000, 33000, 70000,
-                             130000, 140000, 300000 };
+    const size_t sizes[] = { 1, 8, 16, 17, 24, 25, 32, 33, 48, 63, 64, 65, 100, 128, 129, 200, 1000, 1032, 1500,
+                             5000, 20000, 33000, 70000, 130000, 140000, 300000 };
     for (int round = 0; round < 6; round++) {
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             zero(sizes[i], round);

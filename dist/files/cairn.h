@@ -76,6 +76,18 @@ extern void cairn_flush(void) __THROW;
    mode threads have no caches, and nothing happens. */
 extern int cairn_idle(void) __THROW;
 
+/* Begins to sample the heap, one sample for every `interval` bytes in the mean, or samples it by another
+   interval from now on; 0 stops it. 524288 is usual. What was allocated before is in no profile, and in
+   check mode nothing is sampled. `cairn profile PID` takes the profile, and CAIRN_PROFILE=1 says the same
+   from the start. */
+extern void cairn_start_profile(size_t interval) __THROW;
+
+/* Takes no more samples. Those that are there stay until their objects are freed. */
+extern void cairn_stop_profile(void) __THROW;
+
+/* Mean bytes between two samples; 0 while the heap is not sampled. */
+extern size_t cairn_profile_interval(void) __THROW;
+
 /* Bytes at `object` that may be written, at least as many as were asked for. 0 where it is null or
    another allocator's; `malloc_usable_size` ends the process then. It must not have been freed. */
 extern size_t cairn_usable_size(void *object) __THROW;

@@ -78,6 +78,12 @@ pub mod arena {
     }
 }
 
+pub mod pages {
+    shipped!("pages.rs");
+}
+
+pub mod purge;
+
 pub mod region {
     shipped!("region.rs");
 

@@ -19,6 +19,25 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Likewise, of what is copied in and out: each use counts as a read or a write.
+pub struct GuardedCell<T>(Watched<T>);
+
+impl<T: Copy> GuardedCell<T> {
+    pub fn new(value: T) -> Self {
+        Self(Watched::new(value))
+    }
+    #[track_caller]
+    pub fn get(&self) -> T {
+        // SAFETY: loom fails the model if somebody else writes.
+        self.0.with(|p| unsafe { *p })
+    }
+    #[track_caller]
+    pub fn set(&self, value: T) {
+        // SAFETY: loom fails the model if somebody else is here.
+        self.0.with_mut(|p| unsafe { *p = value });
+    }
+}
+
 /// Where what stands is compared elsewhere, with the sizes that are shipped.
 pub mod places {
     pub mod list {
@@ -123,15 +142,24 @@ pub mod tls {
     use std::cell::Cell;
     loom::thread_local! {
         static WORD: Cell<usize> = Cell::new(super::statics::empty());
+        static TO_PUT: Cell<usize> = Cell::new(super::statics::empty());
         static NAME: Box<u64> = Box::new(0);
     }
-    pub fn get() -> usize {
+    pub fn to_take() -> usize {
         super::signal::may_come();
         WORD.with(Cell::get)
     }
-    pub fn set(value: usize) {
+    pub fn set_to_take(value: usize) {
         super::signal::may_come();
         WORD.with(|w| w.set(value));
+    }
+    pub fn to_put() -> usize {
+        super::signal::may_come();
+        TO_PUT.with(Cell::get)
+    }
+    pub fn set_to_put(value: usize) {
+        super::signal::may_come();
+        TO_PUT.with(|w| w.set(value));
     }
     /// Unlike every other thread's that lives.
     pub fn thread() -> usize {
@@ -141,7 +169,7 @@ pub mod tls {
 
 /// Loom's atomics, before each use of which a signal may come.
 pub mod atomic {
-    pub use loom::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
+    pub use loom::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
 
     use super::signal::may_come;
 
@@ -359,6 +387,7 @@ loom::lazy_static! {
     static ref KEY: Watched<u64> = Watched::new(0);
     static ref IN_FORCE: Watched<bool> = Watched::new(false);
     pub static ref MAPPED: crate::sync::Lock = crate::sync::Lock::new();
+    pub static ref SETTINGS: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SIDE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref QUARANTINE: crate::sync::Lock = crate::sync::Lock::new();
     pub static ref SAMPLES: crate::sync::Lock = crate::sync::Lock::new();
@@ -390,6 +419,7 @@ pub mod config {
     pub const REGION: usize = 1 << REGION_SHIFT;
     /// One word of a record's map.
     pub const GRANULES: usize = 64;
+    pub const HUGE_PAGE: usize = 2 << 20;
     pub const MAX_ARENAS: usize = 3;
     pub const fn round_up(n: usize, unit: usize) -> usize {
         (n + unit - 1) & !(unit - 1)
@@ -397,6 +427,7 @@ pub mod config {
 }
 
 pub mod settings {
+    pub use super::SETTINGS as LOCK;
     use super::knobs::Knobs;
     pub fn apply(_: &Knobs) {
         // SAFETY: loom checks that nobody else is here.
@@ -743,12 +774,6 @@ pub mod cache {
     /// No thread is sampled here: none has a cover.
     pub mod cover {
         use super::Cache;
-        pub fn beneath() -> Option<*mut Cache> {
-            None
-        }
-        pub fn drop_off() -> Option<*mut Cache> {
-            None
-        }
         pub fn lift() -> Option<()> {
             None
         }

@@ -380,9 +380,9 @@ fn fork_has_every_lock_and_gives_them_back() {
             arenas::main().lock();
         });
         fork::before();
-        assert!(start::LOCK.is_mine() && arenas::main().lock.is_mine());
+        assert!(settings::LOCK.is_mine() && arenas::main().lock.is_mine());
         fork::in_parent();
-        assert!(!start::LOCK.is_mine() && !arenas::main().lock.is_mine());
+        assert!(!settings::LOCK.is_mine() && !arenas::main().lock.is_mine());
         arenas::main().lock();
         other.join().expect("it ends");
     });

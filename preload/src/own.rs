@@ -47,6 +47,9 @@ symbol! { cairn_background = background: extern "C" fn(c_int) -> c_int }
 symbol! { cairn_trim = trim: extern "C" fn() -> c_int }
 symbol! { cairn_flush = flush: extern "C" fn() }
 symbol! { cairn_idle = idle: extern "C" fn() -> c_int }
+symbol! { cairn_start_profile = start_profile: extern "C" fn(usize) }
+symbol! { cairn_stop_profile = stop_profile: extern "C" fn() }
+symbol! { cairn_profile_interval = profile_interval: extern "C" fn() -> usize }
 symbol! { cairn_usable_size = usable_size: unsafe extern "C" fn(*const c_void) -> usize }
 symbol! { cairn_walk_objects = walk_objects: unsafe extern "C" fn(Option<c::Visit>, *mut c_void) -> c_int }
 
@@ -82,6 +85,18 @@ extern "C" fn flush() {
 
 extern "C" fn idle() -> c_int {
     c::cairn_idle()
+}
+
+extern "C" fn start_profile(interval: usize) {
+    c::cairn_start_profile(interval);
+}
+
+extern "C" fn stop_profile() {
+    c::cairn_stop_profile();
+}
+
+extern "C" fn profile_interval() -> usize {
+    c::cairn_profile_interval()
 }
 
 /// 0 of what is a valgrind tool's.

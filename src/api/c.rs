@@ -2,6 +2,7 @@
 
 use super::{Options, Stats};
 use crate::routes::check::{self, Object, State};
+use crate::routes::sampled;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 use libc::EINVAL;
@@ -87,6 +88,21 @@ pub fn cairn_flush() {
 /// `cairn_idle`: [`crate::idle`]; 1 if anything went.
 pub fn cairn_idle() -> c_int {
     c_int::from(super::idle())
+}
+
+/// `cairn_start_profile`: [`crate::start_profile`].
+pub fn cairn_start_profile(interval: usize) {
+    sampled::start_profile(interval);
+}
+
+/// `cairn_stop_profile`: [`crate::stop_profile`].
+pub fn cairn_stop_profile() {
+    sampled::stop_profile();
+}
+
+/// `cairn_profile_interval`: [`crate::profile_interval`].
+pub fn cairn_profile_interval() -> usize {
+    sampled::profile_interval()
 }
 
 /// `cairn_usable_size`: [`crate::usable_size`].

@@ -111,8 +111,19 @@ impl fmt::Debug for Heap {
 
 impl Heap {
     /// The most heaps that a process can have at a time.
+    ///
+    /// ```
+    /// let heaps: Vec<_> = (0..3).map(|n| cairn::Heap::new(&n.to_string(), None)).collect();
+    /// assert!(heaps.len() < cairn::Heap::MOST && heaps.iter().all(Result::is_ok));
+    /// ```
     pub const MOST: usize = MAX_NAMED;
     /// Bytes of the longest name.
+    ///
+    /// ```
+    /// let longest = "x".repeat(cairn::Heap::NAME_MOST);
+    /// assert!(cairn::Heap::new(&longest, None).is_ok());
+    /// assert!(cairn::Heap::new(&(longest + "x"), None).is_err());
+    /// ```
     pub const NAME_MOST: usize = NAME_MOST;
 
     /// Makes one that is empty and has no memory yet. C has it by `cairn_heap_new()`.

@@ -15,14 +15,18 @@ pub(crate) use crate::layout::bins::{BINS, index};
 use super::State;
 use super::records;
 use crate::chunk::{Chunk, Head};
-use crate::config::{ALIGN, MIN_CHUNK, round_up};
+use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK, round_up};
 use crate::fatal;
 use crate::region;
 
 /// Bytes at the beginning of a free chunk's payload that its links may take.
 pub(super) const LINKS: usize = 32;
-/// Chunks that are looked at for a request at an alignment, in a bin, and bins.
+/// Chunks that are looked at for a request at an alignment, in the first bin, and bins.
 const LOOKS: usize = 12;
+/// The same in each bin behind, where a chunk has a chance of one in [`CHANCE`], or a better one.
+const FURTHER: usize = 2;
+/// See [`FURTHER`].
+const CHANCE: usize = 8;
 
 /// The heads of the lists and the map of those that are not empty.
 #[repr(C)]
@@ -270,16 +274,18 @@ impl State {
 
     /// A free chunk, still linked, in which `size` bytes lie at a multiple of `align`: one of those
     /// that are hardly larger. Asking for `size` and `align` together would pass over every chunk
-    /// that such a request left when it was freed.
+    /// that such a request left when it was freed. What is longer, and lies anywhere, has room for
+    /// `size` at a multiple of `align` as likely as its further bytes are a part of `align`.
     pub(super) fn find_aligned(&self, size: usize, align: usize) -> Option<Chunk> {
         let fits = |c: &Chunk| {
             let (need, have) = (lead(c.payload(), align) + size, c.head().size());
             have == need || have >= need + MIN_CHUNK
         };
-        let mut bin = index(size);
+        let likely = index((size + align / CHANCE).min(MAX_CHUNK));
+        let (mut bin, mut most) = (index(size), LOOKS);
         for _ in 0..LOOKS {
             let i = self.bins.next(bin)?;
-            let mut looks = LOOKS;
+            let mut looks = most;
             let mut next = if i < LARGE {
                 self.front(i)
             } else {
@@ -303,7 +309,7 @@ impl State {
                     self.ceiling(i, c.head().size() + ALIGN)
                 };
             }
-            bin = i + 1;
+            (bin, most) = (likely.max(i + 1), FURTHER);
         }
         None
     }

@@ -15,6 +15,7 @@ use super::bins::{self, BINS};
 use super::check_pages::{free_pages, no_free_pages};
 use super::heap::Heap;
 use super::records::{self, Record};
+use super::seen::{Broken, Role, View, no};
 use super::{State, slots};
 use crate::chunk::{Chunk, Kind};
 use crate::class::RUNS;
@@ -24,62 +25,15 @@ use crate::os;
 use crate::region;
 use core::ptr;
 
-/// A broken invariant: its number, and the address at which it showed.
+/// What a check counted; see [`crate::check_heap`].
 ///
 /// ```
-/// if let Err(cairn::Broken { invariant, address }) = cairn::check_heap() {
-///     eprintln!("I{invariant} does not hold at {address:#x}");
-/// }
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// let report: cairn::HeapReport = cairn::check_heap().expect("a whole heap");
+/// println!("{} chunks in {} heaps, {} of them free", report.chunks, report.heaps, report.free);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Broken {
-    /// The number in `docs/design.md`.
-    pub invariant: u8,
-    /// A payload, a bin's number (I6), or a region's base.
-    pub address: usize,
-}
-
-/// What a chunk of the walk is; see [`crate::walk`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// Handed out.
-    InUse,
-    /// Freed, in a thread's cache.
-    Cached,
-    /// Freed, waiting in a fastbin.
-    Fast,
-    /// Free and linked in a bin.
-    Free,
-    /// A slot of runs; how much of it is free is beside it.
-    Run,
-    /// The last chunk of the newest heap.
-    Top,
-    /// The end of an older heap.
-    Fence,
-}
-
-/// One chunk of the walk; see [`crate::walk`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct View {
-    /// Index of the arena.
-    pub arena: usize,
-    /// First byte of the heap.
-    pub heap: usize,
-    /// Payload.
-    pub payload: usize,
-    /// Bytes, header included.
-    pub size: usize,
-    /// What it is.
-    pub role: Role,
-    /// Its "previous in use" flag.
-    pub prev_in_use: bool,
-    /// The `prev_size` field in front of its header; it means something only behind a free chunk.
-    pub prev_size: usize,
-    /// Bytes of a slot that no object has; of all else 0.
-    pub vacant: usize,
-}
-
-/// What a check counted; see [`crate::check_heap`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HeapReport {
     /// Arenas with a heap.
@@ -106,10 +60,6 @@ struct Sums {
     vacant: usize,
     /// Pages that are wholly free.
     pages: usize,
-}
-
-pub(super) fn no(invariant: u8, address: usize) -> Broken {
-    Broken { invariant, address }
 }
 
 impl State {

@@ -1,8 +1,8 @@
 //! I13, checked: a page is marked as idle or as gone exactly if it is wholly free.
 
 use super::State;
-use super::check::{Broken, no};
 use super::records;
+use super::seen::{Broken, no};
 use crate::config::{REGION, round_up};
 use crate::os;
 use crate::pages::PageSet;

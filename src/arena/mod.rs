@@ -21,6 +21,7 @@ mod quiet;
 pub(crate) mod records;
 mod row;
 pub(crate) mod runs;
+pub(crate) mod seen;
 pub(crate) mod shown;
 pub(crate) mod slots;
 pub(crate) mod split;

@@ -5,24 +5,17 @@
 //! merged, empty slots dissolve, and all idle pages go, a bounded part at a time, without the lock
 //! where the kernel is asked.
 
-use super::trim::Limit;
+use super::trim::{Limit, WORTH};
 use super::{Arena, State};
 use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
-/// Bytes of one arena that are worth being woken for.
-pub(super) const WORTH: usize = 256 << 10;
 /// Regions of waiting chunks that are merged, and slots that dissolve, under one lock: 4 MiB each.
 const AT_ONCE: usize = 64;
 /// In what was seen of an arena: all that may go has gone.
 const DONE: usize = 1;
 
 impl State {
-    /// Bytes that could go, or that might once they are merged.
-    pub(super) fn to_give(&self) -> usize {
-        self.extents.idle_bytes() + self.waiting.bytes() + self.resting.bytes()
-    }
-
     /// A number that is another one once the program has used the arena, and stays what it is when
     /// what is free there is merged and goes.
     fn print(&self) -> usize {

@@ -294,22 +294,6 @@ impl State {
         }
     }
 
-    /// Bytes that are handed out, or that the heap writes to. Where the kernel is being asked for
-    /// one of their pages, waits for its answer.
-    pub(super) fn used(&mut self, from: usize, to: usize) {
-        let page = os::page();
-        if from < to && self.extents.occupy(from & !(page - 1), round_up(to, page)) {
-            self.await_purge();
-        }
-    }
-
-    /// Waits until the kernel has answered for all pages it is being asked for.
-    #[cold]
-    pub(super) fn await_purge(&self) {
-        // SAFETY: `me` is set by every lock.
-        drop(unsafe { &*self.me }.purging.acquire());
-    }
-
     /// Writes `[c, c + size)` as one free chunk and links it.
     pub(super) fn bin(&mut self, c: Chunk, size: usize) {
         c.write(size, Kind::Free, c.head().prev_in_use(), false);

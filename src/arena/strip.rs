@@ -2,7 +2,7 @@
 //!
 //! What a program asks for together then lies together, whatever the sizes: as in glibc's heap
 //! when it grows, and without a lock. A batch of one class for the cache would put the next node
-//! of a list many objects away from this one (`docs/design.md`, section 16).
+//! of a list many objects away from this one (`docs/rejected.md`).
 
 use super::State;
 use super::records::{self, Record};
@@ -30,9 +30,6 @@ pub(crate) struct Strip {
 }
 
 impl Strip {
-    /// Where its slot's word is in it.
-    pub(crate) const WORD: usize = core::mem::offset_of!(Strip, word);
-
     /// No strip.
     pub(crate) const fn none() -> Self {
         Self {
@@ -40,6 +37,42 @@ impl Strip {
             end: Cell::new(0),
             word: Cell::new(0),
         }
+    }
+
+    /// No strip, and yet not the zeros that lie where nobody may have one.
+    pub(crate) const fn borrower() -> Self {
+        Self {
+            word: Cell::new(1),
+            ..Self::none()
+        }
+    }
+
+    /// Whether there are more than zeros.
+    #[inline(always)]
+    pub(crate) fn is_somebodys(&self) -> bool {
+        self.word.get() != 0
+    }
+
+    /// Its first `bytes`, of which it has so many, are what `to` is from now on, which is used up.
+    #[inline(always)]
+    pub(crate) fn lend(&self, to: &Self, bytes: usize) {
+        let at = self.at.load(Relaxed);
+        self.at.store(at + bytes, Relaxed);
+        to.word.set(self.word.get());
+        to.at.store(at, Relaxed);
+        to.end.set(at + bytes);
+    }
+
+    /// Takes back what is left of what it lent last; so many bytes.
+    #[inline(always)]
+    pub(crate) fn take_in(&self, lent: &Self) -> usize {
+        let left = lent.left();
+        if left != 0 {
+            let at = lent.at.load(Relaxed);
+            lent.end.set(at);
+            self.at.store(at, Relaxed);
+        }
+        left
     }
 
     /// Becomes another one, and returns what it was. (The cache that cuts from it has no reference

@@ -6,8 +6,8 @@
 
 use super::batch::{APART, Batch, Of, WHOLE};
 use super::records::{self, Record};
-use super::{Arena, Locked, State, quiet};
-use crate::config::{HUGE_PAGE, REGION};
+use super::{Arena, Locked, State};
+use crate::config::{HUGE_PAGE, REGION, round_up};
 use crate::pages::PageSet;
 use crate::sync::Guard;
 use crate::{os, settings};
@@ -19,6 +19,8 @@ const LOOKS: usize = 256;
 const END_LOOKS: usize = 4096;
 /// Regions of a huge page.
 const PARTS: usize = HUGE_PAGE / REGION;
+/// Bytes of one arena that are worth being woken for.
+pub(super) const WORTH: usize = 256 << 10;
 
 /// How much of what is idle goes.
 #[derive(Clone, Copy)]
@@ -31,6 +33,13 @@ pub(super) struct Limit {
     pub most: usize,
     /// Bytes of top that stay.
     pub top: usize,
+}
+
+impl State {
+    /// Bytes that could go, or that might once they are merged.
+    pub(super) fn to_give(&self) -> usize {
+        self.extents.idle_bytes() + self.waiting.bytes() + self.resting.bytes()
+    }
 }
 
 impl Locked<'_> {
@@ -50,7 +59,7 @@ impl Locked<'_> {
         let asked = self.due(me, idle, live);
         let left = self.heaps.take_many_left();
         // Asked with the arena locked, as the sleeper looks at it.
-        let rings = settings::BELL.is_heard_asleep() && self.to_give() >= quiet::WORTH;
+        let rings = settings::BELL.is_heard_asleep() && self.to_give() >= WORTH;
         match asked {
             Some((limit, asked)) => _ = self.give_some(limit, asked),
             None => drop(self),
@@ -196,6 +205,22 @@ impl Arena {
 }
 
 impl State {
+    /// Bytes that are handed out, or that the heap writes to. Where the kernel is being asked for
+    /// one of their pages, waits for its answer.
+    pub(super) fn used(&mut self, from: usize, to: usize) {
+        let page = os::page();
+        if from < to && self.extents.occupy(from & !(page - 1), round_up(to, page)) {
+            self.await_purge();
+        }
+    }
+
+    /// Waits until the kernel has answered for all pages it is being asked for.
+    #[cold]
+    pub(super) fn await_purge(&self) {
+        // SAFETY: `me` is set by every lock.
+        drop(unsafe { &*self.me }.purging.acquire());
+    }
+
     /// Whether what nobody freed into for longest may go.
     fn is_due(&self, limit: Limit) -> bool {
         let r = self.extents.oldest();

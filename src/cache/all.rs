@@ -104,8 +104,15 @@ unsafe fn add(all: &mut Held, cache: *mut Cache) {
         let (count, bytes) = (*cache).large.all_held();
         all.count += count;
         all.bytes += bytes;
+        let cover = (*cache).cover.as_ptr().read_volatile();
+        if !cover.is_null() {
+            all.bytes += (*(&raw const (*cover).strip)).left();
+        }
         for class in 0..CLASSES {
-            let count = seen((*cache).bin(class));
+            let mut count = seen((*cache).bin(class));
+            if !cover.is_null() {
+                count += seen((&raw const (*cover).bins).cast::<Bin>().add(class));
+            }
             all.count += count;
             // What waits for requests of 0 bytes are the smallest objects.
             all.bytes += count * class::size_of(class.max(1));

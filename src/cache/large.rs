@@ -118,7 +118,7 @@ pub(crate) fn take_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if n > LIMIT {
         return otherwise(n);
     }
-    let Some(cache) = thread::existing() else {
+    let Some(cache) = thread::uncovered() else {
         return otherwise(n);
     };
     // SAFETY: this thread's own cache.

@@ -9,10 +9,12 @@ pub(crate) mod all;
 mod arrays;
 pub(crate) mod cover;
 pub(crate) mod large;
+pub(crate) mod lift;
 pub(crate) mod nothing;
 mod put;
 pub(crate) mod refill;
 mod spill;
+pub(crate) mod stock;
 #[cfg(test)]
 mod tests;
 pub(crate) mod thread;
@@ -79,7 +81,7 @@ struct Use {
     given: Cell<bool>,
 }
 
-/// What a thread's word leads to.
+/// What a thread's words lead to.
 #[repr(C)]
 struct Bins {
     of: [Bin; CLASSES],
@@ -112,7 +114,7 @@ pub(crate) struct Cache {
     large: large::Places,
     /// Its neighbours in the list of all caches.
     links: all::Links,
-    /// What the thread's word leads to while its requests are counted; null before.
+    /// What the thread's word for taking leads to while its requests are counted; null before.
     cover: Cell<*mut cover::Cover>,
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
@@ -133,11 +135,20 @@ const _: () = assert!(
         && offset_of!(Cache, arena) == places::ARENA
         && offset_of!(Cache, large) == places::PLACES
         && offset_of!(Cache, links) == places::LINKS
+        && offset_of!(Cache, cover) == places::COVER
+        && offset_of!(cover::Cover, bins) == 0
 );
 
+/// A bin to take from.
 #[inline(always)]
 fn bin_at(offset: usize) -> *const Bin {
-    ptr::with_exposed_provenance(tls::get() + offset)
+    ptr::with_exposed_provenance(tls::to_take() + offset)
+}
+
+/// A bin to put into.
+#[inline(always)]
+fn bin_to_put_at(offset: usize) -> *const Bin {
+    ptr::with_exposed_provenance(tls::to_put() + offset)
 }
 
 /// An object for `n` bytes, or what `otherwise` finds when the cache has none.
@@ -177,18 +188,28 @@ fn take_of(
     }
 }
 
-/// An object for `n` bytes off the strip, if runs serve it and the strip is long enough; else what
-/// `otherwise` finds. Not for 0 bytes: of those freed objects come first ([`nothing`]).
+/// An object for `n` bytes off the strip; where runs do not serve it what `otherwise` finds, and where
+/// the strip is not long enough what `beyond` does. Not for 0 bytes: of those freed objects come first
+/// ([`nothing`]).
 ///
-/// As in the fast path, `otherwise` is the last thing done, so that a cut needs no frame.
+/// As in the fast path, both are the last thing done, so that a cut needs no frame.
 #[inline(always)]
-pub(crate) fn cut_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-    cut_of(tls::get, n, otherwise)
+pub(crate) fn cut_or(
+    n: usize,
+    otherwise: fn(usize) -> *mut u8,
+    beyond: fn(usize) -> *mut u8,
+) -> *mut u8 {
+    cut_of(tls::to_take, n, otherwise, beyond)
 }
 
 /// As [`cut_or`], off the strip behind the bins at `at`.
 #[inline(always)]
-fn cut_of(at: impl FnOnce() -> usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
+fn cut_of(
+    at: impl FnOnce() -> usize,
+    n: usize,
+    otherwise: fn(usize) -> *mut u8,
+    beyond: fn(usize) -> *mut u8,
+) -> *mut u8 {
     if !class::may_cut(n) {
         return otherwise(n);
     }
@@ -198,7 +219,7 @@ fn cut_of(at: impl FnOnce() -> usize, n: usize, otherwise: fn(usize) -> *mut u8)
     // granules ahead are no object's (I9).
     unsafe {
         let Some(p) = (*bins).strip.cut(class) else {
-            return otherwise(n);
+            return beyond(n);
         };
         let cut = &(*bins.byte_add(class << BIN_SHIFT).cast::<Bin>()).cut;
         cut.set(cut.get().wrapping_add(1));
@@ -209,7 +230,7 @@ fn cut_of(at: impl FnOnce() -> usize, n: usize, otherwise: fn(usize) -> *mut u8)
 /// As [`cut_or`]; null where that is nothing.
 #[inline(always)]
 pub(crate) fn cut(n: usize) -> *mut u8 {
-    cut_or(n, no_object)
+    cut_or(n, no_object, no_object)
 }
 
 /// A chunk for a request so small that [`take`] looked for an object, where runs do not serve it;

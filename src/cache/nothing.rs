@@ -26,7 +26,7 @@ pub(crate) fn take() -> *mut u8 {
     if unsafe { (*from).top() == (*from).base.get() } {
         return ptr::null_mut();
     }
-    match thread::existing() {
+    match thread::uncovered() {
         // SAFETY: this thread's own cache.
         Some(cache) if unsafe { (*cache).take_over() } => take_object(bin_at(0), 0, no_object),
         _ => ptr::null_mut(),

@@ -1,6 +1,6 @@
 //! What is freed goes into the thread's cache, vetted.
 
-use super::{Bin, bin_at};
+use super::{Bin, bin_to_put_at};
 use crate::arena::Entry;
 use crate::chunk::{Chunk, TURN};
 use crate::class::{self, BIN_SHIFT};
@@ -19,13 +19,7 @@ pub(crate) fn put(p: usize) -> bool {
 /// that the tag covers, and the tag.
 #[inline(always)]
 pub(crate) fn put_or(p: usize, beyond: impl FnOnce(usize, u32, u32) -> bool) -> bool {
-    put_if(bin_at, p, |_| true, |_| true, beyond)
-}
-
-/// As [`put`], into the bins that `at` finds by their offsets.
-#[inline(always)]
-pub(super) fn put_of(at: impl Fn(usize) -> *const Bin, p: usize) -> bool {
-    put_if(at, p, |_| true, |_| true, |_, _, _| false)
+    put_if(bin_to_put_at, p, |_| true, |_| true, beyond)
 }
 
 /// As [`put`], and only if a plain request for `n` bytes has the class of what is at `p`: of an
@@ -33,7 +27,7 @@ pub(super) fn put_of(at: impl Fn(usize) -> *const Bin, p: usize) -> bool {
 #[inline(always)]
 pub(crate) fn put_sized(p: usize, n: usize) -> bool {
     put_if(
-        bin_at,
+        bin_to_put_at,
         p,
         |offset| n <= RUN_LIMIT && offset == class::run_bin(n),
         |offset| {
@@ -93,7 +87,7 @@ fn put_if(
 #[inline(always)]
 pub(crate) unsafe fn put_object(p: usize, state: ObjectState) -> bool {
     // SAFETY: the caller's.
-    unsafe { put_object_if(bin_at, p, state, |_| true) }
+    unsafe { put_object_if(bin_to_put_at, p, state, |_| true) }
 }
 
 /// [`put_object`], if the bin's offset suits.

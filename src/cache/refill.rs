@@ -1,10 +1,11 @@
 //! The cache's slow side: slow start, refills and spills in batches, idle bins.
 
 use super::arrays::{FIRST, weight};
+use super::cover::Cover;
 use super::spill::Spill;
 use super::{Bin, Cache, Use, thread};
 use crate::arena::strip::Strip;
-use crate::class::{self, BIN_SHIFT, CLASSES};
+use crate::class::{self, CLASSES};
 use crate::{arenas, limit};
 use core::ptr;
 use core::slice;
@@ -40,6 +41,7 @@ impl Cache {
     /// Cuts an object of a run class off a new strip; null if there is none, or objects of its
     /// class rest, which are to be used first.
     fn cut(&self, class: usize) -> *mut u8 {
+        self.take_strip_in();
         // SAFETY: a cache's arena is set before it is published, and arenas live forever.
         let mut state = unsafe { &*self.arena }.lock();
         if state.rests(class) {
@@ -49,7 +51,13 @@ impl Cache {
         self.strip().replace(state.strip(class));
         state.audit();
         state.settle();
-        super::cut(class::size_of(class))
+        let at = || self.bins.get().expose_provenance();
+        super::cut_of(
+            at,
+            class::size_of(class),
+            super::no_object,
+            super::no_object,
+        )
     }
 
     /// Tells the arena of the objects cut since the last time. Not at each strip: there are many
@@ -61,7 +69,10 @@ impl Cache {
     }
 
     fn count_cut_of(&self, class: usize) {
-        let cut = self.bin(class).cut.take();
+        let mut cut = self.bin(class).cut.take();
+        if let Some(cover) = self.cover() {
+            cut = cut.wrapping_add(cover.stocked(class).cut.take());
+        }
         if cut != 0 {
             self.asked(class);
             // SAFETY: arenas live forever.
@@ -69,8 +80,30 @@ impl Cache {
         }
     }
 
+    /// Objects of a class that were cut, and that the arena was not told of.
+    fn untold(&self, class: usize) -> usize {
+        let under = self
+            .cover()
+            .map_or(0, |cover| cover.stocked(class).cut.get());
+        self.bin(class).cut.get().wrapping_add(under) as usize
+    }
+
+    /// Its cover, if it was ever made.
+    fn cover(&self) -> Option<&Cover> {
+        // SAFETY: a cover lives as long as its cache, and only its thread uses it.
+        unsafe { self.cover.get().as_ref() }
+    }
+
+    /// Takes back what its cover has of the strip.
+    fn take_strip_in(&self) {
+        if let Some(cover) = self.cover() {
+            cover.give_strip_back();
+        }
+    }
+
     /// Gives what is left of the strip back.
     fn drop_strip(&self) {
+        self.take_strip_in();
         self.count_cut();
         // SAFETY: as in `cut`.
         let mut state = unsafe { &*self.arena }.lock();
@@ -116,9 +149,9 @@ impl Cache {
                 bin.set_top(bin.base.get().add(got));
             }
             if class::is_run(class) {
-                super::take_object(super::bin_at(class << BIN_SHIFT), 0, super::no_object)
+                super::take_object(bin, 0, super::no_object)
             } else {
-                super::take_chunk(super::bin_at(class << BIN_SHIFT), 0, super::no_object)
+                super::take_chunk(bin, 0, super::no_object)
             }
         }
     }
@@ -210,11 +243,7 @@ impl Cache {
             return false; // little could be given back
         }
         match arena.out.get(class) {
-            Some(out) => {
-                // SAFETY: this thread's own cache.
-                let untold = self.bin(class).cut.get() as usize;
-                out.load(Relaxed).wrapping_add(untold) < len * SPARSE
-            }
+            Some(out) => out.load(Relaxed).wrapping_add(self.untold(class)) < len * SPARSE,
             None => arena.live.load(Relaxed) < self.room.get() * SPARSE,
         }
     }
@@ -266,6 +295,7 @@ impl Cache {
         self.large.clear_idle();
         let mut to = Spill::new();
         self.spill_taken_over(&mut to);
+        self.empty_stock(&mut to, true);
         for class in 1..CLASSES {
             let bin = self.bin(class);
             if bin.busy.replace(false) || bin.base.get().is_null() {
@@ -282,11 +312,19 @@ impl Cache {
         }
     }
 
+    /// Gives back what its cover has in stock: all, or of idle classes.
+    fn empty_stock(&self, to: &mut Spill, idle: bool) {
+        if let Some(cover) = self.cover() {
+            cover.empty_stock(to, idle);
+        }
+    }
+
     /// Gives everything back, the arrays too.
     pub(super) fn drain(&self) {
         let mut to = Spill::new();
         self.spill_taken_over(&mut to);
         self.drop_taken_over();
+        self.empty_stock(&mut to, false);
         for class in 1..CLASSES {
             if !self.bin(class).base.get().is_null() {
                 self.empty(class, &mut to);
@@ -304,6 +342,7 @@ impl Cache {
         self.drop_strip();
         let mut to = Spill::new();
         self.spill_taken_over(&mut to);
+        self.empty_stock(&mut to, false);
         for class in 1..CLASSES {
             let bin = self.bin(class);
             self.spill_older(class, bin.len(), &mut to);

@@ -85,22 +85,22 @@ pub(crate) fn is_bypassed() -> bool {
 
 /// Empties this thread's cache, which its key's value keeps.
 fn leave() {
-    cover::drop_off();
     if let Some(cache) = existing() {
         part(cache, statics::empty());
-        // SAFETY: the word no longer leads to it, and its thread is this one.
+        // SAFETY: the words no longer lead to it, and its thread is this one.
         unsafe { (*cache).drain() };
     }
 }
 
-/// Turns the word from the cache, if it leads there, to where there is none; the thread counts no
+/// Turns the words from the cache, if they lead there, to where there is none; the thread counts no
 /// more.
 fn part(cache: *mut Cache, to: usize) {
     if existing() != Some(cache) {
         return;
     }
     let forks = FORKS.load(Acquire);
-    tls::set(to);
+    tls::set_to_take(to);
+    tls::set_to_put(to);
     THREADS.fetch_sub(1, Relaxed);
     // SAFETY: a cache's arena is set before it is published, and arenas live forever.
     unsafe { (*(*cache).arena).threads.fetch_sub(1, Relaxed) };
@@ -116,25 +116,31 @@ fn recount_after(forks: usize) {
 
 /// This thread's cache, if it has one.
 pub(crate) fn existing() -> Option<*mut Cache> {
-    let cache: *mut Cache = ptr::with_exposed_provenance_mut(tls::get());
+    cache_at(tls::to_put())
+}
+
+/// The same, for who takes: none where requests are counted in front of it.
+pub(super) fn uncovered() -> Option<*mut Cache> {
+    cache_at(tls::to_take())
+}
+
+/// The cache that a thread's word leads to, if it is one.
+#[inline(always)]
+fn cache_at(word: usize) -> Option<*mut Cache> {
+    let cache: *mut Cache = ptr::with_exposed_provenance_mut(word);
     // What is no cache has zeros there, and is as long as that.
     // SAFETY: bins and strip, and the word behind them.
     let arena = unsafe { (&raw const (*cache).arena).read() };
     (!arena.is_null()).then_some(cache)
 }
 
-/// The same, also where requests are counted in front of it.
-fn own() -> Option<*mut Cache> {
-    existing().or_else(cover::beneath)
-}
-
 /// This thread's cache, made if need be; `None` when the thread must do without.
 pub(crate) fn current() -> Option<*mut Cache> {
-    if tls::get() != statics::empty() {
+    if tls::to_put() != statics::empty() {
         if BYPASS.load(Relaxed) {
             leave();
         }
-        return existing().or_else(cover::drop_off);
+        return existing();
     }
     let key = match KEY.load(Relaxed).checked_sub(1) {
         Some(key) if !BYPASS.load(Relaxed) => key as libc::pthread_key_t,
@@ -150,7 +156,8 @@ pub(crate) fn current() -> Option<*mut Cache> {
         },
     };
     // Published before `pthread_setspecific`, which may allocate and so come back here.
-    tls::set(cache.expose_provenance());
+    tls::set_to_put(cache.expose_provenance());
+    tls::set_to_take(cache.expose_provenance());
     THREADS.fetch_add(1, Relaxed);
     recount_after(forks);
     // SAFETY: the key is ours.
@@ -160,7 +167,7 @@ pub(crate) fn current() -> Option<*mut Cache> {
     // Nobody would hand it over at the thread's end. What refused was memory, so the next call
     // that could use a cache tries again; until then the thread goes on as before its first.
     part(cache, statics::empty());
-    // SAFETY: the word no longer leads to it.
+    // SAFETY: the words no longer lead to it.
     unsafe { hand_over(cache) };
     None
 }
@@ -180,7 +187,7 @@ fn create() -> Option<*mut Cache> {
 /// The arena this thread allocates from.
 pub(crate) fn arena() -> &'static Arena {
     // SAFETY: a cache's arena is set before it is published, and arenas live forever.
-    own().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
+    existing().map_or(arenas::main(), |c| unsafe { &*(*c).arena })
 }
 
 /// The cache that a value of the key names, and the rounds of destructors it has been through.
@@ -199,15 +206,15 @@ unsafe extern "C" fn finish(value: *mut libc::c_void) {
     if rounds + 1 < ROUNDS && unsafe { libc::pthread_setspecific(key, next) } == 0 {
         return;
     }
-    cover::drop_off();
     part(cache, statics::finished());
     // Also where it had given up its cache.
-    tls::set(statics::finished());
+    tls::set_to_take(statics::finished());
+    tls::set_to_put(statics::finished());
     if count() <= 1 {
         // The background thread is not to be what keeps the process.
         settings::BELL.ring_after_store();
     }
-    // SAFETY: the key's value is this thread's cache; the word no longer leads to it.
+    // SAFETY: the key's value is this thread's cache; the words no longer lead to it.
     unsafe { hand_over(cache) };
 }
 
@@ -303,7 +310,7 @@ pub(crate) fn only_thread() {
 
 /// Counts this thread as the only one.
 fn recount() {
-    let mine = usize::from(own().is_some());
+    let mine = usize::from(existing().is_some());
     THREADS.store(mine, Relaxed);
     for a in arenas::all() {
         a.threads.store(0, Relaxed);

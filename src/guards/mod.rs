@@ -221,7 +221,10 @@ fn make() -> bool {
     let pool = round_up(from, REGION);
     // SAFETY: a reservation that nobody knows yet.
     unsafe {
-        let without = os::commit(pool, bytes) && os::guards::install(pool, bytes);
+        // An emulator may say yes to advice that it does not know.
+        let without = os::commit(pool, bytes)
+            && os::guards::install(pool, bytes)
+            && !os::guards::is_readable(pool);
         BY_MAPPING.store(!without, Relaxed);
         if !without {
             os::guards::shut(pool, bytes);

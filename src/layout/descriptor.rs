@@ -18,7 +18,7 @@ pub const LAST_TYPE: u32 = 0x102;
 /// What the descriptor begins with.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"cairn-md");
 /// Changes with whatever a reader of [`crate::layout`] would read wrongly.
-pub const LAYOUT: u32 = 4;
+pub const LAYOUT: u32 = 5;
 /// Pieces of the statics.
 pub const PIECES: usize = 8;
 /// Bytes of the descriptor.

@@ -1,12 +1,8 @@
 //! Where what stands in the heap's own structures, in bytes from the beginning of each. A reader
 //! outside reads by these numbers; the owner of each structure compares them when compiling.
 
+use super::sizes::{LOCK, WORD};
 pub use super::watched::{guards, samples, stacks, trace};
-
-/// A lock: its owner, and the fork that took it.
-pub(super) const LOCK: usize = 16;
-/// Bytes of a word.
-pub(super) const WORD: usize = 8;
 
 /// A list of records: the first and the last one.
 pub mod list {
@@ -183,8 +179,10 @@ pub mod cache {
     pub const PLACE_HOLDS: usize = 16;
     /// The newer cache, then the older one.
     pub const LINKS: usize = PLACES + PLACE_COUNT * PLACE + 4 * WORD;
+    /// The cover of a thread that is sampled, or 0: it begins with bins, too.
+    pub const COVER: usize = LINKS + 2 * WORD;
     /// What a reader needs of it.
-    pub const BYTES: usize = LINKS + 2 * WORD;
+    pub const BYTES: usize = COVER + WORD;
     /// Caches that wait for a thread, at most.
     pub const PARKED: usize = 4;
 }

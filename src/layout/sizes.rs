@@ -4,6 +4,10 @@
 pub const ALIGN: usize = 16;
 /// Bytes of the header just below a payload: size and flags, then the tag.
 pub const HEADER: usize = 8;
+/// Bytes of a word.
+pub(super) const WORD: usize = 8;
+/// Bytes of a lock: its owner, and the fork that took it.
+pub(super) const LOCK: usize = 16;
 /// The smallest chunk, bytes: header, two links and a foot must fit when it is free.
 pub const MIN_CHUNK: usize = 32;
 /// log2 of the unit of address lookup.

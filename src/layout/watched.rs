@@ -1,7 +1,7 @@
 //! [`super::places`] of what is known of objects that are watched: samples, guarded ones, and who
 //! allocated and freed them.
 
-use super::places::{LOCK, WORD};
+use super::sizes::{LOCK, WORD};
 
 /// What is known of samples.
 pub mod samples {

@@ -15,6 +15,7 @@ use crate::{fatal, mark, os, settings};
 use core::ptr;
 use registry::{LOOKS, Mapping, any_stuck, forgo, with};
 
+pub(crate) mod owned;
 pub(crate) mod owners;
 pub(crate) mod registry;
 

@@ -15,7 +15,7 @@ pub(crate) use serve::{give, resize, resize_mapped};
 use crate::arena::{Arena, arena_of};
 use crate::config::{MAX_ARENAS, MAX_NAMED};
 use crate::layout::places::named as places;
-use crate::mapped::owners;
+use crate::mapped::{owned, owners};
 use crate::{arenas, region, side};
 use core::mem::offset_of;
 use core::ptr;
@@ -107,7 +107,7 @@ pub(crate) fn of(p: usize) -> Option<&'static Named> {
             // SAFETY: arenas live as long as the process.
             unsafe { arena_of(p).as_ref() }.and_then(of_arena)
         }
-        0 => match owners::of(p) {
+        0 => match owned::of(p) {
             0 => None,
             owner => every().find(|named| named.number() == owner),
         },
@@ -197,7 +197,7 @@ impl Named {
     /// Nobody uses it or anything in it any more.
     pub(crate) unsafe fn end(&self) {
         if self.arena.beside.load(Relaxed) != 0 {
-            owners::end(self.number());
+            owned::end(self.number());
         }
         self.arena.end();
         let _held = arenas::LOCK.acquire();

@@ -119,15 +119,6 @@ impl Path {
     }
 }
 
-/// A number in digits alone.
-pub(super) fn decimal(digits: &[u8]) -> Option<usize> {
-    (!digits.is_empty()).then_some(())?;
-    digits.iter().try_fold(0usize, |n, d| {
-        let digit = char::from(*d).to_digit(10)?;
-        n.checked_mul(10)?.checked_add(digit as usize)
-    })
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     /// A system that has these files.

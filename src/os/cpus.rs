@@ -1,6 +1,7 @@
 //! How many CPUs the process may use, which is how many arenas it needs.
 
-use super::cgroup::{self, Path, Read, Version, decimal, read_file};
+use super::cgroup::{self, Path, Read, Version, read_file};
+use super::files::decimal;
 use libc::c_long;
 
 /// So few CPUs, and an arena each, that it does not pay to ask for a quota: to look for its files

@@ -75,6 +75,19 @@ pub(crate) fn link(path: &CStr, to: &mut [u8]) -> usize {
     usize::try_from(got).unwrap_or(0)
 }
 
+/// The longest that a file may become which this process writes, bytes (`RLIMIT_FSIZE`).
+pub(crate) fn longest() -> usize {
+    let mut limits = [u64::MAX; 2];
+    let (none, to) = (core::ptr::null::<u64>(), limits.as_mut_ptr());
+    let which = c_long::from(FILE_SIZE);
+    // SAFETY: asks, and the kernel writes the two limits.
+    unsafe { libc::syscall(libc::SYS_prlimit64, 0_usize, which, none, to) };
+    usize::try_from(limits[0]).unwrap_or(usize::MAX)
+}
+
+/// The kernel's number of that limit.
+const FILE_SIZE: c_int = 1;
+
 /// The number of this process.
 pub(crate) fn process() -> usize {
     // SAFETY: no precondition.
@@ -133,6 +146,15 @@ pub(crate) fn resident() -> Option<usize> {
     let mut text = [0; 128];
     let got = File::open(c"/proc/self/statm")?.read(&mut text);
     let mut words = text.get(..got)?.split(u8::is_ascii_whitespace);
-    let pages = super::cgroup::decimal(words.nth(1)?)?;
+    let pages = decimal(words.nth(1)?)?;
     pages.checked_mul(super::page())
+}
+
+/// A number in digits alone.
+pub(super) fn decimal(digits: &[u8]) -> Option<usize> {
+    (!digits.is_empty()).then_some(())?;
+    digits.iter().try_fold(0usize, |n, d| {
+        let digit = char::from(*d).to_digit(10)?;
+        n.checked_mul(10)?.checked_add(digit as usize)
+    })
 }

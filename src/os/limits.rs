@@ -2,7 +2,8 @@
 //!
 //! Asked only where a knob needs it: to open a file may end a sandboxed process.
 
-use super::cgroup::{self, Path, Read, Version, decimal, read_file};
+use super::cgroup::{self, Path, Read, Version, read_file};
+use super::files::decimal;
 
 /// From here on a limit is none: version 1 writes the largest multiple of a page for it.
 const NONE: usize = 1 << 62;

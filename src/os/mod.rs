@@ -1,5 +1,5 @@
 //! The system's primitives, each with its precondition. Nothing else in Cairn makes a system
-//! call that has to do with memory, so this file is the list the README prints.
+//! call that has to do with memory, so this file is the list that `docs/limits.md` prints.
 //!
 //! All of them may change `errno`; the routes restore it where C demands it.
 //!

@@ -34,7 +34,7 @@ cfg_if::cfg_if! {
             made != 0
         }
     } else {
-        /// Elsewhere that word's place is nobody's promise; the README says what follows.
+        /// Elsewhere that word's place is nobody's promise; `docs/limits.md` says what follows.
         fn has_made_threads() -> bool {
             false
         }

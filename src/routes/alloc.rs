@@ -15,7 +15,7 @@ use core::ptr;
 /// As [`super::allocate`], from the start.
 #[inline(never)]
 pub(crate) fn slow(n: usize) -> *mut u8 {
-    cache::cut_or(n, as_chunk_or_slower)
+    cache::cut_or(n, as_chunk_or_slower, counted_or_slower)
 }
 
 #[inline(never)]
@@ -26,35 +26,25 @@ fn as_chunk_or_slower(n: usize) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn counted_or_slower(n: usize) -> *mut u8 {
-    counted_or(n, slower, |n| {
-        let p = sampled::cut_or_uncount(n);
-        if p.is_null() { slower(n) } else { p }
-    })
+    counted_or(n, slower)
 }
 
 /// The short way of a process whose requests are counted: see [`sampled::allocate_or`].
 #[inline(always)]
-pub(crate) fn counted_or(
-    n: usize,
-    otherwise: fn(usize) -> *mut u8,
-    missed: fn(usize) -> *mut u8,
-) -> *mut u8 {
+pub(crate) fn counted_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     if start::is_sampled() {
-        sampled::allocate_or(n, otherwise, missed)
+        sampled::allocate_or(n, otherwise)
     } else {
         otherwise(n)
     }
 }
 
-/// A request that neither the cache nor its strip could serve; it may have a chunk for it elsewhere.
+/// A request of the classes that neither the cache nor its strip could serve; it may have a chunk for
+/// it elsewhere.
 #[cold]
 #[inline(never)]
 pub(crate) fn slower(n: usize) -> *mut u8 {
-    let p = if n > CACHE_LIMIT {
-        cache::large::take(n)
-    } else {
-        cache::take_as_chunk(n)
-    };
+    let p = cache::take_as_chunk(n);
     if p.is_null() { slowest(n) } else { p }
 }
 
@@ -235,37 +225,48 @@ fn search_arenas(n: usize, align: usize, mine: &'static Arena, growth: Growth) -
         .unwrap_or(none)
 }
 
-/// Clears `n` bytes; few of them without a call, by stores that may overlap.
+/// Sizes that are cleared without a call, by four stores that may overlap.
+const SHORT: core::ops::RangeInclusive<usize> = 17..=64;
+
+/// Clears so few bytes.
 ///
 /// # Safety
-/// They are the caller's.
+/// They are the caller's; [`SHORT`] has their number.
 #[inline(always)]
-unsafe fn clear(p: *mut u8, n: usize) {
+unsafe fn clear_short(p: *mut u8, n: usize) {
     let store = |at: usize| {
         // SAFETY: the caller's; `at` is 16 bytes from the end at least.
         unsafe { p.add(at).cast::<u128>().write_unaligned(0) }
     };
-    match n {
-        17..=64 => {
-            store(0);
-            store(n - 16);
-            if n > 32 {
-                store(16);
-                store(n - 32);
-            }
-        }
-        // SAFETY: the caller's.
-        _ => unsafe { p.write_bytes(0, n) },
+    store(0);
+    store(n - 16);
+    if n > 32 {
+        store(16);
+        store(n - 32);
     }
 }
 
-/// Memory for `n` bytes, all zero, or null.
+/// Memory for `n` bytes, all zero, or null. What `M_PERTURB` filled is cleared like anything else.
 pub(crate) fn zeroed(n: usize) -> *mut u8 {
-    if n <= CACHE_LIMIT && settings::perturb() == 0 {
+    // First, since most are so short: then the cache is asked without another comparison.
+    if SHORT.contains(&n) {
         let p = super::allocate(n);
         if !p.is_null() {
             // SAFETY: `n` bytes just allocated.
-            unsafe { clear(p, n) };
+            unsafe { clear_short(p, n) };
+        }
+        return p;
+    }
+    zeroed_at_length(n)
+}
+
+#[inline(never)]
+fn zeroed_at_length(n: usize) -> *mut u8 {
+    if n <= CACHE_LIMIT {
+        let p = super::allocate(n);
+        if !p.is_null() {
+            // SAFETY: `n` bytes just allocated.
+            unsafe { p.write_bytes(0, n) };
         }
         return p;
     }

@@ -3,10 +3,11 @@
 use super::fork;
 use super::start::{self, Route};
 use crate::arena::Arena;
-use crate::arena::check::{Broken, HeapReport, Role, View};
+use crate::arena::check::HeapReport;
+use crate::arena::seen::{Broken, Role, View};
 use crate::arena::shown::{self, Piece};
 use crate::mapped::registry;
-use crate::watch::{WALK, canary, checked, looks};
+use crate::watch::{WALK, asked, canary, checked, looks};
 use crate::{class, fatal, guards, named, settings};
 
 /// Checks the invariants of every heap; for tests, and for programs that suspect themselves.
@@ -66,6 +67,15 @@ fn walk_one(
 }
 
 /// Whose a piece of the heap is; see [`walk_objects`].
+///
+/// ```
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// let mut pieces = [0; 3];
+/// let walked = cairn::walk_objects(&mut |object| pieces[object.state as usize] += 1);
+/// assert!(walked.is_ok() && pieces[cairn::State::InUse as usize] > 0);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     /// The program's.
@@ -77,6 +87,19 @@ pub enum State {
 }
 
 /// An object, or a piece of the heap that is free; see [`walk_objects`].
+///
+/// ```
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// let mut largest = None::<cairn::Object>;
+/// let walked = cairn::walk_objects(&mut |object| {
+///     if largest.is_none_or(|largest| object.usable > largest.usable) {
+///         largest = Some(object);
+///     }
+/// });
+/// assert!(walked.is_ok() && largest.is_some());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Object {
@@ -188,7 +211,7 @@ pub(crate) fn inspect(arena: &Arena) {
 fn judge(walked: Result<(), Broken>) {
     if let Err(broken) = walked {
         if broken.invariant == checked::TRAILERS {
-            checked::overflowed(broken.address);
+            asked::overflowed(broken.address);
         }
         fatal::die("cairn: check_heap found a broken invariant", broken.address);
     }

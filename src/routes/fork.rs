@@ -4,16 +4,15 @@
 //! lock that the forking thread itself holds (a signal handler that interrupted the allocator
 //! forks) is left to it on both sides: the interrupted call goes on in both. A handler may also
 //! interrupt these very handlers and fork: each fork gives back just what it took, told apart by
-//! its depth. `_Fork` runs no handlers; what holds after it is in the README.
+//! its depth. `_Fork` runs no handlers; what holds after it is in `docs/limits.md`.
 //!
 //! Before all of these comes the one lock of libc's that `fork` takes behind the handlers, and
 //! whose holder may be waiting for memory (`os::streams`).
 
-use super::start;
 use crate::os::streams;
 use crate::sync::Lock;
 use crate::watch::{looks, quarantine, samples, stacks};
-use crate::{arenas, background, cache, guards, mapped, named, region, side};
+use crate::{arenas, background, cache, guards, mapped, named, region, settings, side};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many forks of one thread are under way, one interrupting the other. Guarded by the first
@@ -26,7 +25,7 @@ static STREAMS: AtomicUsize = AtomicUsize::new(0);
 /// heaps last, what each holds while it asks the kernel for pages, mapped chunks, the region table,
 /// samples, guarded objects, their stacks, side memory, check mode's quarantine,
 /// the list of caches.
-/// The first is the start's.
+/// The first is that of the start and the knobs.
 fn others() -> impl Iterator<Item = &'static Lock> {
     let after: [&'static Lock; 8] = [
         &mapped::LOCK,
@@ -48,7 +47,7 @@ fn others() -> impl Iterator<Item = &'static Lock> {
 
 /// Whether this thread holds any lock of Cairn's: then a signal handler runs that interrupted it.
 pub(crate) fn holds_any() -> bool {
-    start::LOCK.is_mine() || others().any(Lock::is_mine)
+    settings::LOCK.is_mine() || others().any(Lock::is_mine)
 }
 
 fn take(lock: &Lock, depth: usize) {
@@ -61,7 +60,7 @@ fn take(lock: &Lock, depth: usize) {
 
 extern "C" fn prepare() {
     let streams = streams::take();
-    let first = &start::LOCK;
+    let first = &settings::LOCK;
     let mine = first.is_mine();
     if !mine {
         first.take();
@@ -94,7 +93,7 @@ extern "C" fn parent() {
             unsafe { lock.release() };
         }
     }
-    let first = &start::LOCK;
+    let first = &settings::LOCK;
     let took = first.fork_depth() == depth;
     if took {
         first.set_fork_depth(0);

@@ -16,10 +16,7 @@ use core::ptr;
 #[cold]
 #[inline(never)]
 pub(crate) fn slow(p: usize) {
-    if p == 0 || (start::is_sampled() && sampled::free_quickly(p)) {
-        return;
-    }
-    if !cache::large::put(p) {
+    if p != 0 && !cache::large::put(p) {
         slower(p);
     }
 }

@@ -16,7 +16,7 @@ mod tests;
 pub(crate) mod trim;
 
 use crate::vet::{self, Found, Why};
-use crate::watch::{checked, guarded};
+use crate::watch::{asked, guarded};
 use crate::{cache, class, settings};
 
 /// Memory for `n` bytes, or null. `errno` is the caller's business.
@@ -61,7 +61,7 @@ pub(crate) fn release_sized_at_length(p: *mut u8, n: usize, align: usize) {
 /// Payload bytes that may be written.
 pub(crate) fn usable(p: usize) -> Result<usize, Why> {
     match vet::look(p) {
-        Found::Chunk(c, size) if settings::check() != 0 => Ok(checked::asked(c, size)),
+        Found::Chunk(c, size) if settings::check() != 0 => Ok(asked::asked(c, size)),
         Found::Mapped(n) if settings::check() != 0 => {
             guarded::look_at(p);
             Ok(n)

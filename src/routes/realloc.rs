@@ -4,13 +4,17 @@ use super::start::{self, Route};
 use super::{alloc, free, named, sampled};
 use crate::arena::{self, surplus};
 use crate::chunk::Chunk;
-use crate::config::{ALIGN, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
+use crate::config::{ALIGN, HEADER, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
 use crate::mapped::{self, Resized};
 use crate::object::{self, ObjectState};
 use crate::vet::{self, Found, alive, found};
 use crate::watch::{self, report};
 use crate::{cache, class, limit, os, region, relief, settings};
 use core::ptr;
+
+/// Bytes up to which what stays of a chunk is copied where its rest would serve nobody. A longer
+/// one loses an eighth at most.
+const COPIED: usize = 4096;
 
 /// The object at `p`, live, for `n` bytes (not 0); null leaves it as it was.
 pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
@@ -24,34 +28,72 @@ pub(crate) fn resize(p: *mut u8, n: usize) -> *mut u8 {
 #[inline(always)]
 pub(crate) fn resize_or(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
     if start::is_plain() {
-        let (word, granule) = region::aligned_word(p.addr());
-        if region::is_slot(word) {
-            let state = object::state_of(word, granule);
-            // SAFETY: a slot's word leads to its states (I9).
-            let class = unsafe { state.get() }.cast_signed();
-            if class > 0 {
-                // Only within its class: a sized free must find the class its size belongs to. A
-                // size that wraps is no class's.
-                if n.wrapping_add(ALIGN - 1) / ALIGN == class as usize {
-                    return p;
-                }
-                return copy_object(p, state, class as usize * ALIGN, n, fail);
+        match glance(p.addr()) {
+            Glance::Object(_, class) if is_of(n, class) => return p,
+            Glance::Object(state, class) => {
+                return copy_object(p, state, class * ALIGN, n, fail);
             }
-        } else if word == region::CHUNKS {
-            // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
-            let c = unsafe { Chunk::at(p.addr()) };
-            let covered = c.head().covered();
-            if c.tag() == c.expected_under(covered) {
-                return resize_chunk(c, covered as usize, n, fail);
-            }
+            Glance::Chunk(c, size) => return resize_chunk(c, size, n, fail),
+            Glance::Other => {}
         }
     }
     resize_at_length(p, n, fail)
 }
 
+/// What a glance shows to be in use.
+enum Glance {
+    /// An object of a run: its state and its class.
+    Object(ObjectState, usize),
+    /// A plain chunk, and its size.
+    Chunk(Chunk, usize),
+    /// Anything else.
+    Other,
+}
+
+#[inline(always)]
+fn glance(p: usize) -> Glance {
+    let (word, granule) = region::aligned_word(p);
+    if region::is_slot(word) {
+        let state = object::state_of(word, granule);
+        // SAFETY: a slot's word leads to its states (I9).
+        let class = unsafe { state.get() }.cast_signed();
+        if class > 0 {
+            return Glance::Object(state, class as usize);
+        }
+    } else if word == region::CHUNKS {
+        // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
+        let c = unsafe { Chunk::at(p) };
+        let covered = c.head().covered();
+        if c.tag() == c.expected_under(covered) {
+            return Glance::Chunk(c, covered as usize);
+        }
+    }
+    Glance::Other
+}
+
+/// Whether `n` bytes are of this class of runs: an object stays only within its class, since a sized
+/// free must find the class its size belongs to. A size that wraps is no class's.
+#[inline(always)]
+fn is_of(n: usize, class: usize) -> bool {
+    n.wrapping_add(ALIGN - 1) / ALIGN == class
+}
+
 #[cold]
 #[inline(never)]
 fn resize_at_length(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
+    if start::is_sampled() && sampled::follows() {
+        match glance(p.addr()) {
+            Glance::Object(_, class) if is_of(n, class) && sampled::counts(n) => return p,
+            // What it becomes is a request like any other.
+            Glance::Object(state, class) if !is_of(n, class) => {
+                return copy_object(p, state, class * ALIGN, n, fail);
+            }
+            Glance::Chunk(c, size) if sampled::counts(n) => {
+                return sampled::below(|| resize_chunk(c, size, n, fail));
+            }
+            _ => {}
+        }
+    }
     let to = if start::is_plain() {
         resize_here(p, n)
     } else {
@@ -68,7 +110,10 @@ fn resize_chunk(c: Chunk, size: usize, n: usize, fail: impl Fn() -> *mut u8) -> 
         return p;
     }
     let new = copy(p, class::usable(size), n);
-    if new.is_null() { fail() } else { new }
+    if !new.is_null() {
+        return new;
+    }
+    if shorten(c, size, n) { p } else { fail() }
 }
 
 /// An object of a run in use, of `have` bytes.
@@ -134,7 +179,7 @@ fn resize_here(p: *mut u8, n: usize) -> *mut u8 {
             // Only within its class: a sized free must find the class its size belongs to.
             (class::size_of(class), class::of_request(n) == class)
         }
-        Found::Chunk(c, size) => (class::usable(size), chunk(c, size, n)),
+        Found::Chunk(c, size) => return resize_chunk(c, size, n, ptr::null_mut),
         Found::Mapped(_) | Found::Guarded(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if in_place { p } else { copy(p, have, n) }
@@ -168,10 +213,30 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
         }
         return true;
     }
-    if wanted > size && (!arena::may_extend(c, size) || !relief::permits(wanted - size)) {
-        return false; // no need to wait for the arena
+    if wanted > size {
+        if !arena::may_extend(c, size) || !relief::permits(wanted - size) {
+            return false; // no need to wait for the arena
+        }
+    } else if n <= COPIED && is_stranded(c, size, size - wanted) {
+        return false;
     }
     arena::resize(c, size, wanted)
+}
+
+/// Whether the last `rest` bytes of a chunk in use, freed, would be a chunk between two in use that
+/// is shorter than any that is asked for: runs serve what it could hold.
+fn is_stranded(c: Chunk, size: usize, rest: usize) -> bool {
+    class::is_for_run(rest - HEADER) && !arena::may_extend(c, size)
+}
+
+/// Makes a chunk in use hold just `n` bytes, if it is long enough: there is no memory for a copy.
+#[cold]
+fn shorten(c: Chunk, size: usize, n: usize) -> bool {
+    if n > class::usable(size) {
+        return false;
+    }
+    let wanted = class::chunk_for(n);
+    wanted <= size && arena::resize(c, size, wanted)
 }
 
 /// As [`super::free`] has it: what no arena of the threads' has.

@@ -6,7 +6,6 @@
 use crate::knobs::Knobs;
 use crate::layout::places::samples as samples_place;
 use crate::statics::{self, STATICS};
-use crate::sync::Lock;
 use crate::watch::unwind::How;
 use crate::watch::{checked, guard, report, samples};
 use crate::{arenas, background, cache, chunk, class, limit, os, settings, side};
@@ -23,11 +22,9 @@ unsafe extern "C" {
 }
 
 struct Shared(UnsafeCell<MaybeUninit<Knobs>>);
-// SAFETY: reached only with `LOCK` held.
+// SAFETY: reached only with `settings::LOCK` held.
 unsafe impl Sync for Shared {}
 
-/// Guards the start and the knobs; outside all other locks.
-pub(crate) static LOCK: Lock = Lock::new();
 /// All zero before the start. (No static of Cairn's begins with anything else: what does is a
 /// page of the library's file that each process copies, and a mapping.)
 static KNOBS: Shared = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
@@ -118,7 +115,7 @@ fn begin_with(own: &Knobs, environment: bool) {
     // C promises that `errno` is 0 when `main` begins; what is asked here may well be refused.
     let errno = os::errno();
     {
-        let _held = LOCK.acquire();
+        let _held = settings::LOCK.acquire();
         if STAGE.load(Acquire) != NOT_YET {
             return;
         }
@@ -224,7 +221,7 @@ fn follow_background() {
 
 /// Changes the knobs of the running process.
 fn change(how: impl FnOnce(&mut Knobs) -> c_int) -> c_int {
-    let _held = LOCK.acquire();
+    let _held = settings::LOCK.acquire();
     // SAFETY: the lock is held, and the start has written them.
     let knobs = unsafe { (*KNOBS.0.get()).assume_init_mut() };
     let before = *knobs;
@@ -250,7 +247,7 @@ pub(crate) fn set_background(on: bool) -> bool {
 
 /// Whether the process asked for the line at its exit.
 pub(crate) fn verbose() -> bool {
-    let _held = LOCK.acquire();
+    let _held = settings::LOCK.acquire();
     // SAFETY: the lock is held; zeros are knobs too, numbers and what is false.
     unsafe { (*KNOBS.0.get()).assume_init_ref() }.verbose
 }

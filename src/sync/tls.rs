@@ -1,12 +1,18 @@
-//! One thread-local word, by the initial-exec model on stable Rust.
+//! Two thread-local words, by the initial-exec model on stable Rust.
 //!
 //! `thread_local!` in a shared object compiles to a call of `__tls_get_addr` (about 25
 //! instructions). A hidden symbol in `.tdata`, read through its GOT entry, takes two, works in
 //! the cdylib with and without LTO, and relaxes to local-exec in an ordinary binary. Its name
-//! carries the crate's version, so that two versions can live in one program. The word starts
+//! carries the crate's version, so that two versions can live in one program. Both words start
 //! as the address of a static cache (`statics`) that is empty and full at once: no fast path asks whether
-//! the thread has a cache yet. It is all the static TLS that Cairn takes, since a library that
+//! the thread has a cache yet. They are all the static TLS that Cairn takes, since a library that
 //! is loaded late must fit into libc's spare room.
+//!
+//! One word is for taking and one for putting, side by side. They differ while the thread's requests are
+//! counted (`cache::cover`), since a free needs no counting: then a `free` costs what it costs without.
+//! The word for putting leads to the thread's cache from its beginning to its end; whoever sets both
+//! sets that one first at the beginning and last at the end, so that a signal handler that comes
+//! between finds the cache, if there is one.
 
 use crate::layout::descriptor;
 use crate::statics::{self, STATICS, Statics};
@@ -19,8 +25,14 @@ macro_rules! word {
         versioned!("cairn_cache_")
     };
 }
+#[cfg(not(miri))]
+macro_rules! word_to_put {
+    () => {
+        versioned!("cairn_cache_to_put_")
+    };
+}
 
-// The word, and the note that tells a reader outside where the statics are (`layout::descriptor`):
+// The words, and the note that tells a reader outside where the statics are (`layout::descriptor`):
 // together, since whoever links Cairn links the word.
 #[cfg(not(miri))]
 global_asm!(
@@ -31,6 +43,12 @@ global_asm!(
     concat!(".type ", word!(), ", @object"),
     concat!(".size ", word!(), ", 8"),
     concat!(word!(), ":"),
+    ".quad {statics} + {empty}",
+    concat!(".globl ", word_to_put!()),
+    concat!(".hidden ", word_to_put!()),
+    concat!(".type ", word_to_put!(), ", @object"),
+    concat!(".size ", word_to_put!(), ", 8"),
+    concat!(word_to_put!(), ":"),
     ".quad {statics} + {empty}",
     ".popsection",
     ".pushsection .note.cairn,\"a\",@note",
@@ -90,20 +108,31 @@ global_asm!(
 
 cfg_if::cfg_if! {
     if #[cfg(miri)] {
-        // Miri knows no assembly. The same word, and an address of this thread's own for its name.
+        // Miri knows no assembly. The same words, and an address of this thread's own for its name.
         std::thread_local! {
             static WORD: core::cell::Cell<usize> = core::cell::Cell::new(crate::statics::empty());
+            static TO_PUT: core::cell::Cell<usize> = core::cell::Cell::new(crate::statics::empty());
             static NAME: u8 = const { 0 };
         }
 
-        /// The word.
-        pub(crate) fn get() -> usize {
+        /// The word for taking.
+        pub(crate) fn to_take() -> usize {
             WORD.get()
         }
 
-        /// Sets the word.
-        pub(crate) fn set(value: usize) {
+        /// Sets the word for taking.
+        pub(crate) fn set_to_take(value: usize) {
             WORD.set(value);
+        }
+
+        /// The word for putting.
+        pub(crate) fn to_put() -> usize {
+            TO_PUT.get()
+        }
+
+        /// Sets the word for putting.
+        pub(crate) fn set_to_put(value: usize) {
+            TO_PUT.set(value);
         }
 
         /// A name for this thread.
@@ -111,9 +140,9 @@ cfg_if::cfg_if! {
             NAME.with(|name| core::ptr::from_ref(name).addr())
         }
     } else if #[cfg(target_arch = "x86_64")] {
-        /// The word.
+        /// The word for taking.
         #[inline(always)]
-        pub(crate) fn get() -> usize {
+        pub(crate) fn to_take() -> usize {
             let value: usize;
             // SAFETY: reads this thread's own word; the offset comes from the linker.
             unsafe {
@@ -127,13 +156,43 @@ cfg_if::cfg_if! {
             value
         }
 
-        /// Sets the word.
+        /// Sets the word for taking.
         #[inline]
-        pub(crate) fn set(value: usize) {
+        pub(crate) fn set_to_take(value: usize) {
             // SAFETY: writes this thread's own word.
             unsafe {
                 asm!(
                     concat!("mov {o}, qword ptr [rip + ", word!(), "@GOTTPOFF]"),
+                    "mov qword ptr fs:[{o}], {v}",
+                    o = out(reg) _, v = in(reg) value,
+                    options(nostack, preserves_flags)
+                );
+            }
+        }
+
+        /// The word for putting.
+        #[inline(always)]
+        pub(crate) fn to_put() -> usize {
+            let value: usize;
+            // SAFETY: reads this thread's own word; the offset comes from the linker.
+            unsafe {
+                asm!(
+                    concat!("mov {o}, qword ptr [rip + ", word_to_put!(), "@GOTTPOFF]"),
+                    "mov {v}, qword ptr fs:[{o}]",
+                    o = out(reg) _, v = lateout(reg) value,
+                    options(nostack, preserves_flags, readonly)
+                );
+            }
+            value
+        }
+
+        /// Sets the word for putting.
+        #[inline]
+        pub(crate) fn set_to_put(value: usize) {
+            // SAFETY: writes this thread's own word.
+            unsafe {
+                asm!(
+                    concat!("mov {o}, qword ptr [rip + ", word_to_put!(), "@GOTTPOFF]"),
                     "mov qword ptr fs:[{o}], {v}",
                     o = out(reg) _, v = in(reg) value,
                     options(nostack, preserves_flags)
@@ -150,9 +209,9 @@ cfg_if::cfg_if! {
             value
         }
     } else if #[cfg(target_arch = "aarch64")] {
-        /// The word.
+        /// The word for taking.
         #[inline(always)]
-        pub(crate) fn get() -> usize {
+        pub(crate) fn to_take() -> usize {
             let value: usize;
             // SAFETY: reads this thread's own word; the offset comes from the linker.
             unsafe {
@@ -168,14 +227,48 @@ cfg_if::cfg_if! {
             value
         }
 
-        /// Sets the word.
+        /// Sets the word for taking.
         #[inline]
-        pub(crate) fn set(value: usize) {
+        pub(crate) fn set_to_take(value: usize) {
             // SAFETY: writes this thread's own word.
             unsafe {
                 asm!(
                     concat!("adrp {o}, :gottprel:", word!()),
                     concat!("ldr {o}, [{o}, :gottprel_lo12:", word!(), "]"),
+                    "mrs {t}, tpidr_el0",
+                    "str {v}, [{t}, {o}]",
+                    o = out(reg) _, t = out(reg) _, v = in(reg) value,
+                    options(nostack, preserves_flags)
+                );
+            }
+        }
+
+        /// The word for putting.
+        #[inline(always)]
+        pub(crate) fn to_put() -> usize {
+            let value: usize;
+            // SAFETY: reads this thread's own word; the offset comes from the linker.
+            unsafe {
+                asm!(
+                    concat!("adrp {o}, :gottprel:", word_to_put!()),
+                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word_to_put!(), "]"),
+                    "mrs {v}, tpidr_el0",
+                    "ldr {v}, [{v}, {o}]",
+                    o = out(reg) _, v = out(reg) value,
+                    options(nostack, preserves_flags, readonly)
+                );
+            }
+            value
+        }
+
+        /// Sets the word for putting.
+        #[inline]
+        pub(crate) fn set_to_put(value: usize) {
+            // SAFETY: writes this thread's own word.
+            unsafe {
+                asm!(
+                    concat!("adrp {o}, :gottprel:", word_to_put!()),
+                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word_to_put!(), "]"),
                     "mrs {t}, tpidr_el0",
                     "str {v}, [{t}, {o}]",
                     o = out(reg) _, t = out(reg) _, v = in(reg) value,

@@ -8,6 +8,7 @@
 //! Trailers are written and, by the walk, read under the arena's lock: an object that is in use
 //! always has a whole one, whichever thread looks.
 
+use super::asked::asked;
 use super::canary::{self, LEAST};
 use super::quarantine::{self, Held};
 use super::stacks::{kept, told};
@@ -66,28 +67,6 @@ fn postscript(p: usize) {
             threads: [object.thread, object.freed_by],
             stacks: object.frames(),
         });
-    }
-}
-
-/// The last words for an object with a damaged trailer.
-#[cold]
-pub(crate) fn overflowed(p: usize) -> ! {
-    fatal::die("memory clobbered past end of allocated block", p)
-}
-
-/// What was asked for; the process ends when the trailer is damaged.
-#[cold]
-#[inline(never)]
-pub(crate) fn asked(c: Chunk, size: usize) -> usize {
-    asked_near(c, size, usize::MAX)
-}
-
-/// As [`asked`], before a resize to `n` bytes: what is far behind those is not compared.
-pub(crate) fn asked_near(c: Chunk, size: usize, n: usize) -> usize {
-    // SAFETY: a chunk in use, whole with its header (I1, I2).
-    match unsafe { canary::read_near(c.payload(), class::usable(size), n) } {
-        Some(n) => n,
-        None => overflowed(c.payload()),
     }
 }
 

@@ -5,10 +5,10 @@
 //! everything. A forked child that ends soon looks at what it had itself: the rest is its parent's,
 //! too, and a look at a large heap would take many times as long as the fork.
 
-use super::checked::asked;
+use super::asked::asked;
 use super::quarantine::{self, Held};
 use super::{WALK, canary, guarded, newest};
-use crate::arena::check::{Role, View};
+use crate::arena::seen::{Role, View};
 use crate::arena::{Arena, Locked, arena_of, records};
 use crate::chunk::{Chunk, Kind};
 use crate::{class, fatal, region, settings};

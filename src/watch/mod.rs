@@ -6,6 +6,7 @@
 //! The routes of a process without it ask one word whether to come here. `docs/check-mode.md` says
 //! what a user gets for which level. Trailers and guard pages are there from the first level on.
 
+pub(crate) mod asked;
 pub(crate) mod canary;
 pub(crate) mod checked;
 pub(crate) mod draw;

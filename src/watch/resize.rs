@@ -5,8 +5,9 @@
 //! copied as often as its size has figures, not as often as it has bytes. The room holds the
 //! pattern, so a write past what was asked for shows in it as in any trailer.
 
+use super::asked::asked_near;
 use super::canary::{self, LEAST};
-use super::checked::{Want, asked_near, find, free, place, sign};
+use super::checked::{Want, find, free, place, sign};
 use super::stacks::kept;
 use super::{FREED, guarded, samples};
 use crate::arena::{owner, records};

@@ -95,7 +95,7 @@ fn content(compiler: &OsStr, source: &str, flags: &[&str]) -> u64 {
 
     let around = AROUND.get_or_init(|| {
         let mut headers = Vec::new();
-        for folder in ["c-tests", "bench"] {
+        for folder in ["c-tests", "benches/programs"] {
             headers_below(&root().join(folder), &mut headers);
         }
         headers.sort();

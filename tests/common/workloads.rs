@@ -27,7 +27,8 @@ fn quoted(text: &str) -> Vec<String> {
 }
 
 pub fn manifest() -> Vec<Workload> {
-    let text = fs::read_to_string(super::root().join("bench/manifest.toml")).expect("no manifest");
+    let text = fs::read_to_string(super::root().join("benches/programs/manifest.toml"))
+        .expect("no manifest");
     let entries = text.split("[[workload]]").skip(1);
     entries
         .map(|entry| {
@@ -48,12 +49,12 @@ pub fn manifest() -> Vec<Workload> {
         .collect()
 }
 
-/// The source of a workload below `bench/workloads`.
+/// The source of a workload below `benches/programs/workloads`.
 pub fn source(program: &str) -> Option<PathBuf> {
     ["c", "cc", "rs"]
         .map(|ending| {
             super::root()
-                .join("bench/workloads")
+                .join("benches/programs/workloads")
                 .join(program)
                 .with_extension(ending)
         })
@@ -64,7 +65,7 @@ pub fn source(program: &str) -> Option<PathBuf> {
 pub fn compile(program: &str) -> PathBuf {
     let source = source(program).unwrap_or_else(|| panic!("{program} has no source"));
     let ending = source.extension().and_then(|ending| ending.to_str());
-    let relative = |ending| format!("../bench/workloads/{program}.{ending}");
+    let relative = |ending| format!("../benches/programs/workloads/{program}.{ending}");
     match ending {
         Some("c") => super::compile_c(&relative("c"), &["-O2"]),
         Some("cc") => super::compile_cxx(&relative("cc"), &["-O2"]),

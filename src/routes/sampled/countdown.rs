@@ -1,9 +1,14 @@
 //! How far it is to the next object that is met, in bytes: drawn anew at each end.
 
 use crate::cache::cover::{Countdown, Cover};
-use crate::os;
+use crate::config::ALIGN;
 use crate::watch::draw;
+use crate::{guards, os};
+use core::cell::Cell;
 use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
+
+/// Bytes of the strip that are counted at a time, where no countdown ends before.
+const PIECE: usize = 1024;
 
 /// A countdown of all threads that have no cache.
 pub(super) struct Shared {
@@ -25,25 +30,50 @@ impl Shared {
 pub(super) static SAMPLE: Shared = Shared::new();
 pub(super) static GUARD: Shared = Shared::new();
 
-/// What `weight` bytes would leave of a countdown: below 0 where it ends, or was drawn for another
-/// mean.
-#[inline(always)]
-pub(super) fn left_of(countdown: &Countdown, mean: usize, weight: usize) -> isize {
-    if countdown.mean.get() == mean {
-        countdown.left.get().wrapping_sub_unsigned(weight)
-    } else {
-        -1
-    }
-}
-
 /// Counts `n` bytes; whether that is the end of the countdown, or it was drawn for another mean.
 #[inline(always)]
 pub(super) fn meets(countdown: &Countdown, mean: usize, n: usize) -> bool {
-    let left = left_of(countdown, mean, n.max(1));
-    if left >= 0 {
-        countdown.left.set(left);
+    let left = countdown.left.get().wrapping_sub_unsigned(n.max(1));
+    if countdown.mean.get() != mean || left < 0 {
+        return true;
     }
-    left < 0
+    countdown.left.set(left);
+    false
+}
+
+/// What `n` bytes take of the countdown of samples, and of that of guards: what is too large to be
+/// guarded is not counted for that.
+#[inline(always)]
+fn weights(n: usize) -> [usize; 2] {
+    let weight = n.max(1);
+    [weight, if n <= guards::LARGEST { weight } else { 0 }]
+}
+
+/// Counts `n` bytes for both; false, and not counted, where a countdown ends. They were drawn for what
+/// is asked now.
+#[inline(always)]
+pub(super) fn count(cover: &Cover, n: usize) -> bool {
+    let [weight, light] = weights(n);
+    let sample = cover.sample.left.get().wrapping_sub_unsigned(weight);
+    let guard = cover.guard.left.get().wrapping_sub_unsigned(light);
+    if sample | guard < 0 {
+        return false;
+    }
+    cover.sample.left.set(sample);
+    cover.guard.left.set(guard);
+    true
+}
+
+/// Takes [`count`] back.
+#[inline(always)]
+pub(super) fn uncount(cover: &Cover, n: usize) {
+    let [weight, light] = weights(n);
+    let give = |countdown: &Countdown, weight| {
+        let left = countdown.left.get();
+        countdown.left.set(left.saturating_add_unsigned(weight));
+    };
+    give(&cover.sample, weight);
+    give(&cover.guard, light);
 }
 
 /// A seed for a thread's own sequence of numbers.
@@ -75,6 +105,8 @@ pub(super) fn draw_anew(cover: &Cover, countdown: &Countdown, mean: usize, n: us
     let met = if countdown.mean.replace(mean) == mean {
         mean != 0
     } else {
+        cover.forget_stock();
+        countdown.of_strip.set(next(&mut sequence, mean));
         let left = next(&mut sequence, mean).wrapping_sub_unsigned(n.max(1));
         countdown.left.set(left);
         left < 0
@@ -82,6 +114,99 @@ pub(super) fn draw_anew(cover: &Cover, countdown: &Countdown, mean: usize, n: us
     if met || mean == 0 {
         countdown.left.set(next(&mut sequence, mean));
     }
+    cover.seed.set(sequence);
+    met
+}
+
+/// Counts `count` objects of a class before they are asked for. How many of them come before the one in
+/// which a countdown ends; that one is counted, too, and noted ([`Cover::rests`]).
+///
+/// Each object has bytes of the countdown of its own, as if it were counted when it is asked for. Which
+/// class counts first has no part in who is met: what a countdown ends in stays that class's.
+#[inline(always)]
+pub(super) fn count_ahead(cover: &Cover, class: usize, count: usize) -> usize {
+    let size = class * ALIGN;
+    let of_all = |countdown: &Countdown| countdown.left.get().wrapping_sub_unsigned(count * size);
+    let [sample, guard] = [of_all(&cover.sample), of_all(&cover.guard)];
+    if sample | guard < 0 {
+        return count_to_end(cover, class, size);
+    }
+    cover.sample.left.set(sample);
+    cover.guard.left.set(guard);
+    count
+}
+
+#[cold]
+#[inline(never)]
+fn count_to_end(cover: &Cover, class: usize, size: usize) -> usize {
+    let countdowns = [&cover.sample, &cover.guard];
+    let before = cover.sample.left.get().min(cover.guard.left.get()).max(0);
+    let before = before.unsigned_abs() / size.max(1);
+    let mut sequence = cover.seed.get();
+    for (countdown, rest) in countdowns.into_iter().zip(cover.rests(class)) {
+        let (left, mean) = (countdown.left.get(), countdown.mean.get());
+        let left = left.wrapping_sub_unsigned(before * size);
+        let after = left.wrapping_sub_unsigned(size);
+        if after >= 0 {
+            countdown.left.set(after);
+            continue;
+        }
+        if mean != 0 {
+            rest.set(left as u16 + 1);
+        }
+        countdown.left.set(next(&mut sequence, mean));
+    }
+    cover.seed.set(sequence);
+    before
+}
+
+/// Counts a piece of the strip for an object of `size` bytes, multiples of 16, and moves it to the cover:
+/// as much more as a countdown leaves. False where one ends in that object.
+#[inline(always)]
+pub(super) fn count_strip(cover: &Cover, size: usize) -> bool {
+    let bytes = PIECE.min(cover.strip_beneath()).max(size);
+    let of_piece = |left: &Cell<isize>| left.get().wrapping_sub_unsigned(bytes);
+    let [sample, guard] = [&cover.sample.of_strip, &cover.guard.of_strip];
+    let [after_sample, after_guard] = [of_piece(sample), of_piece(guard)];
+    if after_sample | after_guard < 0 {
+        return count_short_strip(cover, size);
+    }
+    sample.set(after_sample);
+    guard.set(after_guard);
+    cover.borrow_strip(bytes);
+    true
+}
+
+#[cold]
+#[inline(never)]
+fn count_short_strip(cover: &Cover, size: usize) -> bool {
+    let lefts = [&cover.sample.of_strip, &cover.guard.of_strip];
+    let least = lefts[0].get().min(lefts[1].get()).max(0);
+    let bytes = least.unsigned_abs() / ALIGN * ALIGN;
+    if bytes < size {
+        return false;
+    }
+    for left in lefts {
+        left.set(left.get().wrapping_sub_unsigned(bytes));
+    }
+    cover.borrow_strip(bytes);
+    true
+}
+
+/// Counts an object of `size` bytes off the strip in which a countdown ends: which ones do so within its
+/// first `n` bytes.
+pub(super) fn count_last_of_strip(cover: &Cover, size: usize, n: usize) -> [bool; 2] {
+    let mut sequence = cover.seed.get();
+    let met = [&cover.sample, &cover.guard].map(|countdown| {
+        let (left, mean) = (countdown.of_strip.get(), countdown.mean.get());
+        let after = left.wrapping_sub_unsigned(size);
+        if after >= 0 {
+            countdown.of_strip.set(after);
+            return false;
+        }
+        countdown.of_strip.set(next(&mut sequence, mean));
+        mean != 0 && left < n.cast_signed()
+    });
     cover.seed.set(sequence);
     met
 }

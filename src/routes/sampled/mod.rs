@@ -9,18 +9,22 @@
 //! A sample says so by its state byte or its tag, which no fast path takes; of a mapped chunk, which
 //! has no fast path, the table of samples knows.
 
+mod ahead;
 mod countdown;
 
 use super::{alloc, free, realloc, start};
 use crate::cache::cover::{self, Cover, Lift};
+use crate::cache::lift;
+use crate::cache::stock;
 use crate::chunk::Chunk;
 use crate::config::ALIGN;
 use crate::region;
 use crate::vet::Found;
 use crate::watch::{guard, samples};
 use crate::{cache, class, guards, object, os, settings, vet};
+pub(crate) use ahead::{allocate_or, below, counts, follows};
 use core::ptr;
-use countdown::{GUARD, SAMPLE, draw_anew, left_of, meets, meets_for_all};
+use countdown::{GUARD, SAMPLE, draw_anew, meets, meets_for_all};
 
 /// Nobody asks for an address: an object of this alignment is not to be guarded.
 pub(super) const UNGUARDED: usize = 0;
@@ -29,20 +33,44 @@ pub(super) const UNGUARDED: usize = 0;
 /// it is sampled already. What was allocated before is in no profile. 0 stops it.
 ///
 /// In check mode (`MALLOC_CHECK_`) nothing is sampled.
+///
+/// ```
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// cairn::start_profile(512 << 10);
+/// let much: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+/// // Here `cairn profile PID`, or the crate `cairn-profile` in the process itself, takes the profile.
+/// cairn::stop_profile();
+/// drop(much);
+/// ```
 pub fn start_profile(interval: usize) {
     start::ensure();
     samples::set_interval(interval);
     if interval != 0 {
         start::sample();
     }
+    stock::forget();
 }
 
 /// Takes no more samples. Those that are there stay until their objects are freed.
+///
+/// ```
+/// cairn::start_profile(1 << 20);
+/// cairn::stop_profile();
+/// assert_eq!(cairn::profile_interval(), 0);
+/// ```
 pub fn stop_profile() {
     samples::set_interval(0);
+    stock::forget();
 }
 
 /// Mean bytes between two samples; 0 while the heap is not sampled.
+///
+/// ```
+/// cairn::start_profile(1 << 20);
+/// assert_eq!(cairn::profile_interval(), 1 << 20);
+/// ```
 #[must_use]
 pub fn profile_interval() -> usize {
     samples::interval()
@@ -61,7 +89,7 @@ pub(super) fn counted(n: usize, align: usize, get: impl FnOnce() -> *mut u8) -> 
     if !is_counted() {
         return uncounted(get);
     }
-    let lifted = match cover::lift_or_make() {
+    let lifted = match lift::lift_or_make() {
         Lift::Lifted(lifted) => lifted,
         Lift::Already => return get(),
         Lift::Bare => return counted_for_all(n, align, get),
@@ -182,61 +210,6 @@ fn forget_sample(p: usize, marked: bool) -> Option<usize> {
     was
 }
 
-/// What `n` bytes take of the countdown of samples, and of that of guards: what is too large to be
-/// guarded is not counted for that.
-#[inline(always)]
-fn weights(n: usize) -> [usize; 2] {
-    let weight = n.max(1);
-    [weight, if n <= guards::LARGEST { weight } else { 0 }]
-}
-
-/// As `malloc`, where the cache below the cover has what is asked for and no countdown ends, which is
-/// so mostly; else what `otherwise` finds. `missed` is asked where it is counted already and the bins
-/// have nothing ([`cut_or_uncount`]). Both are the last thing done.
-#[inline(always)]
-pub(crate) fn allocate_or(
-    n: usize,
-    otherwise: fn(usize) -> *mut u8,
-    missed: fn(usize) -> *mut u8,
-) -> *mut u8 {
-    let Some(cover) = cover::laid() else {
-        return otherwise(n);
-    };
-    let [weight, light] = weights(n);
-    let sample = left_of(&cover.sample, samples::interval(), weight);
-    let guard = left_of(&cover.guard, guards::interval(), light);
-    if sample | guard < 0 {
-        return otherwise(n);
-    }
-    cover.sample.left.set(sample);
-    cover.guard.left.set(guard);
-    cover.take_or(n, missed)
-}
-
-/// Behind [`allocate_or`] what the strip has; null, and not counted, where that is nothing.
-#[cold]
-#[inline(never)]
-pub(crate) fn cut_or_uncount(n: usize) -> *mut u8 {
-    let Some(cover) = cover::laid() else {
-        return ptr::null_mut();
-    };
-    let p = cover.cut(n);
-    if p.is_null() {
-        for (countdown, weight) in [&cover.sample, &cover.guard].into_iter().zip(weights(n)) {
-            let left = countdown.left.get();
-            countdown.left.set(left.saturating_add_unsigned(weight));
-        }
-    }
-    p
-}
-
-/// As `free`, where the cache below the cover takes what is no sample, which is so mostly; else
-/// false, and nothing was changed.
-#[inline(always)]
-pub(super) fn free_quickly(p: usize) -> bool {
-    is_counted() && cover::laid().is_some_and(|cover| cover.put(p))
-}
-
 /// As `malloc`.
 #[cold]
 #[inline(never)]
@@ -268,16 +241,9 @@ pub(super) fn aligned(align: usize, n: usize) -> *mut u8 {
 #[inline(never)]
 pub(super) fn free(p: usize) {
     forget(p);
-    let give = || {
-        if !cache::put(p) {
-            free::plainly(p);
-        }
-    };
-    if !is_counted() {
-        return uncounted(give);
+    if !cache::put(p) {
+        free::plainly(p);
     }
-    let _lifted = cover::lift();
-    give();
 }
 
 /// As `realloc`: a free and a request, also where the object stays. One that is guarded, or is to
@@ -318,7 +284,7 @@ pub(super) fn resize(p: *mut u8, align: usize, n: usize) -> *mut u8 {
 
 /// Counts a request for the guards; whether it is met.
 fn is_to_be_guarded(n: usize) -> bool {
-    match cover::lift_or_make() {
+    match lift::lift_or_make() {
         Lift::Lifted(lifted) => {
             let (cover, mean) = (lifted.cover(), guards::interval());
             meets(&cover.guard, mean, n) && draw_anew(cover, &cover.guard, mean, n)

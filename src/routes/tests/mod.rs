@@ -13,15 +13,17 @@
     reason = "a test reports by panicking"
 )]
 
+mod ahead;
 mod drift;
 mod grown;
 mod limit;
 mod named;
 mod races;
 mod scene;
+mod shrunk;
 mod threads;
 
-use crate::arena::check::Role;
+use crate::arena::seen::Role;
 use crate::os::scripted;
 use crate::{c, check_heap, os, walk};
 use scene::Scene;

@@ -3,7 +3,7 @@
 
 use super::{KIB, MIB, Mode, Scene, Style, forked, in_modes, medium, numbers, order, small, trim};
 use crate::arena::Arena;
-use crate::arena::check::Role;
+use crate::arena::seen::Role;
 use crate::knobs::Knobs;
 use crate::layout::places::cache::PARKED;
 use crate::os::scripted;

@@ -2,6 +2,8 @@
 //! say; here its stacks are taken, and what is wrong with it is told.
 
 mod fault;
+#[cfg(any(test, target_arch = "aarch64"))]
+mod syndrome;
 mod told;
 
 use super::{perturb, samples, stacks};

@@ -1,6 +1,8 @@
 //! What is said of a guarded object that somebody misused: the kind, where, and the stacks. Lines of
 //! fixed form, of which nothing is allocated.
 
+#[cfg(target_arch = "aarch64")]
+use super::syndrome;
 use crate::fatal::LineBuffer;
 use crate::guards::{self, Slot, State};
 use crate::os;
@@ -109,11 +111,26 @@ fn how(context: *const libc::ucontext_t) -> &'static str {
     }
 }
 
-/// The kernel tells it in a record behind the registers, whose form is no part of libc's.
-#[cfg(not(target_arch = "x86_64"))]
-fn how(_: *const libc::ucontext_t) -> &'static str {
-    "access"
+/// The same; "access" where the kernel does not say.
+#[cfg(target_arch = "aarch64")]
+fn how(context: *const libc::ucontext_t) -> &'static str {
+    // SAFETY: the context that the kernel gave the handler; the records are its last field, as many
+    // words, at a multiple of 16.
+    let records = unsafe {
+        let behind = (&raw const (*context).uc_mcontext.pstate).add(1);
+        let at = behind.map_addr(|at| at.next_multiple_of(16));
+        core::slice::from_raw_parts(at, RECORDS)
+    };
+    match syndrome::wrote(records) {
+        Some(true) => "write",
+        Some(false) => "read",
+        None => "access",
+    }
 }
+
+/// Words of records in a context.
+#[cfg(target_arch = "aarch64")]
+const RECORDS: usize = 512;
 
 /// Tells of an access at `a`, an address of the pool, that a handler's context made.
 pub(super) fn access(a: usize, context: *const libc::ucontext_t) {

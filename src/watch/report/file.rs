@@ -11,6 +11,10 @@ const PATH: usize = 512;
 const NAME: &[u8] = b"cairn-report.%p.%n";
 /// Names that are tried, of reports that lie there already.
 const TRIES: usize = 64;
+/// Bytes of the last record, and somewhat more.
+const END_ROOM: usize = 64;
+/// A limit of files below which there is no report.
+const LEAST: usize = 4096;
 /// Bytes that are written at once.
 const BUFFER: usize = HEAD + PAYLOAD;
 
@@ -128,6 +132,8 @@ pub(super) struct Out<'a> {
     len: usize,
     /// Bytes of it, written or not yet.
     bytes: usize,
+    /// The most that it may have, but for the last record.
+    most: usize,
     /// Something was left out.
     cut: bool,
 }
@@ -145,12 +151,18 @@ pub(super) struct Scratch<'a> {
 impl<'a> Out<'a> {
     /// Begins a file.
     pub(super) fn begin(rooms: &'a mut Rooms) -> Option<(Self, Scratch<'a>)> {
+        // A byte beyond the process's limit would end it by SIGXFSZ.
+        let longest = files::longest();
+        if longest < LEAST {
+            return None;
+        }
         let file = rooms.make()?;
         let mut out = Self {
             file,
             buffer: &mut rooms.buffer,
             len: 0,
             bytes: 0,
+            most: FILE.min(longest - END_ROOM),
             cut: false,
         };
         out.put(&MAGIC.to_le_bytes());
@@ -183,15 +195,17 @@ impl<'a> Out<'a> {
         if !self.file.write(self.buffer.get(..self.len).unwrap_or(&[])) {
             // A full disk: what is there is read as far as it goes.
             self.cut = true;
-            self.bytes = FILE;
+            self.bytes = self.most;
         }
         self.len = 0;
     }
 
     /// Writes a record, unless the file would become too long.
     pub(super) fn record(&mut self, kind: u64, at: usize, payload: &[u8]) {
-        if self.bytes >= FILE {
+        let len = HEAD + payload.len().next_multiple_of(8);
+        if self.bytes.saturating_add(len) > self.most {
             self.cut = true;
+            self.bytes = self.most;
             return;
         }
         self.put(&kind.to_le_bytes());

@@ -5,6 +5,7 @@
 //! (an older glibc, musl, a static program) no address has an object, and stacks are those of frame
 //! pointers.
 
+use crate::os::guards;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -117,7 +118,7 @@ fn base_of(function: usize) -> Option<usize> {
     (0..FAR)
         .step_by(4096)
         .map(|back| first.wrapping_sub(back))
-        .take_while(|page| super::is_readable(*page))
+        .take_while(|page| guards::is_readable(*page))
         // SAFETY: readable, as the kernel has just said.
         .find(|page| unsafe { word::<[u8; 4]>(*page) } == *b"\x7fELF")
 }

@@ -7,6 +7,7 @@
 //! just called readable, and every step leads up the stack, so a damaged one yields a wrong or a short
 //! list and no fault.
 
+mod cursor;
 mod find;
 pub(crate) mod known;
 mod program;
@@ -15,6 +16,7 @@ mod rows;
 pub(crate) use find::Object;
 
 use crate::knobs::FRAMES_LIMIT;
+use crate::os::guards;
 use core::ptr;
 use rows::{Row, Rule};
 
@@ -53,7 +55,7 @@ impl Reader {
         }
         let page = at & !4095;
         if page != self.page {
-            if !is_readable(page) {
+            if !guards::is_readable(page) {
                 return None;
             }
             self.page = page;
@@ -61,29 +63,6 @@ impl Reader {
         // SAFETY: readable, as the kernel has just said, and a thread's own stack stays so.
         Some(unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() })
     }
-}
-
-/// Whether the kernel can read a word there. It looks at the set of signals before it finds that
-/// there is no such change of a mask, and says which of the two was wrong.
-#[cfg(not(miri))]
-fn is_readable(at: usize) -> bool {
-    const NO_SUCH_CHANGE: usize = !0;
-    // SAFETY: nothing is changed whatever the answer is.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            NO_SUCH_CHANGE,
-            at,
-            0_usize,
-            8_usize,
-        )
-    };
-    answer == -1 && crate::os::errno() == libc::EINVAL
-}
-
-#[cfg(miri)]
-fn is_readable(_: usize) -> bool {
-    false
 }
 
 /// What a frame's registers hold; those that are not followed hold 0.
@@ -346,8 +325,8 @@ mod tests {
     #[test]
     fn a_page_that_nobody_may_read_is_told() {
         let word = 7_usize;
-        assert!(is_readable((&raw const word).expose_provenance()));
-        assert!(!is_readable(4096));
+        assert!(guards::is_readable((&raw const word).expose_provenance()));
+        assert!(!guards::is_readable(4096));
         let mut reader = Reader { page: 0 };
         assert_eq!(reader.word((&raw const word).expose_provenance()), Some(7));
         assert_eq!(reader.word(8192), None);

@@ -1,7 +1,7 @@
 //! DWARF expressions, as far as unwind tables hold them: of frames that align their stack, of the
 //! linker's stubs, and of a signal's frame.
 
-use super::rows::Cursor;
+use super::cursor::Cursor;
 use super::{Reader, Registers};
 
 /// The bytes of an expression, in its object.

@@ -7,6 +7,8 @@
     reason = "a test reports by panicking"
 )]
 
+#[path = "explain/cases.rs"]
+mod cases;
 mod seen;
 
 use seen::{Seen, cairn, common, error};
@@ -82,173 +84,6 @@ impl Drop for Shell {
     }
 }
 
-/// A program of `c-tests/misuse`, its arguments, variables, and what the explanation says.
-type Case = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-);
-
-const CLASSIC: &str = "CAIRN_RUN_MAX=0";
-const CASES: [Case; 29] = [
-    (
-        "misuse/double_free.c",
-        "24 0",
-        "",
-        &[
-            "double free detected",
-            "is an object of 32 bytes at ",
-            ", freed",
-        ],
-    ),
-    (
-        "misuse/double_free.c",
-        "5000 0",
-        "",
-        &["double free detected", ", free"],
-    ),
-    (
-        "misuse/double_free.c",
-        "24 0",
-        "MALLOC_CHECK_=2",
-        &["double free detected", "freed, in check mode's quarantine"],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "free stack",
-        "",
-        &["free(): invalid pointer", "on the stack of thread "],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "free global",
-        "",
-        &["free(): invalid pointer", "no object of the heap"],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "free 8",
-        "",
-        &["no address: a number, or a field of a null pointer"],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "free 0x4141414141414140",
-        "",
-        &["where nothing is mapped"],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "free mapping",
-        "",
-        &["memory that the heap does not own"],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "free +16 100",
-        "",
-        &["16 bytes into an object of 112 bytes at ", "in use"],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "realloc +8 1000",
-        "",
-        &["realloc(): invalid pointer", "8 bytes into an object of "],
-    ),
-    (
-        "misuse/wild_pointer.c",
-        "usable_size +16 24",
-        "",
-        &["malloc_usable_size(): invalid pointer", " bytes into "],
-    ),
-    (
-        "misuse/stale.c",
-        "realloc 100",
-        "",
-        &["realloc(): invalid pointer", ", freed"],
-    ),
-    (
-        "misuse/mapped.c",
-        "free interior",
-        "",
-        &[
-            "munmap_chunk(): invalid pointer",
-            "with a mapping of its own, in use",
-        ],
-    ),
-    (
-        "misuse/header.c",
-        "free 200 over 8",
-        CLASSIC,
-        &["free(): invalid size"],
-    ),
-    (
-        "misuse/header.c",
-        "realloc 200 over 8",
-        CLASSIC,
-        &["realloc(): invalid size"],
-    ),
-    (
-        "misuse/sized.c",
-        "1000 500",
-        "",
-        &[
-            "sized deallocation with a wrong size",
-            "an object of ",
-            "in use",
-        ],
-    ),
-    (
-        "misuse/binned.c",
-        "links",
-        CLASSIC,
-        &["corrupted double-linked list"],
-    ),
-    ("misuse/binned.c", "size", CLASSIC, &[]),
-    (
-        "misuse/cached.c",
-        "1000 8",
-        CLASSIC,
-        &["malloc(): unaligned tcache chunk detected"],
-    ),
-    ("misuse/perturbed.c", "1000 tag", "", &[]),
-    ("misuse/merge.c", "next_header", CLASSIC, &[]),
-    ("misuse/mapped.c", "free under", "", &[]),
-    (
-        "check_mode/overflow.c",
-        "100 0 1 turned free",
-        "MALLOC_CHECK_=1",
-        &["past end of allocated block", "an object of "],
-    ),
-    (
-        "check_mode/overflow.c",
-        "100000 0 1 turned free",
-        "MALLOC_CHECK_=2",
-        &["past end of allocated block", "an object of "],
-    ),
-    (
-        "check_mode/write_after_free.c",
-        "100 0 exit",
-        "MALLOC_CHECK_=3",
-        &["(freed memory was written)"],
-    ),
-    (
-        "misuse/binned.c",
-        "foot",
-        CLASSIC,
-        &["corrupted size vs. prev_size"],
-    ),
-    (
-        "misuse/merge.c",
-        "foot",
-        CLASSIC,
-        &["corrupted size vs. prev_size"],
-    ),
-    ("misuse/top.c", "16", "", &["malloc(): corrupted top size"]),
-    ("misuse/slot.c", "24 8", "", &["free(): corrupted run"]),
-];
-
 /// One test: the shell comes first.
 #[test]
 fn a_core_file_is_explained() {
@@ -264,7 +99,7 @@ fn each_message(shell: &mut Shell) {
     let flags = ["-O1", "-g", "-pthread"];
     let mut seen = BTreeSet::new();
     let step = if common::is_long() { 1 } else { 4 };
-    for (source, arguments, env, says) in CASES.into_iter().step_by(step) {
+    for (source, arguments, env, says) in cases::CASES.into_iter().step_by(step) {
         let program = common::compile_c(source, &flags);
         let (said, text) = shell.explain(&program, arguments, env);
         for what in says {

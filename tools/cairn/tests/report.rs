@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -268,6 +268,38 @@ impl Drop for Group {
             thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Beyond that limit the kernel ends a process that writes.
+#[test]
+fn a_report_keeps_within_the_limit_of_files() {
+    let Some(prlimit) = common::find("prlimit") else {
+        return;
+    };
+    let folder = folder("limited");
+    let program = common::compile_c("tools/heap.c", &[]);
+    // A whole one has some 110,000 bytes.
+    for (limit, is_written) in [("90000", true), ("3000", false)] {
+        let mut command = common::preloaded(&prlimit);
+        command
+            .arg(format!("--fsize={limit}"))
+            .arg(&program)
+            .args(["20000", "2000", "1", "0"])
+            .stdin(Stdio::null())
+            .env("CAIRN_REPORT_AT", "16M")
+            .env("CAIRN_REPORT_FILE", folder.join(limit));
+        let output = common::watch(&mut command);
+        assert!(output.status.success(), "{}", common::describe(&output));
+        let path = folder.join(limit);
+        assert_eq!(path.exists(), is_written, "{limit}");
+        if is_written {
+            let bytes = fs::metadata(&path).expect("its size").len();
+            assert!((60_000..=90_000).contains(&bytes), "{bytes}");
+            let page = json(&["why", path.to_str().expect("a path")]);
+            assert_eq!(page["report_is_whole"], false);
+        }
+    }
+    fs::remove_dir_all(&folder).expect("it goes");
 }
 
 /// The kernel kills it at the limit; what is left are a report at the mark, and one at each halving.

@@ -20,7 +20,7 @@ enum Origin {
     Built,
     /// A package of Debian, and the file in it.
     Debian(&'static str, &'static str),
-    /// A forwarder in `bench/peers`, and the crate it forwards to.
+    /// A forwarder in `benches/programs/peers`, and the crate it forwards to.
     Crate(&'static str),
 }
 
@@ -233,7 +233,7 @@ pub fn missing_packages() -> Vec<&'static str> {
         .collect()
 }
 
-/// The names of the forwarders in `bench/peers`.
+/// The names of the forwarders in `benches/programs/peers`.
 pub fn peers() -> impl Iterator<Item = &'static str> {
     KNOWN
         .iter()

@@ -12,12 +12,33 @@
 //! ```
 //!
 //! The library itself knows addresses alone: symbols, compression and the like have no place in it.
+//!
+//! A program that runs on Cairn profiles itself so:
+//!
+//! ```
+//! use cairn_profile::{Kind, Profile, flame, pprof, table};
+//!
+//! #[global_allocator]
+//! static HEAP: cairn::Cairn = cairn::Cairn;
+//!
+//! cairn::start_profile(64 << 10); // a sample for 64 KiB in the mean; 512 in production
+//! let kept: Vec<Vec<u8>> = (0..1000).map(|_| vec![1; 10_000]).collect();
+//!
+//! let profile = Profile::of_self()?;
+//! println!("{}", table::text(&profile, Kind::InUse, 10));
+//! let (mut for_pprof, mut graph) = (Vec::new(), Vec::new());
+//! pprof::write(&profile, Kind::InUse, &mut for_pprof)?;
+//! flame::write(&profile, Kind::InUse, &mut graph)?;
+//! assert!(profile.total(Kind::InUse)[1] > 5e6 && kept.len() == 1000);
+//! # anyhow::Ok(())
+//! ```
 
 pub mod diff;
 pub mod flame;
 pub mod leaks;
 pub mod lives;
 pub mod pprof;
+mod signal;
 pub mod stack;
 pub mod symbols;
 pub mod table;
@@ -29,10 +50,21 @@ use cairn_reader::{Instance, Target, find};
 use std::collections::{HashMap, HashSet};
 use symbols::{Line, Symbols};
 
-/// Objects and bytes, estimated.
+/// Objects and bytes, in this order, estimated from the samples.
+///
+/// ```
+/// let [objects, bytes]: cairn_profile::Sum = cairn_profile::Profile::default().total(cairn_profile::Kind::Peak);
+/// assert_eq!((objects, bytes), (0.0, 0.0));
+/// ```
 pub type Sum = [f64; 2];
 
 /// Which figures of a site.
+///
+/// ```
+/// use cairn_profile::{Kind, pprof};
+///
+/// assert_eq!(pprof::space(Kind::InUse), "inuse_space");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// What is in use.
@@ -44,6 +76,16 @@ pub enum Kind {
 }
 
 /// A stack that asked for memory.
+///
+/// ```
+/// use cairn_profile::{Kind, Profile, Site};
+///
+/// fn largest(profile: &Profile) -> Option<&Site> {
+///     let bytes = |site: &Site| site.sum(Kind::InUse)[1];
+///     profile.sites.iter().max_by(|a, b| bytes(a).total_cmp(&bytes(b)))
+/// }
+/// assert!(largest(&Profile::default()).is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Its return addresses, innermost first, without those inside Cairn.
@@ -88,13 +130,24 @@ impl Site {
 }
 
 /// A profile.
+///
+/// ```
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// cairn::start_profile(64 << 10);
+/// let kept: Vec<Vec<u8>> = (0..1000).map(|_| vec![1; 10_000]).collect();
+/// let profile = cairn_profile::Profile::of_self()?;
+/// assert_eq!((profile.interval, profile.dropped, kept.len()), (64 << 10, 0, 1000));
+/// # anyhow::Ok(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     /// The name of the program.
     pub command: String,
     /// Mean bytes between two samples.
     pub interval: u64,
-    /// Milliseconds that were sampled.
+    /// For how many milliseconds the heap was sampled.
     pub lasted: u64,
     /// Samples for which there was no room.
     pub dropped: u64,
@@ -106,7 +159,11 @@ pub struct Profile {
     pub build_ids: Vec<String>,
 }
 
-/// The monotonic clock, milliseconds.
+/// The monotonic clock, milliseconds: what ages are counted by.
+///
+/// ```
+/// assert!(cairn_profile::now() <= cairn_profile::now());
+/// ```
 #[must_use]
 pub fn now() -> u64 {
     let mut t = libc::timespec {
@@ -120,7 +177,23 @@ pub fn now() -> u64 {
 }
 
 /// Takes the samples of a process and what only holds as long as it lives: which of the objects'
-/// pages are in memory.
+/// pages are in memory. Of each site the second has the bytes that are.
+///
+/// ```
+/// use cairn_reader::{find, process::Process};
+/// use cairn_profile::take;
+///
+/// #[global_allocator]
+/// static HEAP: cairn::Cairn = cairn::Cairn;
+///
+/// cairn::start_profile(64 << 10);
+/// let process = Process::open_lightly(std::process::id() as i32)?;
+/// for instance in find::instances(&process)? {
+///     let (samples, resident) = take(&process, &instance);
+///     assert_eq!(samples.sites.len(), resident.len());
+/// }
+/// # anyhow::Ok(())
+/// ```
 #[must_use]
 pub fn take(target: &dyn Target, instance: &Instance) -> (Samples, Vec<f64>) {
     let samples = Samples::read(target, instance);

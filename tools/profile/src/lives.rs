@@ -7,6 +7,10 @@ use std::fmt::Write as _;
 const BAR: usize = 30;
 
 /// A time in a unit that leaves few digits.
+///
+/// ```
+/// assert_eq!(cairn_profile::lives::time(90_000), "1.5 min");
+/// ```
 #[must_use]
 pub fn time(milliseconds: u64) -> String {
     let units = [

@@ -1,11 +1,12 @@
 //! The stack of a thread that stands, by its registers and the unwind tables of what is mapped.
 
+use crate::signal;
 use cairn_reader::Target;
 use cairn_reader::registers::Registers;
 use cairn_reader::samples::{Frame, Module};
-use framehop::{ExplicitModuleSectionInfo, Unwinder};
+use framehop::{ExplicitModuleSectionInfo, FrameAddress, Unwinder};
 use object::{Object, ObjectSection, ObjectSegment};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(target_arch = "aarch64")]
 use framehop::aarch64::{CacheAarch64 as Cache, UnwindRegsAarch64, UnwinderAarch64 as Native};
@@ -32,6 +33,8 @@ pub struct Stacks {
     /// The program and its libraries, by what is mapped.
     pub modules: Vec<Module>,
     unwinder: Native<Vec<u8>>,
+    /// What the paths of the modules begin at.
+    root: PathBuf,
 }
 
 /// A section of a file, and where it lies.
@@ -49,6 +52,7 @@ impl Stacks {
         let mut stacks = Self {
             modules: Vec::new(),
             unwinder: Native::new(),
+            root: root.to_owned(),
         };
         let maps = target.maps();
         for (i, map) in maps.iter().enumerate() {
@@ -101,22 +105,57 @@ impl Stacks {
         });
     }
 
+    /// The code at an address: of the file that is mapped there, since core files have none of it, or
+    /// as it lies in memory.
+    fn code(&self, target: &dyn Target, pc: u64) -> Option<Vec<u8>> {
+        let holds = |m: &&Module| m.start <= pc && pc < m.end;
+        let Some(module) = self.modules.iter().find(holds) else {
+            let words = (pc..).step_by(8).take(signal::CODE.div_ceil(8));
+            let words = words.map(|at| target.word(at).map(u64::to_le_bytes));
+            return Some(words.collect::<Option<Vec<_>>>()?.concat());
+        };
+        let path = self.root.join(module.path.trim_start_matches('/'));
+        let bytes = std::fs::read(path).ok()?;
+        let file = object::File::parse(&*bytes).ok()?;
+        let at = pc.wrapping_sub(module.bias);
+        let mut segments = file.segments();
+        let code = segments.find_map(|s| s.data_range(at, signal::CODE as u64).ok().flatten())?;
+        Some(code.to_vec())
+    }
+
     /// The frames of a thread, innermost first; the first one as if it were a return address, too.
     #[must_use]
     pub fn walk(&self, target: &dyn Target, of: &Registers) -> Vec<Frame> {
         let mut cache = Cache::<framehop::MayAllocateDuringUnwind>::new();
         let mut read = |at: u64| target.word(at).ok_or(());
-        let mut frames = (self.unwinder).iter_frames(of.pc, registers(of), &mut cache, &mut read);
+        let mut at = FrameAddress::from_instruction_pointer(of.pc);
+        let mut regs = registers(of);
         let mut all = Vec::new();
-        while all.len() < FRAMES
-            && let Ok(Some(frame)) = frames.next()
-        {
-            let pc = frame.address_for_lookup().wrapping_add(1);
+        while all.len() < FRAMES {
+            let pc = at.address_for_lookup().wrapping_add(1);
             let holds = |m: &Module| m.start <= pc && pc < m.end;
             all.push(Frame {
                 pc,
                 module: self.modules.iter().position(holds),
             });
+            let next = (self.unwinder).unwind_frame(at, &mut regs, &mut cache, &mut read);
+            if let Some(next) = next
+                .ok()
+                .flatten()
+                .and_then(FrameAddress::from_return_address)
+            {
+                at = next;
+                continue;
+            }
+            let code = self.code(target, at.address());
+            let is_return = code.is_some_and(|code| signal::is_return(&code));
+            match signal::interrupted(target, regs.sp()).filter(|_| is_return) {
+                Some(of) => {
+                    at = FrameAddress::from_instruction_pointer(of.pc);
+                    regs = registers(&of);
+                }
+                None => break,
+            }
         }
         all
     }

@@ -8,6 +8,10 @@ use std::fmt::Write as _;
 const SHOWN: usize = 6;
 
 /// Bytes in a unit that leaves few digits.
+///
+/// ```
+/// assert_eq!(cairn_profile::table::bytes(1536.0), "1.5 KiB");
+/// ```
 #[must_use]
 pub fn bytes(n: f64) -> String {
     let mut value = n;

@@ -7,6 +7,7 @@ use cairn::layout::class::{self, CLASSES};
 use cairn::layout::places::cache;
 use cairn::layout::sizes::ALIGN;
 use std::collections::{HashMap, HashSet};
+use std::iter;
 
 /// Most caches that are followed.
 const CACHES: usize = 1 << 16;
@@ -62,10 +63,18 @@ pub fn read(target: &dyn Target, instance: &Instance, torn: &mut u64) -> (Vec<Ca
                 held.insert(p, number);
             }
         };
-        for class in 0..CLASSES {
-            one.add_class(target, &bytes, class, torn, &mut hold);
+        // A sampled thread's cover holds what is counted already.
+        let cover = quad(&bytes, cache::COVER);
+        let cover = (cover != 0)
+            .then(|| target.bytes(cover, cache::ARENA))
+            .flatten();
+        for bytes in iter::once(&bytes).chain(&cover) {
+            for class in 0..CLASSES {
+                one.add_class(target, bytes, class, torn, &mut hold);
+            }
+            one.add_strip(bytes, &mut hold);
         }
-        one.add_rest(&bytes, &mut hold);
+        one.add_places(&bytes, &mut hold);
         all.push(one);
         next = quad(&bytes, cache::LINKS + 8);
     }
@@ -110,8 +119,8 @@ impl Cache {
         self.bytes += (len * class::size_of(class.max(1))) as u64;
     }
 
-    /// The strip, and the places for chunks above the classes.
-    fn add_rest(&mut self, bytes: &[u8], hold: &mut impl FnMut(u64)) {
+    /// The strip.
+    fn add_strip(&mut self, bytes: &[u8], hold: &mut impl FnMut(u64)) {
         let (at, end) = (quad(bytes, cache::STRIP), quad(bytes, cache::STRIP + 8));
         let left = end.saturating_sub(at);
         // A strip is a page at most.
@@ -119,6 +128,10 @@ impl Cache {
             self.bytes += left;
             hold(at);
         }
+    }
+
+    /// The places for chunks above the classes.
+    fn add_places(&mut self, bytes: &[u8], hold: &mut impl FnMut(u64)) {
         for i in 0..cache::PLACE_COUNT {
             let place = cache::PLACES + i * cache::PLACE;
             let (size, p) = (quad(bytes, place), quad(bytes, place + cache::PLACE_HOLDS));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use launch::job::{self, Job};
-use launch::likeness::Likeness;
+use launch::likeness::{Likeness, again};
 use launch::plot::{self, Line};
 use launch::rounds;
 use launch::runs::Runs;
@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// The exit status with which the program succeeds
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8))]
     status: u8,
+    /// With a program: pairs of replays in each round, which are compared with each other
+    #[arg(long, value_name = "N", requires = "program", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pairs: u16,
     /// Run the program too, in the same rounds, and say how like it the replay is
     #[arg(last = true, value_name = "PROGRAM ARGUMENTS")]
     program: Vec<OsString>,
@@ -90,18 +93,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let (Some(job), Some(first)) = (&real, contenders.first()) {
         job::vet(job, first).map_err(|error| alone(error, "the program", &first.name))?;
     }
-    let (mut real_runs, mut again) = (Runs::default(), Runs::default());
+    let (mut real_runs, mut pairs) = (Runs::default(), Runs::default());
     let start = Instant::now();
     let enough = rounds::compare(&mut runs, &names, limits, |which, _| {
         let Some(contender) = contenders.get(which) else {
             bail!("no such allocator");
         };
-        let played = theatre.play(contender)?;
-        curves.borrow_mut().insert(which, played.curve.clone());
         if let Some(job) = &real {
             let cost = job::measure(job, contender).context("the program itself")?;
             real_runs.add(&contender.name, cost);
-            again.add(&contender.name, theatre.play(contender)?.beyond(&null));
+        }
+        let played = theatre.play(contender)?;
+        curves.borrow_mut().insert(which, played.curve.clone());
+        if real.is_some() {
+            pairs.add(&contender.name, played.beyond(&null));
+            let second = again(&contender.name);
+            pairs.add(&second, theatre.play(contender)?.beyond(&null));
+            for _ in 1..arguments.pairs {
+                for name in [&contender.name, &second] {
+                    pairs.add(name, theatre.play(contender)?.beyond(&null));
+                }
+            }
         }
         Ok(played.beyond(&null))
     });
@@ -109,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut comparison = Measuring::comparison(&runs, &contenders, enough, start, outputs)?;
     crate::print(&format!("{}{}", comparison.text(), theatre.words(&null)))?;
     if real.is_some() {
-        let likeness = Likeness::of(&real_runs, &runs, &again, &names);
+        let likeness = Likeness::of(&real_runs, &runs, &pairs, &names);
         crate::print(&likeness.words())?;
         comparison.likeness = Some(likeness);
     }

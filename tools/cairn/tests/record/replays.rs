@@ -252,3 +252,39 @@ fn where_temporary_files_have_no_room_it_is_said_and_what_names_another_place() 
         common::describe(&output)
     );
 }
+
+#[test]
+fn where_ptrace_is_not_permitted_a_replay_and_an_advice_say_so() {
+    let Some(strace) = common::find_working("strace", &["-o", "/dev/null", "true"]) else {
+        return;
+    };
+    let (file, ..) = recorded("kinds");
+    let (file, replayer) = (text(&file), text(replayer()));
+    let knob = ["--knob", "MALLOC_ARENA_MAX=,1", "--libraries", "glibc"];
+    // Below a tracer nobody can be traced a second time.
+    for what in [
+        &[&["replay", "--replayer", replayer, file][..], &knob].concat()[..],
+        &[
+            "advise",
+            "--libraries",
+            "glibc",
+            "--replayer",
+            replayer,
+            file,
+        ],
+        &["advise", "--libraries", "glibc", "--", "true"],
+    ] {
+        let mut command = common::plain(&strace);
+        command.args(["-f", "-o", "/dev/null", env!("CARGO_BIN_EXE_cairn")]);
+        let output = common::watch(command.args(what));
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.trim_end().lines().last().unwrap_or_default();
+        assert!(
+            output.status.code() == Some(2)
+                && last.starts_with("cairn: ")
+                && last.contains("ptrace is not permitted here"),
+            "{what:?}: {}",
+            common::describe(&output)
+        );
+    }
+}

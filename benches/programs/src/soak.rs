@@ -1,4 +1,4 @@
-//! Whether resident memory drifts: `bench/workloads/soak.c` in each regime of sizes, read at
+//! Whether resident memory drifts: `benches/programs/workloads/soak.c` in each regime of sizes, read at
 //! intervals, its last half held against a bound.
 
 use anyhow::{Context, Result, bail};

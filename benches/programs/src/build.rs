@@ -66,7 +66,7 @@ pub(crate) fn peer_file(name: &str) -> Result<PathBuf> {
         .join(format!("release/lib{name}.so")))
 }
 
-/// Builds all forwarders in `bench/peers`.
+/// Builds all forwarders in `benches/programs/peers`.
 ///
 /// # Errors
 /// When one does not build: they need a C and a C++ compiler.
@@ -158,7 +158,7 @@ pub(crate) fn empty() -> Result<PathBuf> {
     Ok(library)
 }
 
-/// A file below `bench/`, `workloads/` if nothing else is said.
+/// A file below this crate, `workloads/` if nothing else is said.
 fn source(name: &str) -> Result<PathBuf> {
     for dir in ["workloads", "workloads/real", "probes"] {
         for ending in ["", ".c", ".cc", ".rs", ".sh"] {
@@ -168,7 +168,7 @@ fn source(name: &str) -> Result<PathBuf> {
             }
         }
     }
-    bail!("bench/workloads has no {name}.c, .cc, .rs or .sh")
+    bail!("benches/programs/workloads has no {name}.c, .cc, .rs or .sh")
 }
 
 /// Runs a workload's `prepare` script, once for each version of it.

@@ -91,6 +91,9 @@ enum Command {
         /// Rounds of each; 8 are the fewest that tell anything apart.
         #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(8..))]
         rounds: u16,
+        /// Pairs of replays in each round: for how far a trace is from itself.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        pairs: u16,
         /// Minutes for all programs together.
         #[arg(long = "for", value_name = "MINUTES", default_value_t = 18, value_parser = clap::value_parser!(u64).range(1..))]
         minutes: u64,
@@ -234,6 +237,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Likeness {
             names,
             rounds,
+            pairs,
             minutes,
             chosen,
         } => {
@@ -242,6 +246,7 @@ fn execute(command: Command) -> Result<()> {
                 libraries: chosen.libraries,
                 more: chosen.more,
                 rounds,
+                pairs,
                 time: Duration::from_secs(minutes * 60),
             };
             promised(with_spinner(|shown| {

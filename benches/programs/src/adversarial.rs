@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::paths;
 use launch::libraries::Library;
 
-/// Programs below `bench/workloads/adversarial`.
+/// Programs below `benches/programs/workloads/adversarial`.
 const PROGRAMS: [&str; 5] = ["back", "calls", "fit", "growth", "threads"];
 /// Sizes, as multiples of the first one.
 const SIZES: [u64; 3] = [1, 4, 16];

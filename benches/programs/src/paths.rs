@@ -9,12 +9,12 @@ use anyhow::{Context, Result};
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
-/// `bench/` and what is below it.
+/// What is below this crate's folder.
 pub(crate) fn bench(below: &str) -> PathBuf {
-    root().join("bench").join(below)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(below)
 }
 
 /// Where the bench may write: builds, inputs, results. It is there when this returns.

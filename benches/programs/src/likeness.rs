@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) more: Vec<String>,
     /// Rounds of each program.
     pub(crate) rounds: u16,
+    /// Pairs of replays in each round.
+    pub(crate) pairs: u16,
     /// For all programs together.
     pub(crate) time: Duration,
 }
@@ -72,6 +74,7 @@ pub(crate) fn all(
         command
             .args([OsStr::new("replay"), trace.file.as_os_str()])
             .args(["--rounds", &options.rounds.to_string()])
+            .args(["--pairs", &options.pairs.to_string()])
             .args(["--for", &format!("{}s", left.as_secs().max(1))])
             .args([OsStr::new("--json"), json.as_os_str()]);
         for library in &more {

@@ -1,4 +1,4 @@
-//! The committed list of workloads, `bench/manifest.toml`.
+//! The committed list of workloads, `benches/programs/manifest.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,7 +61,7 @@ pub(crate) struct Workload {
     pub name: String,
     /// What it is about.
     pub group: Group,
-    /// A file of `bench/workloads`, without or with its ending.
+    /// A file of `benches/programs/workloads`, without or with its ending.
     pub program: String,
     /// Arguments of a run that is timed.
     #[serde(default)]
@@ -72,7 +72,7 @@ pub(crate) struct Workload {
     /// Programs that must be on `PATH`.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// A script of `bench/workloads` that makes the inputs, once.
+    /// A script of `benches/programs/workloads` that makes the inputs, once.
     #[serde(default)]
     pub prepare: Option<String>,
     /// Variables for the program.
@@ -101,11 +101,14 @@ pub(crate) fn read() -> Result<Vec<Workload>> {
     let path = paths::bench("manifest.toml");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let manifest: Manifest = toml::from_str(&text).context("bench/manifest.toml")?;
+    let manifest: Manifest = toml::from_str(&text).context("benches/programs/manifest.toml")?;
     let mut names = std::collections::BTreeSet::new();
     for workload in &manifest.workload {
         if !names.insert(&workload.name) {
-            bail!("bench/manifest.toml: {} is there twice", workload.name);
+            bail!(
+                "benches/programs/manifest.toml: {} is there twice",
+                workload.name
+            );
         }
     }
     Ok(manifest.workload)
