@@ -45,34 +45,33 @@ fn objects_of_several_arenas_freed_in_turns_cost_no_lock_each() {
     });
 }
 
-/// Resident KiB that are left; the least of some runs, as what lies on which page is chance.
+/// Resident KiB that are left, of a run on glibc or on Cairn in a heap mode.
 fn left(program: &Path, whose: &str, most: &str, cairn: Option<common::Env<'_>>) -> u64 {
-    let run = |_| {
-        let output = match cairn {
-            Some(mode) => common::run(program, &[whose, most], mode),
-            None => common::run_plain(program, &[whose, most], &[]),
-        };
-        assert!(output.status.success(), "{}", common::describe(&output));
-        number(&String::from_utf8_lossy(&output.stdout), &output)
+    let output = match cairn {
+        Some(mode) => common::run(program, &[whose, most], mode),
+        None => common::run_plain(program, &[whose, most], &[]),
     };
-    (0..3).map(run).min().expect("runs")
+    assert!(output.status.success(), "{}", common::describe(&output));
+    number(&String::from_utf8_lossy(&output.stdout), &output)
 }
 
 /// glibc's caches hold seven objects a size; Cairn's held a quarter of a peak of small ones, by
-/// pages that a few objects each were left on.
+/// pages that a few objects each were left on. The least of three runs counts, as what lies on which
+/// page is chance: on Cairn there are no more, once one is below the bound.
 #[test]
 fn threads_that_freed_and_wait_hold_little_back_from_a_trim() {
     let program = common::compile_c("cache/waiting.c", &[]);
     for (whose, most) in [("others", "1000"), ("own", "1000"), ("others", "8000")] {
-        let glibc = left(&program, whose, most, None);
-        common::for_each_mode(|mode| {
-            let cairn = left(&program, whose, most, Some(mode));
-            println!("{whose}, to {most} bytes, {mode:?}: {cairn} KiB left, glibc {glibc}");
-            assert!(
-                cairn <= glibc * 3 / 2 + 4096,
-                "{cairn} KiB stay resident, on glibc {glibc}: {whose}, to {most} bytes"
-            );
-        });
+        let runs = (0..3).map(|_| left(&program, whose, most, None));
+        let glibc = runs.min().expect("runs");
+        for &mode in common::modes_of(&[whose, most].concat()) {
+            let holds = (0..3).any(|_| {
+                let cairn = left(&program, whose, most, Some(mode));
+                println!("{whose}, to {most} bytes, {mode:?}: {cairn} KiB left, glibc {glibc}");
+                cairn <= glibc * 3 / 2 + 4096
+            });
+            assert!(holds, "more stays resident: {whose}, to {most} bytes");
+        }
     }
 }
 
