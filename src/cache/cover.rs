@@ -65,6 +65,10 @@ pub(crate) struct Cover {
     pub(crate) guard: Countdown,
     /// Of the thread's own sequence of numbers.
     pub(crate) seed: Cell<u64>,
+    /// Bytes that the piece of the strip would be longer, if no countdown ended there.
+    pub(super) beyond: Cell<usize>,
+    /// Classes of which a countdown ends in the next object ([`Rests`]).
+    pub(super) ending: Cell<usize>,
     /// Of each class what is left of the countdowns that end behind its stock.
     pub(super) rests: [Rests; STOCKED],
     /// The arrays of the bins. What is not used stays untouched.

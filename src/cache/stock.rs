@@ -4,7 +4,7 @@
 //! they cost without a cover. Where a bin is empty, some of the newest objects of the cache below are
 //! counted ahead (`routes::sampled`) and moved here. A program that takes and frees one object again
 //! and again leaves one there: then new ones join it, and the next time there are more. Where the cache
-//! has none, one is counted and cut off its strip.
+//! has none, what is counted ahead is a piece of its strip, whatever will be cut off it.
 
 use super::cover::{Cover, MOST, Rests, STOCKED, laid};
 use super::spill::Spill;
@@ -50,10 +50,41 @@ impl Cover {
 
     /// Of a class, what is left of the countdowns that end in the next object.
     #[inline(always)]
-    pub(crate) fn rests(&self, class: usize) -> &Rests {
+    fn rests(&self, class: usize) -> &Rests {
         let rests: *const Rests = (&raw const self.rests).cast();
         // SAFETY: as in `stocked`.
         unsafe { &*rests.add(class.min(STOCKED - 1)) }
+    }
+
+    /// Whether a countdown ends in the next object of a class.
+    #[inline(always)]
+    pub(crate) fn ends_in_next(&self, class: usize) -> bool {
+        let [sample, guard] = self.rests(class);
+        sample.get() | guard.get() != 0
+    }
+
+    /// Whether a countdown ends in the next object of any class.
+    #[inline(always)]
+    pub(crate) fn ends_in_any(&self) -> bool {
+        self.ending.get() != 0
+    }
+
+    /// Countdowns end in the next object of a class, one at least. That is to be the one that is asked
+    /// for next: nothing is on the strip that would come before.
+    pub(crate) fn end_in_next(&self, class: usize, rests: [u16; 2]) {
+        for (to, rest) in self.rests(class).iter().zip(rests) {
+            to.set(rest);
+        }
+        self.ending.set(self.ending.get() + 1);
+        self.give_strip_back();
+    }
+
+    /// The next object of a class is asked for: what was left of the countdowns.
+    pub(crate) fn take_ends(&self, class: usize) -> [u16; 2] {
+        if self.ends_in_next(class) {
+            self.ending.set(self.ending.get().saturating_sub(1));
+        }
+        self.rests(class).each_ref().map(Cell::take)
     }
 
     /// Whether a class has anything in stock.
@@ -126,11 +157,21 @@ impl Cover {
         unsafe { (*self.cache).strip().left() }
     }
 
-    /// Gets so many bytes of the strip, which the cache has, and of which no object's are left here.
+    /// Gets so many bytes of the strip, which the cache has, and of which no object's are left here;
+    /// and `beyond` more, but for a countdown that ends there.
     #[inline(always)]
-    pub(crate) fn borrow_strip(&self, bytes: usize) {
+    pub(crate) fn borrow_strip(&self, bytes: usize, beyond: usize) {
         // SAFETY: as in `beneath`.
         unsafe { (*self.cache).strip().lend(&self.strip, bytes) };
+        self.beyond.set(beyond);
+    }
+
+    /// Whether the piece of the strip is too short for so many bytes only because a countdown ends in
+    /// them.
+    #[inline(always)]
+    pub(crate) fn is_cut_short_of(&self, bytes: usize) -> bool {
+        let beyond = self.beyond.get();
+        beyond != 0 && bytes <= self.strip.left() + beyond
     }
 
     /// Gives what is left of the strip back to the cache below, uncounted.
@@ -138,6 +179,7 @@ impl Cover {
     pub(crate) fn give_strip_back(&self) {
         // SAFETY: as in `beneath`.
         let back = unsafe { (*self.cache).strip().take_in(&self.strip) };
+        self.beyond.set(0);
         let give = |left: &Cell<isize>| left.set(left.get().saturating_add_unsigned(back));
         give(&self.sample.of_strip);
         give(&self.guard.of_strip);
@@ -158,9 +200,7 @@ impl Cover {
             if bin.busy.replace(false) && idle {
                 continue;
             }
-            for rest in self.rests(class) {
-                rest.set(0);
-            }
+            self.take_ends(class);
             let len = bin.len().min(MOST);
             if len == 0 {
                 continue;

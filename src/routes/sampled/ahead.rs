@@ -7,7 +7,6 @@ use crate::config::ALIGN;
 use crate::routes::alloc;
 use crate::watch::{guard, samples};
 use crate::{cache, class, guards};
-use core::cell::Cell;
 use core::ptr;
 
 /// As `malloc`, where the cache below the cover has what is asked for and no countdown ends, which is
@@ -71,8 +70,10 @@ pub(crate) fn below<R>(act: impl FnOnce() -> R) -> R {
 fn small_or(n: usize, cover: &Cover, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     let class = class::run_bin(n) >> class::BIN_SHIFT;
     if !cover.has(class) {
-        let [sample, guard] = cover.rests(class);
-        if sample.get() | guard.get() != 0 {
+        if cover.is_cut_short_of(class * ALIGN) {
+            return through_end_or(cover, class, n, otherwise);
+        }
+        if cover.ends_in_next(class) {
             return at_end_or(cover, class, n, otherwise);
         }
         let could = cover.could_stock(class);
@@ -101,15 +102,27 @@ fn cut_or(cover: &Cover, class: usize, n: usize, otherwise: fn(usize) -> *mut u8
     cover.cut(class)
 }
 
+/// What would be cut off the piece of the strip that the cover has, if no countdown ended in it. Were it
+/// served by the bins, as a request for which a piece is too short, what is long would pass by the ends
+/// of countdowns, and what is small would meet them all.
+#[cold]
+#[inline(never)]
+fn through_end_or(
+    cover: &Cover,
+    class: usize,
+    n: usize,
+    otherwise: fn(usize) -> *mut u8,
+) -> *mut u8 {
+    cover.give_strip_back();
+    met_or(count_last_of_strip(cover, class * ALIGN, n), n, otherwise)
+}
+
 /// For a request that was counted ahead, and in which a countdown ends if it is so long.
 #[cold]
 #[inline(never)]
 fn at_end_or(cover: &Cover, class: usize, n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-    let is_met = |rest: &Cell<u16>| {
-        let left = usize::from(rest.take());
-        left != 0 && left <= n
-    };
-    met_or(cover.rests(class).each_ref().map(is_met), n, otherwise)
+    let is_met = |rest: u16| rest != 0 && usize::from(rest) <= n;
+    met_or(cover.take_ends(class).map(is_met), n, otherwise)
 }
 
 /// For a request that is counted, and is to be a sample, or guarded, or neither.

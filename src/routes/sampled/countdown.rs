@@ -7,6 +7,9 @@ use crate::{guards, os};
 use core::cell::Cell;
 use core::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed};
 
+/// Bytes of the strip that are counted at a time, where no countdown ends before.
+const PIECE: usize = 1024;
+
 /// A countdown of all threads that have no cache.
 pub(super) struct Shared {
     /// Bytes to the next object that is met.
@@ -140,38 +143,56 @@ fn count_to_end(cover: &Cover, class: usize, size: usize) -> usize {
     let before = cover.sample.left.get().min(cover.guard.left.get()).max(0);
     let before = before.unsigned_abs() / size.max(1);
     let mut sequence = cover.seed.get();
-    for (countdown, rest) in countdowns.into_iter().zip(cover.rests(class)) {
+    let rests = countdowns.map(|countdown| {
         let (left, mean) = (countdown.left.get(), countdown.mean.get());
         let left = left.wrapping_sub_unsigned(before * size);
         let after = left.wrapping_sub_unsigned(size);
         if after >= 0 {
             countdown.left.set(after);
-            continue;
-        }
-        if mean != 0 {
-            rest.set(left as u16 + 1);
+            return 0;
         }
         countdown.left.set(next(&mut sequence, mean));
-    }
+        if mean == 0 { 0 } else { left as u16 + 1 }
+    });
     cover.seed.set(sequence);
+    if rests != [0, 0] {
+        cover.end_in_next(class, rests);
+    }
     before
 }
 
-/// Counts a piece of the strip for one object of `size` bytes, and moves it to the cover. False where a
-/// countdown ends in it. No more than that: what is longer would be cut off before what was freed is
-/// asked for, and who is met would hang on where the next end is.
+/// Counts a piece of the strip for an object of `size` bytes, multiples of 16, and moves it to the cover:
+/// as much more as a countdown leaves. False where one ends in that object.
 #[inline(always)]
 pub(super) fn count_strip(cover: &Cover, size: usize) -> bool {
-    let bytes = size;
+    // Nothing is to be there for the class that has the next end.
+    let most = if cover.ends_in_any() { size } else { PIECE };
+    let bytes = most.min(cover.strip_beneath()).max(size);
     let of_piece = |left: &Cell<isize>| left.get().wrapping_sub_unsigned(bytes);
     let [sample, guard] = [&cover.sample.of_strip, &cover.guard.of_strip];
     let [after_sample, after_guard] = [of_piece(sample), of_piece(guard)];
     if after_sample | after_guard < 0 {
-        return false;
+        return count_short_strip(cover, size, bytes);
     }
     sample.set(after_sample);
     guard.set(after_guard);
-    cover.borrow_strip(bytes);
+    cover.borrow_strip(bytes, 0);
+    true
+}
+
+#[cold]
+#[inline(never)]
+fn count_short_strip(cover: &Cover, size: usize, piece: usize) -> bool {
+    let lefts = [&cover.sample.of_strip, &cover.guard.of_strip];
+    let least = lefts[0].get().min(lefts[1].get()).max(0);
+    let bytes = least.unsigned_abs() / ALIGN * ALIGN;
+    if bytes < size {
+        return false;
+    }
+    for left in lefts {
+        left.set(left.get().wrapping_sub_unsigned(bytes));
+    }
+    cover.borrow_strip(bytes, piece - bytes);
     true
 }
 
