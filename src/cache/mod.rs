@@ -20,7 +20,7 @@ mod tests;
 pub(crate) mod thread;
 
 pub(crate) use aligned::{take_aligned, take_newest_aligned};
-pub(crate) use put::{put, put_object, put_or, put_sized};
+pub(crate) use put::{put, put_object, put_or, put_sized, put_vetted_chunk};
 
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};

@@ -120,6 +120,22 @@ unsafe fn put_object_if(
     }
 }
 
+/// Takes back a chunk that its caller vetted, with what that found: the half of its header that the
+/// tag covers, and the tag. False, and nothing changed, if it is not what it was, or there is no room
+/// for it.
+#[inline(always)]
+pub(crate) fn put_vetted_chunk(c: Chunk, covered: u32, tag: u32) -> bool {
+    let size = covered as usize;
+    let offset = if size <= class::EXACT_CHUNK {
+        Some(class::exact_bin(size))
+    } else {
+        class::wide_chunk_bin(size)
+    };
+    c.tag() == tag
+        && c.head().covers(covered)
+        && offset.is_some_and(|offset| put_chunk(bin_to_put_at(offset), c, covered, tag))
+}
+
 /// Puts a vetted chunk into a bin, unless that is full.
 #[inline(always)]
 fn put_chunk(bin: *const Bin, c: Chunk, covered: u32, tag: u32) -> bool {

@@ -33,7 +33,7 @@ pub(crate) fn resize_or(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mu
             Glance::Object(state, class) => {
                 return copy_object(p, state, class * ALIGN, n, fail);
             }
-            Glance::Chunk(c, size) => return resize_chunk(c, size, n, fail),
+            Glance::Chunk(c, covered, tag) => return resize_chunk(c, covered, tag, n, fail),
             Glance::Other => {}
         }
     }
@@ -44,8 +44,8 @@ pub(crate) fn resize_or(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mu
 enum Glance {
     /// An object of a run: its state and its class.
     Object(ObjectState, usize),
-    /// A plain chunk, and its size.
-    Chunk(Chunk, usize),
+    /// A plain chunk: what its tag covers, and the tag.
+    Chunk(Chunk, u32, u32),
     /// Anything else.
     Other,
 }
@@ -63,9 +63,9 @@ fn glance(p: usize) -> Glance {
     } else if word == region::CHUNKS {
         // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
         let c = unsafe { Chunk::at(p) };
-        let covered = c.head().covered();
-        if c.tag() == c.expected_under(covered) {
-            return Glance::Chunk(c, covered as usize);
+        let (covered, tag) = (c.head().covered(), c.tag());
+        if tag == c.expected_under(covered) {
+            return Glance::Chunk(c, covered, tag);
         }
     }
     Glance::Other
@@ -88,8 +88,8 @@ fn resize_at_length(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8
             Glance::Object(state, class) if !is_of(n, class) => {
                 return copy_object(p, state, class * ALIGN, n, fail);
             }
-            Glance::Chunk(c, size) if sampled::counts(n) => {
-                return sampled::below(|| resize_chunk(c, size, n, fail));
+            Glance::Chunk(c, covered, tag) if sampled::counts(n) => {
+                return sampled::below(|| resize_chunk(c, covered, tag, n, fail));
             }
             _ => {}
         }
@@ -102,18 +102,27 @@ fn resize_at_length(p: *mut u8, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8
     if to.is_null() { fail() } else { to }
 }
 
-/// A plain chunk in use.
+/// A plain chunk in use, vetted: what its tag covers, and the tag.
 #[inline(never)]
-fn resize_chunk(c: Chunk, size: usize, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
-    let p = ptr::with_exposed_provenance_mut(c.payload());
+fn resize_chunk(c: Chunk, covered: u32, tag: u32, n: usize, fail: impl Fn() -> *mut u8) -> *mut u8 {
+    let (p, size) = (
+        ptr::with_exposed_provenance_mut(c.payload()),
+        covered as usize,
+    );
     if chunk(c, size, n) {
         return p;
     }
-    let new = copy(p, class::usable(size), n);
-    if !new.is_null() {
-        return new;
+    let new = super::allocate(n);
+    if new.is_null() {
+        return if shorten(c, size, n) { p } else { fail() };
     }
-    if shorten(c, size, n) { p } else { fail() }
+    // SAFETY: two live objects of these sizes.
+    unsafe { new.copy_from_nonoverlapping(p, class::usable(size).min(n)) };
+    // Another thread may have freed it meanwhile.
+    if !cache::put_vetted_chunk(c, covered, tag) {
+        super::release(p);
+    }
+    new
 }
 
 /// An object of a run in use, of `have` bytes.
@@ -179,7 +188,10 @@ fn resize_here(p: *mut u8, n: usize) -> *mut u8 {
             // Only within its class: a sized free must find the class its size belongs to.
             (class::size_of(class), class::of_request(n) == class)
         }
-        Found::Chunk(c, size) => return resize_chunk(c, size, n, ptr::null_mut),
+        Found::Chunk(c, _) => {
+            let covered = c.head().covered();
+            return resize_chunk(c, covered, c.expected_under(covered), n, ptr::null_mut);
+        }
         Found::Mapped(_) | Found::Guarded(_) | Found::Bad(_) => return ptr::null_mut(),
     };
     if in_place { p } else { copy(p, have, n) }
