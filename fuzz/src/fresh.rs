@@ -19,9 +19,9 @@ unsafe extern "C" {
 }
 
 macro_rules! word {
-    () => {
+    ($name:literal) => {
         concat!(
-            "cairn_cache_",
+            $name,
             env!("CARGO_PKG_VERSION_MAJOR"),
             "_",
             env!("CARGO_PKG_VERSION_MINOR"),
@@ -31,43 +31,60 @@ macro_rules! word {
     };
 }
 
-/// Cairn's thread-local word: what the running thread's cache is.
-pub fn word() -> usize {
-    let value;
-    // SAFETY: reads this thread's own word.
-    unsafe {
-        asm!(
-            concat!("mov {o}, qword ptr [rip + ", word!(), "@GOTTPOFF]"),
-            "mov {v}, qword ptr fs:[{o}]",
-            o = out(reg) _, v = lateout(reg) value,
-            options(nostack, preserves_flags, readonly)
-        );
-    }
-    value
+macro_rules! get {
+    ($name:literal) => {{
+        let value: usize;
+        // SAFETY: reads this thread's own word.
+        unsafe {
+            asm!(
+                concat!("mov {o}, qword ptr [rip + ", word!($name), "@GOTTPOFF]"),
+                "mov {v}, qword ptr fs:[{o}]",
+                o = out(reg) _, v = lateout(reg) value,
+                options(nostack, preserves_flags, readonly)
+            );
+        }
+        value
+    }};
 }
 
-/// Sets it: another thread runs from now on.
-pub fn set_word(value: usize) {
-    // SAFETY: writes this thread's own word.
-    unsafe {
-        asm!(
-            concat!("mov {o}, qword ptr [rip + ", word!(), "@GOTTPOFF]"),
-            "mov qword ptr fs:[{o}], {v}",
-            o = out(reg) _, v = in(reg) value,
-            options(nostack, preserves_flags)
-        );
-    }
+macro_rules! set {
+    ($name:literal, $value:expr) => {
+        // SAFETY: writes this thread's own word.
+        unsafe {
+            asm!(
+                concat!("mov {o}, qword ptr [rip + ", word!($name), "@GOTTPOFF]"),
+                "mov qword ptr fs:[{o}], {v}",
+                o = out(reg) _, v = in(reg) $value,
+                options(nostack, preserves_flags)
+            )
+        }
+    };
+}
+
+/// Cairn's thread-local words, for taking and for putting: what the running thread's cache is, and what
+/// lies over it.
+pub type Words = [usize; 2];
+
+/// Those of the thread that runs.
+pub fn words() -> Words {
+    [get!("cairn_cache_"), get!("cairn_cache_to_put_")]
+}
+
+/// Sets them: another thread runs from now on.
+pub fn set_words([to_take, to_put]: Words) {
+    set!("cairn_cache_", to_take);
+    set!("cairn_cache_to_put_", to_put);
 }
 
 std::thread_local! {
-    /// The word of a thread that never called, once the pages are a mapping.
-    static BEGINNING: Cell<usize> = const { Cell::new(0) };
+    /// The words of a thread that never called, once the pages are a mapping.
+    static BEGINNING: Cell<Words> = const { Cell::new([0; 2]) };
     /// The environment of the process itself.
     static OWN: Cell<*const *const c_char> = const { Cell::new(ptr::null()) };
 }
 
-/// What a thread that never called has as its word.
-pub fn beginning() -> usize {
+/// What a thread that never called has as its words.
+pub fn beginning() -> Words {
     BEGINNING.get()
 }
 
@@ -181,7 +198,7 @@ fn take_snapshot() {
         assert_eq!(libc::mprotect(at, to - from, libc::PROT_READ), 0);
         OWN.set(environ);
     }
-    BEGINNING.set(word());
+    BEGINNING.set(words());
 }
 
 /// Copies back what was written.
@@ -214,11 +231,11 @@ impl Fresh {
     /// The same, on another machine.
     pub fn on(machine: Machine, variables: Vec<CString>, strict: bool) -> Self {
         assert!(!is_inside());
-        if beginning() == 0 {
+        if beginning() == [0; 2] {
             take_snapshot();
         }
         restore();
-        set_word(beginning());
+        set_words(beginning());
         let s = system();
         let old: Layout = s.layout;
         for (from, to) in s.maps.drain(..) {

@@ -677,6 +677,6 @@ impl Scene {
         });
         assert_eq!(trimmed.hblks, 0, "mapped chunks that nobody owns");
         self.check_heap();
-        let _ = fresh::word();
+        let _ = fresh::words();
     }
 }

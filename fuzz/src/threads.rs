@@ -12,7 +12,7 @@ const MOST: usize = 5;
 
 #[derive(Clone, Copy)]
 struct Thread {
-    word: usize,
+    words: fresh::Words,
     value: *mut c_void,
 }
 
@@ -32,7 +32,7 @@ impl Threads {
     /// One that runs, and others that never called.
     pub fn new() -> Self {
         let new = Thread {
-            word: fresh::beginning(),
+            words: fresh::beginning(),
             value: ptr::null_mut(),
         };
         Self {
@@ -44,10 +44,10 @@ impl Threads {
     /// Another one runs.
     pub fn switch(&mut self, to: usize) {
         let (now, value) = (&mut self.all[self.now], &mut system().value);
-        (now.word, now.value) = (fresh::word(), *value);
+        (now.words, now.value) = (fresh::words(), *value);
         self.now = to % MOST;
         let next = self.all[self.now];
-        fresh::set_word(next.word);
+        fresh::set_words(next.words);
         *value = next.value;
     }
 
@@ -60,7 +60,7 @@ impl Threads {
             // SAFETY: the key's destructor with the value this thread set.
             inside(|| unsafe { destructor(value) });
         }
-        fresh::set_word(fresh::beginning());
+        fresh::set_words(fresh::beginning());
     }
 
     /// This is a fork's child: no other thread is left.

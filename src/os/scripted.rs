@@ -3,10 +3,7 @@
 
 use core::cell::Cell;
 use core::ffi::CStr;
-use core::sync::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{Acquire, Relaxed},
-};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Bytes that this process has mapped, the break left out.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
@@ -115,14 +112,8 @@ pub(crate) fn refuses() -> bool {
     now
 }
 
-/// Another test's first request is at the start of the heap, which is not ready for a fork meanwhile.
-pub(crate) static BEGINS: AtomicBool = AtomicBool::new(false);
-
 /// Whether something is so in a process of its own, where no other test's threads are.
 pub(crate) fn holds_in_child(what: fn() -> bool) -> bool {
-    while BEGINS.load(Acquire) {
-        std::thread::yield_now();
-    }
     // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
     let pid = unsafe { libc::fork() };
     if pid == 0 {

@@ -119,8 +119,6 @@ fn begin_with(own: &Knobs, environment: bool) {
         if STAGE.load(Acquire) != NOT_YET {
             return;
         }
-        #[cfg(test)]
-        os::scripted::BEGINS.store(true, Release);
         // SAFETY: whole pages, zero, and side memory's alone from here on.
         unsafe { side::lend(STATICS.span.0.at(), statics::SPAN) };
         let mut secret = [0; 2];
@@ -171,8 +169,6 @@ fn begin_with(own: &Knobs, environment: bool) {
     }
     // Registering may allocate, and may: everything above is in place.
     super::fork::register();
-    #[cfg(test)]
-    os::scripted::BEGINS.store(false, Release);
     // Where Cairn is the process's malloc, the loader itself may be who asks; see `prepare`.
     if !os::serves_malloc() {
         background::prepare();

@@ -73,6 +73,9 @@ pub trait Places {
     fn cairn(&self) -> Result<Result<(PathBuf, String), String>>;
     /// The library of a forwarder and the version of what it forwards to, the crate `from`; or what
     /// to do to get it.
+    ///
+    /// # Errors
+    /// It is not there.
     fn peer(&self, name: &str, from: &str) -> Result<(PathBuf, String), String>;
 }
 
