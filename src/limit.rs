@@ -5,7 +5,7 @@
 //! what top never used, Cairn's own tables (a hundredth), and what is not the heap's: code, stacks,
 //! other mappings. Nothing is counted where there is no limit.
 
-use crate::config::{CACHE_LIMIT, REGION};
+use crate::config::REGION;
 use crate::knobs::{Amount, Knobs};
 use crate::os;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -96,9 +96,10 @@ pub(crate) fn is_near() -> bool {
     limit != 0 && HELD.load(Relaxed) >= near(limit)
 }
 
-/// What a request may add: a slot at least, since a small one takes part in one.
+/// What a request of so many bytes may add: they, whole pages of them; or a slot, since a small one
+/// takes part in one, and what lies before the slot's boundary.
 const fn need(n: usize) -> usize {
-    if n <= CACHE_LIMIT { REGION } else { n }
+    n.saturating_add(2 * REGION)
 }
 
 /// Whether something is to be done before so many bytes are handed out.
