@@ -140,65 +140,42 @@ cfg_if::cfg_if! {
             NAME.with(|name| core::ptr::from_ref(name).addr())
         }
     } else if #[cfg(target_arch = "x86_64")] {
-        /// The word for taking.
-        #[inline(always)]
-        pub(crate) fn to_take() -> usize {
-            let value: usize;
-            // SAFETY: reads this thread's own word; the offset comes from the linker.
-            unsafe {
-                asm!(
-                    concat!("mov {o}, qword ptr [rip + ", word!(), "@GOTTPOFF]"),
-                    "mov {v}, qword ptr fs:[{o}]",
-                    o = out(reg) _, v = lateout(reg) value,
-                    options(nostack, preserves_flags, readonly)
-                );
-            }
-            value
-        }
+        /// A word that is read and set.
+        macro_rules! access {
+            ($word:ident, $get:ident, $set:ident) => {
+                /// The word.
+                #[inline(always)]
+                pub(crate) fn $get() -> usize {
+                    let value: usize;
+                    // SAFETY: reads this thread's own word; the offset comes from the linker.
+                    unsafe {
+                        asm!(
+                            concat!("mov {o}, qword ptr [rip + ", $word!(), "@GOTTPOFF]"),
+                            "mov {v}, qword ptr fs:[{o}]",
+                            o = out(reg) _, v = lateout(reg) value,
+                            options(nostack, preserves_flags, readonly)
+                        );
+                    }
+                    value
+                }
 
-        /// Sets the word for taking.
-        #[inline]
-        pub(crate) fn set_to_take(value: usize) {
-            // SAFETY: writes this thread's own word.
-            unsafe {
-                asm!(
-                    concat!("mov {o}, qword ptr [rip + ", word!(), "@GOTTPOFF]"),
-                    "mov qword ptr fs:[{o}], {v}",
-                    o = out(reg) _, v = in(reg) value,
-                    options(nostack, preserves_flags)
-                );
-            }
+                /// Sets the word.
+                #[inline]
+                pub(crate) fn $set(value: usize) {
+                    // SAFETY: writes this thread's own word.
+                    unsafe {
+                        asm!(
+                            concat!("mov {o}, qword ptr [rip + ", $word!(), "@GOTTPOFF]"),
+                            "mov qword ptr fs:[{o}], {v}",
+                            o = out(reg) _, v = in(reg) value,
+                            options(nostack, preserves_flags)
+                        );
+                    }
+                }
+            };
         }
-
-        /// The word for putting.
-        #[inline(always)]
-        pub(crate) fn to_put() -> usize {
-            let value: usize;
-            // SAFETY: reads this thread's own word; the offset comes from the linker.
-            unsafe {
-                asm!(
-                    concat!("mov {o}, qword ptr [rip + ", word_to_put!(), "@GOTTPOFF]"),
-                    "mov {v}, qword ptr fs:[{o}]",
-                    o = out(reg) _, v = lateout(reg) value,
-                    options(nostack, preserves_flags, readonly)
-                );
-            }
-            value
-        }
-
-        /// Sets the word for putting.
-        #[inline]
-        pub(crate) fn set_to_put(value: usize) {
-            // SAFETY: writes this thread's own word.
-            unsafe {
-                asm!(
-                    concat!("mov {o}, qword ptr [rip + ", word_to_put!(), "@GOTTPOFF]"),
-                    "mov qword ptr fs:[{o}], {v}",
-                    o = out(reg) _, v = in(reg) value,
-                    options(nostack, preserves_flags)
-                );
-            }
-        }
+        access!(word, to_take, set_to_take);
+        access!(word_to_put, to_put, set_to_put);
 
         /// The thread pointer: a name for this thread that costs one instruction.
         #[inline(always)]
@@ -209,73 +186,46 @@ cfg_if::cfg_if! {
             value
         }
     } else if #[cfg(target_arch = "aarch64")] {
-        /// The word for taking.
-        #[inline(always)]
-        pub(crate) fn to_take() -> usize {
-            let value: usize;
-            // SAFETY: reads this thread's own word; the offset comes from the linker.
-            unsafe {
-                asm!(
-                    concat!("adrp {o}, :gottprel:", word!()),
-                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word!(), "]"),
-                    "mrs {v}, tpidr_el0",
-                    "ldr {v}, [{v}, {o}]",
-                    o = out(reg) _, v = out(reg) value,
-                    options(nostack, preserves_flags, readonly)
-                );
-            }
-            value
-        }
+        /// A word that is read and set.
+        macro_rules! access {
+            ($word:ident, $get:ident, $set:ident) => {
+                /// The word.
+                #[inline(always)]
+                pub(crate) fn $get() -> usize {
+                    let value: usize;
+                    // SAFETY: reads this thread's own word; the offset comes from the linker.
+                    unsafe {
+                        asm!(
+                            concat!("adrp {o}, :gottprel:", $word!()),
+                            concat!("ldr {o}, [{o}, :gottprel_lo12:", $word!(), "]"),
+                            "mrs {v}, tpidr_el0",
+                            "ldr {v}, [{v}, {o}]",
+                            o = out(reg) _, v = out(reg) value,
+                            options(nostack, preserves_flags, readonly)
+                        );
+                    }
+                    value
+                }
 
-        /// Sets the word for taking.
-        #[inline]
-        pub(crate) fn set_to_take(value: usize) {
-            // SAFETY: writes this thread's own word.
-            unsafe {
-                asm!(
-                    concat!("adrp {o}, :gottprel:", word!()),
-                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word!(), "]"),
-                    "mrs {t}, tpidr_el0",
-                    "str {v}, [{t}, {o}]",
-                    o = out(reg) _, t = out(reg) _, v = in(reg) value,
-                    options(nostack, preserves_flags)
-                );
-            }
+                /// Sets the word.
+                #[inline]
+                pub(crate) fn $set(value: usize) {
+                    // SAFETY: writes this thread's own word.
+                    unsafe {
+                        asm!(
+                            concat!("adrp {o}, :gottprel:", $word!()),
+                            concat!("ldr {o}, [{o}, :gottprel_lo12:", $word!(), "]"),
+                            "mrs {t}, tpidr_el0",
+                            "str {v}, [{t}, {o}]",
+                            o = out(reg) _, t = out(reg) _, v = in(reg) value,
+                            options(nostack, preserves_flags)
+                        );
+                    }
+                }
+            };
         }
-
-        /// The word for putting.
-        #[inline(always)]
-        pub(crate) fn to_put() -> usize {
-            let value: usize;
-            // SAFETY: reads this thread's own word; the offset comes from the linker.
-            unsafe {
-                asm!(
-                    concat!("adrp {o}, :gottprel:", word_to_put!()),
-                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word_to_put!(), "]"),
-                    "mrs {v}, tpidr_el0",
-                    "ldr {v}, [{v}, {o}]",
-                    o = out(reg) _, v = out(reg) value,
-                    options(nostack, preserves_flags, readonly)
-                );
-            }
-            value
-        }
-
-        /// Sets the word for putting.
-        #[inline]
-        pub(crate) fn set_to_put(value: usize) {
-            // SAFETY: writes this thread's own word.
-            unsafe {
-                asm!(
-                    concat!("adrp {o}, :gottprel:", word_to_put!()),
-                    concat!("ldr {o}, [{o}, :gottprel_lo12:", word_to_put!(), "]"),
-                    "mrs {t}, tpidr_el0",
-                    "str {v}, [{t}, {o}]",
-                    o = out(reg) _, t = out(reg) _, v = in(reg) value,
-                    options(nostack, preserves_flags)
-                );
-            }
-        }
+        access!(word, to_take, set_to_take);
+        access!(word_to_put, to_put, set_to_put);
 
         /// The thread pointer.
         #[inline(always)]
