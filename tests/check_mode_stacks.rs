@@ -68,7 +68,7 @@ fn without_stacks_the_last_words_stand_alone() {
 
 #[test]
 fn threads_forks_and_signals_with_stacks_lose_nothing() {
-    let seconds = if common::is_long() { "20" } else { "1" };
+    let seconds = common::of_form("1", "5", "20");
     let storm = compile_c("guards/storm.c", &[]);
     for depth in ["16", "64"] {
         let env = [("MALLOC_CHECK_", "2"), ("CAIRN_CHECK_STACKS", depth)];

@@ -278,7 +278,7 @@ fn in_check_mode_nothing_is_guarded() {
 
 #[test]
 fn threads_forks_and_signals_under_guards_lose_nothing() {
-    let seconds = if common::is_long() { "20" } else { "1" };
+    let seconds = common::of_form("1", "5", "20");
     let storm = program("storm");
     for bytes in ["1", "500", "100000"] {
         let env = [("CAIRN_GUARD", bytes), ("CAIRN_GUARD_REPORT", "1")];

@@ -603,7 +603,17 @@ pub fn first_cpu() -> usize {
 /// Whether tests with a short and a long form run the long one. The short one is a fixed part of
 /// it, the same in every run.
 pub fn is_long() -> bool {
-    env::var_os("CAIRN_TEST_LONG").is_some_and(|long| long == "1")
+    of_form(false, true, true)
+}
+
+/// What tests take that are too long for CI: of the short form, of CI's (`CAIRN_TEST_LONG=ci`), a
+/// fixed part of the long form as well, and of the whole long form (`CAIRN_TEST_LONG=1`).
+pub fn of_form<T>(short: T, ci: T, long: T) -> T {
+    match env::var_os("CAIRN_TEST_LONG") {
+        Some(form) if form == "1" => long,
+        Some(form) if form == "ci" => ci,
+        _ => short,
+    }
 }
 
 /// Whether this is check mode in the short form, where tests that take tens of seconds in check mode

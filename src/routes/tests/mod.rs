@@ -37,11 +37,11 @@ const MIB: usize = 1 << 20;
 /// Far more calls than any scenario makes.
 const MOST: u64 = 2_000;
 
-/// How many calls are let through before one is refused: every number with `CAIRN_TEST_LONG=1`,
+/// How many calls are let through before one is refused: every number with `CAIRN_TEST_LONG`,
 /// otherwise each of the first ones and one in ten of the others.
 fn numbers() -> impl Iterator<Item = u64> {
     const ALL: u64 = 4;
-    let long = env::var_os("CAIRN_TEST_LONG").is_some_and(|long| long == "1");
+    let long = env::var_os("CAIRN_TEST_LONG").is_some();
     (0..ALL).chain((ALL..MOST).step_by(if long { 1 } else { 10 }))
 }
 

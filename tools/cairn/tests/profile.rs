@@ -83,7 +83,7 @@ fn estimates_are_what_was_allocated_and_what_is_in_use() {
     if seen::cannot_look() {
         return;
     }
-    let rounds = if common::is_long() { 20 } else { 6 };
+    let rounds = common::of_form(6, 6, 20);
     let mut ratios: BTreeMap<(usize, &str), Vec<f64>> = BTreeMap::new();
     for round in 0..rounds {
         let (seen, line) = profiled(&[], &ON);
@@ -207,11 +207,8 @@ fn nothing_is_lost_in_a_storm() {
     if seen::cannot_look() {
         return;
     }
-    let (threads, lasts) = if common::is_long() {
-        ("200", 40)
-    } else {
-        ("16", 1)
-    };
+    let threads = common::of_form("16", "200", "200");
+    let lasts = common::of_form(1, 10, 40);
     for stacks in ["tables", "frames"] {
         let env = [ON[0], ON[1], ("CAIRN_PROFILE_STACKS", stacks)];
         let (mut seen, _) = profiled(&["storm", threads], &env);

@@ -25,8 +25,14 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: cairn::Cairn = cairn::Cairn;
 
-fn is_long() -> bool {
-    std::env::var_os("CAIRN_TEST_LONG").is_some_and(|v| v == "1")
+/// A count of the short form, of CI's and of the whole long one, as `common::of_form` of the
+/// library's tests has it.
+fn of_form(short: u64, ci: u64, long: u64) -> u64 {
+    match std::env::var_os("CAIRN_TEST_LONG") {
+        Some(form) if form == "1" => long,
+        Some(form) if form == "ci" => ci,
+        _ => short,
+    }
 }
 
 /// Everything that a command asks for; whether there was a Cairn at all.
@@ -79,7 +85,7 @@ fn a_process_is_read_again_and_again_while_its_threads_allocate_fork_and_end() {
     let since = Instant::now();
     let mut reads = 0;
     // On a machine that is busy with others there are fewer.
-    let (wanted, patience) = if is_long() { (10_000, 600) } else { (150, 60) };
+    let (wanted, patience) = (of_form(150, 2_000, 10_000), of_form(60, 120, 600));
     while reads < wanted && since.elapsed() < Duration::from_secs(patience) {
         let process = Process::open(child.pid()).expect("it is there");
         assert!(look(&process));
@@ -232,7 +238,7 @@ fn damaged_memory_ends_in_wrong_figures_at_worst() {
     let mut random = fastrand::Rng::with_seed(11);
     let since = Instant::now();
     let mut seen = 0;
-    let (rounds, least) = if is_long() { (400, 50) } else { (150, 20) };
+    let (rounds, least) = (of_form(150, 400, 400), of_form(20, 50, 50));
     for round in 0..rounds {
         damaged.changed.clear();
         for _ in 0..random.usize(1..40) {
@@ -243,7 +249,7 @@ fn damaged_memory_ends_in_wrong_figures_at_worst() {
             damaged.changed.insert(at, word);
         }
         let begun = Instant::now();
-        seen += u32::from(look(&damaged));
+        seen += u64::from(look(&damaged));
         let took = begun.elapsed();
         assert!(
             took < Duration::from_secs(20),
