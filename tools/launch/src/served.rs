@@ -124,7 +124,8 @@ pub fn check_loaded(process: &Process, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// The files to which the loader bound `malloc`. A program that takes the function's address may
+/// The files to which the loader bound `malloc`. The loader writes the end of a line, a version, by a
+/// second call, and threads bind at once: a line can hold several bindings. A program that takes the function's address may
 /// have the others call through its own table; then what it is bound to itself serves.
 fn servers(log: &str) -> BTreeSet<String> {
     let name = |text: &str| {
@@ -132,11 +133,12 @@ fn servers(log: &str) -> BTreeSet<String> {
         file_name(Path::new(path))
     };
     let bound: BTreeSet<(String, String)> = log
-        .lines()
-        .filter(|line| line.contains("symbol `malloc'"))
-        .filter_map(|line| {
-            let (from, to) = line.split_once("binding file ")?.1.split_once(" to ")?;
-            Some((name(from), name(to)))
+        .split("binding file ")
+        .filter_map(|binding| {
+            let (files, symbol) = binding.split_once(" symbol `")?;
+            let (from, to) = files.split_once(" to ")?;
+            let is_malloc = symbol.split_once('\'')?.0 == "malloc";
+            is_malloc.then(|| (name(from), name(to)))
         })
         .collect();
     // Libraries call through it too, the one that serves among them.
@@ -166,6 +168,21 @@ mod tests {
         assert_eq!(
             servers(log).into_iter().collect::<Vec<_>>(),
             ["libcairn.so", "program"]
+        );
+    }
+
+    #[test]
+    fn bindings_by_several_threads_at_once_are_told_apart() {
+        let log = "\
+      41:\tbinding file ./program [0] to /lib/libc.so.6 [0]: normal symbol `sleep'     41:\tbinding file \
+            ./program [0] to /opt/libcairn.so [0]: normal symbol `malloc' [GLIBC_2.2.5]
+ [GLIBC_2.2.5]
+      41:\tbinding file ./program [0] to /opt/libcairn.so [0]: normal symbol `malloc'     41:\tbinding file \
+            ./program [0] to /lib/libc.so.6 [0]: normal symbol `puts' [GLIBC_2.2.5]
+";
+        assert_eq!(
+            servers(log).into_iter().collect::<Vec<_>>(),
+            ["libcairn.so"]
         );
     }
 
