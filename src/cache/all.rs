@@ -4,8 +4,9 @@
 //! where its arrays end: addresses only, never what lies in an array, which may be gone by then. What
 //! other threads do meanwhile may be seen or not; where nobody does anything the figure is exact.
 
+use super::arrays::MOST;
 use super::{Bin, Cache};
-use crate::arena::Arena;
+use crate::arena::{Arena, Entry};
 use crate::class::{self, CLASSES};
 use crate::sync::Lock;
 use core::cell::Cell;
@@ -121,8 +122,8 @@ unsafe fn add(all: &mut Held, cache: *mut Cache) {
     }
 }
 
-/// Entries of a bin. Its thread may be about to change its array: what makes no sense counts for
-/// nothing.
+/// Entries of a bin. Its thread may be about to change its array ([`Bin::set_array`]): what makes no
+/// sense counts for nothing.
 ///
 /// # Safety
 /// It is a bin.
@@ -132,8 +133,9 @@ unsafe fn seen(bin: *const Bin) -> usize {
         let base = (*bin).base.as_ptr().read_volatile().addr();
         let limit = (*bin).limit.as_ptr().read_volatile().addr();
         let top = (*bin).top().addr();
-        if base <= top && top <= limit {
-            (top - base) / size_of::<crate::arena::Entry>()
+        let count = top.wrapping_sub(base) / size_of::<Entry>();
+        if base != 0 && top <= limit && count <= MOST.0 {
+            count
         } else {
             0
         }

@@ -7,13 +7,14 @@ use crate::class::{self, CLASSES, FIRST_CHUNK};
 use crate::config::ALIGN;
 use crate::{limit, settings, side};
 use core::ptr;
+use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 /// First room of an array, entries.
 pub(super) const FIRST: usize = 8;
 /// Room of a small class beyond the budget, entries.
 const LEAST: usize = 2;
 /// Most entries of a run class, and of a chunk class.
-const MOST: (usize, usize) = (1024, 256);
+pub(super) const MOST: (usize, usize) = (1024, 256);
 /// Most bytes that wait in one class: up to 1 KiB of request, and above. The wide classes are
 /// many, and one visit to the arena is little against using such a chunk: with 32 KiB in each,
 /// `git log` kept 0.4 MB more; with 8, 3,000 objects of mixed sizes kept 0.2 MB more for 3 % of
@@ -109,13 +110,12 @@ impl Cache {
             if len != 0 {
                 base.copy_from(before, len);
             }
-            if old > FIRST {
-                side::give(before.expose_provenance(), old * size_of::<Entry>());
-            }
         }
-        bin.base.set(base);
-        bin.set_top(base.wrapping_add(len));
-        bin.limit.set(base.wrapping_add(new));
+        bin.set_array(base, len, new);
+        if old > FIRST {
+            // SAFETY: as above; the bin has it no more.
+            unsafe { side::give(before.expose_provenance(), old * size_of::<Entry>()) };
+        }
         let size = class::size_of(class);
         self.room.set(self.room.get() + new * size - old * size);
         if self.usage(class).given.get() {
@@ -149,6 +149,18 @@ pub(super) fn weight(class: usize) -> usize {
 }
 
 impl Bin {
+    /// Gives the bin another array, whose first `len` places are entries.
+    ///
+    /// A thread changes its cache without a lock, so who reads it from outside may find the bin between
+    /// any two of these stores: while there is no base, it counts for nothing.
+    pub(super) fn set_array(&self, base: *mut Entry, len: usize, room: usize) {
+        self.base.set(ptr::null_mut());
+        compiler_fence(SeqCst);
+        self.set_top(base.wrapping_add(len));
+        self.limit.set(base.wrapping_add(room));
+        compiler_fence(SeqCst);
+        self.base.set(base);
+    }
     /// The entry in the middle of the array, the low half of its granule's number; 0 if there is
     /// none, or a number that is as good.
     pub(super) fn middle(&self) -> u32 {

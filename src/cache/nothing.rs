@@ -45,9 +45,7 @@ impl Cache {
                     return false;
                 };
                 let base: *mut Entry = ptr::with_exposed_provenance_mut(at);
-                to.base.set(base);
-                to.limit.set(base.add(BATCH));
-                to.set_top(base);
+                to.set_array(base, 0, BATCH);
             }
             if to.len() != 0 {
                 return true;
@@ -85,17 +83,12 @@ impl Cache {
     /// Gives bin 0's array back, which holds nothing any more.
     pub(super) fn drop_taken_over(&self) {
         let bin = self.bin(0);
-        // SAFETY: this thread's own cache; the array is side memory taken here.
-        unsafe {
-            if !bin.base.get().is_null() {
-                side::give(
-                    bin.base.get().expose_provenance(),
-                    BATCH * size_of::<Entry>(),
-                );
-                bin.set_top(ptr::null_mut());
-                bin.base.set(ptr::null_mut());
-                bin.limit.set(ptr::null_mut());
-            }
+        let array = bin.base.get();
+        if !array.is_null() {
+            bin.set_array(ptr::null_mut(), 0, 0);
+            // SAFETY: this thread's own cache; the array is side memory taken here, and the bin has it no
+            // more.
+            unsafe { side::give(array.expose_provenance(), BATCH * size_of::<Entry>()) };
         }
     }
 }

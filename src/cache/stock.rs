@@ -137,9 +137,11 @@ impl Cover {
             let first = from.top().sub(moved);
             top.copy_from_nonoverlapping(first, moved);
             from.set_top(first);
-            to.base.set(base);
-            to.limit.set(base.add(MOST));
-            to.set_top(top.add(moved));
+            if to.base.get() == base {
+                to.set_top(top.add(moved));
+            } else {
+                to.set_array(base, top.add(moved).offset_from_unsigned(base), MOST);
+            }
         }
         to.busy.set(true);
     }

@@ -93,7 +93,11 @@ impl Cache {
         let word = |at| quad(bytes, class * cache::BIN + at);
         let (base, top, limit) = (word(cache::BASE), word(cache::TOP), word(cache::LIMIT));
         let len = top.wrapping_sub(base) / cache::ENTRY as u64;
-        // Its thread may be about to change its array: what makes no sense counts for nothing.
+        // Its thread changes its array.
+        if base == 0 {
+            return;
+        }
+        // While the process runs, the words may be of two moments.
         if base > top || top > limit || len > LONGEST {
             *torn += 1;
             return;
