@@ -8,9 +8,10 @@ use crate::stand_in::UnsafeCell;
 use crate::stand_in::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::sync::{Guard, Lock};
 use batch::Batch;
-use extents::{Extents, Pages};
+use extents::Extents;
 use heap::Heap;
 use loom::cell::UnsafeCell as Watched;
+use page_states::Pages;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr;
@@ -20,8 +21,11 @@ pub mod batch {
 }
 pub mod extents {
     shipped!("arena_extents.rs");
+}
+pub mod page_states {
+    shipped!("arena_page_states.rs");
 
-    impl Pages {
+    impl<R> Pages<R> {
         /// Of a region that was just entered.
         pub fn new() -> Self {
             Self {
@@ -478,7 +482,7 @@ mod records {
     pub struct Record {
         pub base: usize,
         pub heap: *mut Heap,
-        pub pages: super::extents::Pages,
+        pub pages: super::page_states::Pages<Record>,
     }
     pub fn of(_: usize) -> *mut Record {
         std::ptr::from_ref(&super::world().record).cast_mut()
