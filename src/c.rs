@@ -98,7 +98,7 @@ pub unsafe fn malloc_or_null(n: usize) -> *mut c_void {
 /// # Safety
 /// `align` is a power of two.
 pub unsafe fn memalign_or_null(align: usize, n: usize) -> *mut c_void {
-    alloc::aligned(align, n).cast()
+    routes::aligned(align, n).cast()
 }
 
 /// `free`.
