@@ -56,7 +56,7 @@ const SOURCES: [(&str, &[(&str, &str)]); 15] = [
     ("arena/extents.rs", &[("crate::{mark, os}", "super::{mark, os}")]),
     ("arena/batch.rs", &[("crate::os", "super::os")]),
     (
-        "arena/trim.rs",
+        "arena/trim/mod.rs",
         &[("crate::{os, settings}", "super::{os, settings}")],
     ),
     (

@@ -46,7 +46,7 @@ pub mod page_states {
     }
 }
 mod trim {
-    shipped!("arena_trim.rs");
+    shipped!("arena_trim_mod.rs");
 }
 mod vacant {
     shipped!("arena_vacant.rs");

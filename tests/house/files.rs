@@ -22,7 +22,7 @@ const WRITTEN_ELSEWHERE: [(&str, &str); 16] = [
     ("arena/slots.rs", "states"),
     ("arena/strip.rs", "free"),
     ("arena/strip.rs", "search"),
-    ("arena/trim.rs", "left"),
+    ("arena/trim/mod.rs", "left"),
     ("arena/vacant.rs", "older"),
 ];
 
