@@ -7,6 +7,8 @@
     reason = "a test reports by panicking"
 )]
 
+#[path = "house/calls.rs"]
+mod calls;
 #[path = "house/documents.rs"]
 mod documents;
 #[path = "house/files.rs"]
