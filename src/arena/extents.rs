@@ -190,9 +190,9 @@ impl Extents {
         each(from, to, |r, pages| {
             // SAFETY: a record of this locked arena (I8, I10).
             let p = unsafe { &(*r).pages };
-            let new = pages.without(p.free());
-            self.has_more_gone(new);
-            p.add_gone(new);
+            let all = p.gone().with(pages.without(p.idle()));
+            self.has_more_gone(all.without(p.gone()));
+            p.set_gone(all);
         });
     }
 

@@ -91,6 +91,10 @@ impl<R> Pages<R> {
     pub(super) fn add_gone(&self, pages: PageSet) {
         self.gone.set(self.gone.get().with(pages));
     }
+    /// These pages are gone, and no others.
+    pub(super) fn set_gone(&self, pages: PageSet) {
+        self.gone.set(pages);
+    }
     /// None of these pages is gone.
     pub(super) fn remove_gone(&self, pages: PageSet) {
         self.gone.set(self.gone.get().without(pages));
