@@ -53,7 +53,10 @@ const SOURCES: [(&str, &[(&str, &str)]); 15] = [
         "arena/page_states.rs",
         &[("core::cell::Cell", "crate::stand_in::GuardedCell as Cell")],
     ),
-    ("arena/extents.rs", &[("crate::{mark, os}", "super::{mark, os}")]),
+    (
+        "arena/extents.rs",
+        &[("crate::{mark, os}", "super::{mark, os}")],
+    ),
     ("arena/batch.rs", &[("crate::os", "super::os")]),
     (
         "arena/trim/mod.rs",

@@ -40,7 +40,7 @@ pub mod page_states {
             }
         }
         /// Whether the kernel is being asked for any.
-        pub fn is_busy(&self) -> bool {
+        pub fn is_any_busy(&self) -> bool {
             self.busy.load(Acquire) != 0
         }
     }
@@ -280,7 +280,7 @@ impl Arena {
         self.lock.take();
         self.purging.take();
         assert!(
-            !world().record.pages.is_busy(),
+            !world().record.pages.is_any_busy(),
             "a child would wait for ever"
         );
         if !self.refusal.load(Relaxed) {
@@ -310,7 +310,10 @@ impl Arena {
     pub fn check(&self) {
         let state = self.lock();
         let pages = &world().record.pages;
-        assert!(!pages.is_busy(), "the kernel was asked, and nobody said so");
+        assert!(
+            !pages.is_any_busy(),
+            "the kernel was asked, and nobody said so"
+        );
         assert!(!self.refusal.load(Relaxed), "nobody took what was refused");
         // Nothing is known of the pages of a heap that ended.
         let free = match world().heap.end() {
@@ -528,7 +531,7 @@ mod chunk {
 
 mod region {
     pub unsafe fn leave(_: usize, _: usize) {
-        let busy = super::world().record.pages.is_busy();
+        let busy = super::world().record.pages.is_any_busy();
         assert!(
             !busy,
             "what is known of pages goes while they are asked for"
