@@ -7,7 +7,7 @@
 use std::{env, fs, path::Path};
 
 /// The sources, from `src/`, and what else is replaced in each.
-const SOURCES: [(&str, &[(&str, &str)]); 14] = [
+const SOURCES: [(&str, &[(&str, &str)]); 15] = [
     ("sync/bell.rs", &[]),
     (
         "sync/lock.rs",
@@ -50,15 +50,16 @@ const SOURCES: [(&str, &[(&str, &str)]); 14] = [
     ("arena/records.rs", &[]),
     ("pages.rs", &[]),
     (
+        "arena/page_states.rs",
+        &[("core::cell::Cell", "crate::stand_in::GuardedCell as Cell")],
+    ),
+    (
         "arena/extents.rs",
-        &[
-            ("core::cell::Cell", "crate::stand_in::GuardedCell as Cell"),
-            ("crate::{mark, os}", "super::{mark, os}"),
-        ],
+        &[("crate::{mark, os}", "super::{mark, os}")],
     ),
     ("arena/batch.rs", &[("crate::os", "super::os")]),
     (
-        "arena/trim.rs",
+        "arena/trim/mod.rs",
         &[("crate::{os, settings}", "super::{os, settings}")],
     ),
     (

@@ -98,7 +98,7 @@ pub unsafe fn malloc_or_null(n: usize) -> *mut c_void {
 /// # Safety
 /// `align` is a power of two.
 pub unsafe fn memalign_or_null(align: usize, n: usize) -> *mut c_void {
-    alloc::aligned(align, n).cast()
+    routes::aligned(align, n).cast()
 }
 
 /// `free`.
@@ -226,7 +226,7 @@ fn aligned_keeping_errno(align: usize, n: usize) -> *mut u8 {
 /// As C's.
 pub unsafe fn valloc(n: usize) -> *mut c_void {
     start::ensure();
-    or_enomem(alloc::aligned(os::page(), n))
+    or_enomem(routes::aligned(os::page(), n))
 }
 
 /// `pvalloc`: whole pages.
@@ -236,7 +236,7 @@ pub unsafe fn valloc(n: usize) -> *mut c_void {
 pub unsafe fn pvalloc(n: usize) -> *mut c_void {
     start::ensure();
     match n.checked_next_multiple_of(os::page()) {
-        Some(n) => or_enomem(alloc::aligned(os::page(), n.max(os::page()))),
+        Some(n) => or_enomem(routes::aligned(os::page(), n.max(os::page()))),
         None => fail(ENOMEM),
     }
 }

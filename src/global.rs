@@ -93,7 +93,7 @@ unsafe impl GlobalAlloc for Cairn {
         if layout.align() <= ALIGN {
             routes::allocate(layout.size())
         } else {
-            alloc::aligned(layout.align(), layout.size())
+            routes::aligned(layout.align(), layout.size())
         }
     }
 
@@ -107,7 +107,7 @@ unsafe impl GlobalAlloc for Cairn {
         if layout.align() <= ALIGN {
             return alloc::zeroed(layout.size());
         }
-        let p = alloc::aligned(layout.align(), layout.size());
+        let p = routes::aligned(layout.align(), layout.size());
         if !p.is_null() {
             // SAFETY: just allocated for this layout.
             unsafe { p.write_bytes(0, layout.size()) };

@@ -7,6 +7,8 @@
     reason = "a test reports by panicking"
 )]
 
+#[path = "house/calls.rs"]
+mod calls;
 #[path = "house/documents.rs"]
 mod documents;
 #[path = "house/files.rs"]
@@ -165,6 +167,32 @@ fn layout_is_safe_and_knows_no_other_room() {
     }
 }
 
+/// What looks from outside, and what is installed beside the library, could drift from the heap by
+/// anything else that it took from it.
+#[test]
+fn the_tools_know_the_layout_of_the_heap_and_nothing_else() {
+    let mut files = BTreeMap::new();
+    documents::rust_below(&root().join("tools"), &mut files);
+    let (mut seen, mut others) = (0, Vec::new());
+    for (file, text) in &files {
+        let code = code(text);
+        let is_part = |c: char| c.is_alphanumeric() || "_:".contains(c);
+        for (at, name) in code.match_indices("cairn::") {
+            let rest = &code[at + name.len()..];
+            if code[..at].ends_with(is_part) || !rest.starts_with(is_part) {
+                continue;
+            }
+            seen += 1;
+            if !rest.starts_with("layout") {
+                others.push(file);
+            }
+        }
+    }
+    others.retain(|file| file.iter().any(|part| part == "src"));
+    assert!(seen > 20, "only {seen} paths are found");
+    assert!(others.is_empty(), "more than the layout: {others:?}");
+}
+
 #[test]
 fn every_module_has_its_place_in_the_map() {
     let files = sources();
@@ -174,14 +202,36 @@ fn every_module_has_its_place_in_the_map() {
     assert_eq!(rooms, mapped);
 }
 
+/// Of each crate that is shipped, and of the bench.
 #[test]
 fn a_file_is_at_most_400_lines() {
-    let long: Vec<_> = sources()
+    let mut files = BTreeMap::new();
+    for folder in ["src", "allocator", "preload", "tools", "benches"] {
+        documents::rust_below(&root().join(folder), &mut files);
+    }
+    let long: Vec<_> = files
         .into_iter()
         .map(|(file, text)| (text.lines().count(), file))
         .filter(|(lines, _)| *lines > 400)
         .collect();
     assert_eq!(long, [], "files of more than 400 lines");
+}
+
+/// In every crate: one form of modules, `name/mod.rs`. (Test binaries are crates, not modules.)
+#[test]
+fn a_module_with_files_of_its_own_is_a_folder() {
+    let mut files = BTreeMap::new();
+    documents::rust_below(root(), &mut files);
+    assert!(files.len() > 300, "these are not all: {files:?}");
+    let beside: Vec<_> = files
+        .keys()
+        .filter(|file| file.iter().any(|part| part == "src"))
+        .filter(|file| file.with_extension("").is_dir())
+        .collect();
+    assert!(
+        beside.is_empty(),
+        "files beside a folder of their name: {beside:?}"
+    );
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub mod arena {
                 pending: 0,
                 free: 0,
                 bound: 0,
-                pages: super::extents::Pages,
+                pages: super::page_states::Pages::NONE,
                 search: 0,
                 listed: false,
                 states: 0,

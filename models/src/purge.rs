@@ -8,9 +8,10 @@ use crate::stand_in::UnsafeCell;
 use crate::stand_in::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::sync::{Guard, Lock};
 use batch::Batch;
-use extents::{Extents, Pages};
+use extents::Extents;
 use heap::Heap;
 use loom::cell::UnsafeCell as Watched;
+use page_states::Pages;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr;
@@ -20,8 +21,11 @@ pub mod batch {
 }
 pub mod extents {
     shipped!("arena_extents.rs");
+}
+pub mod page_states {
+    shipped!("arena_page_states.rs");
 
-    impl Pages {
+    impl<R> Pages<R> {
         /// Of a region that was just entered.
         pub fn new() -> Self {
             Self {
@@ -36,13 +40,13 @@ pub mod extents {
             }
         }
         /// Whether the kernel is being asked for any.
-        pub fn is_busy(&self) -> bool {
+        pub fn is_any_busy(&self) -> bool {
             self.busy.load(Acquire) != 0
         }
     }
 }
 mod trim {
-    shipped!("arena_trim.rs");
+    shipped!("arena_trim_mod.rs");
 }
 mod vacant {
     shipped!("arena_vacant.rs");
@@ -276,7 +280,7 @@ impl Arena {
         self.lock.take();
         self.purging.take();
         assert!(
-            !world().record.pages.is_busy(),
+            !world().record.pages.is_any_busy(),
             "a child would wait for ever"
         );
         if !self.refusal.load(Relaxed) {
@@ -306,7 +310,10 @@ impl Arena {
     pub fn check(&self) {
         let state = self.lock();
         let pages = &world().record.pages;
-        assert!(!pages.is_busy(), "the kernel was asked, and nobody said so");
+        assert!(
+            !pages.is_any_busy(),
+            "the kernel was asked, and nobody said so"
+        );
         assert!(!self.refusal.load(Relaxed), "nobody took what was refused");
         // Nothing is known of the pages of a heap that ended.
         let free = match world().heap.end() {
@@ -478,7 +485,7 @@ mod records {
     pub struct Record {
         pub base: usize,
         pub heap: *mut Heap,
-        pub pages: super::extents::Pages,
+        pub pages: super::page_states::Pages<Record>,
     }
     pub fn of(_: usize) -> *mut Record {
         std::ptr::from_ref(&super::world().record).cast_mut()
@@ -524,7 +531,7 @@ mod chunk {
 
 mod region {
     pub unsafe fn leave(_: usize, _: usize) {
-        let busy = super::world().record.pages.is_busy();
+        let busy = super::world().record.pages.is_any_busy();
         assert!(
             !busy,
             "what is known of pages goes while they are asked for"

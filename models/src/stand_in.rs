@@ -751,8 +751,11 @@ pub mod arena {
         pub struct Heap;
     }
 
-    pub mod extents {
-        pub struct Pages;
+    pub mod page_states {
+        pub struct Pages<R>(std::marker::PhantomData<*mut R>);
+        impl<R> Pages<R> {
+            pub const NONE: Self = Self(std::marker::PhantomData);
+        }
     }
 }
 

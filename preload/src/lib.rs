@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `c.rs` | malloc's family, control, statistics, glibc's aliases |
 //! | `own.rs` | the `cairn_*` functions, which alone carry a version |
-//! | `cxx.rs` | what the C++ operators need that can be written in Rust |
+//! | `cxx/` | what the C++ operators need that can be written in Rust |
 //! | `cxx/x86_64.rs`, `cxx/aarch64.rs` | the 8 `new` and 12 `delete`, in assembly |
 //! | `lib.rs` | start, exit, and what a panic would do |
 //!

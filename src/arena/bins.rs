@@ -22,7 +22,7 @@ use crate::region;
 /// Bytes at the beginning of a free chunk's payload that its links may take.
 pub(super) const LINKS: usize = 32;
 /// Chunks that are looked at for a request at an alignment, in the first bin, and bins.
-const LOOKS: usize = 12;
+const ALIGNED_LOOKS: usize = 12;
 /// The same in each bin behind, where a chunk has a chance of one in [`CHANCE`], or a better one.
 const FURTHER: usize = 2;
 /// See [`FURTHER`].
@@ -282,8 +282,8 @@ impl State {
             have == need || have >= need + MIN_CHUNK
         };
         let likely = index((size + align / CHANCE).min(MAX_CHUNK));
-        let (mut bin, mut most) = (index(size), LOOKS);
-        for _ in 0..LOOKS {
+        let (mut bin, mut most) = (index(size), ALIGNED_LOOKS);
+        for _ in 0..ALIGNED_LOOKS {
             let i = self.bins.next(bin)?;
             let mut looks = most;
             let mut next = if i < LARGE {

@@ -1,22 +1,7 @@
 //! Which pages of an arena's heaps are wholly free, and what became of them.
 //!
-//! ```text
-//!             a chunk, a slot or top is freed          an epoch without use
-//!    in use ----------------------------------> idle ------------------------> gone
-//!      ^                                          |                             |
-//!      '------------------ handed out ------------+-----------------------------'
-//! ```
-//!
-//! *Idle*: no chunk in use, no object, header, link or foot has any of the page, and it may hold
-//! memory. *Gone*: the same, and the kernel has the memory back. A bit a page each, in the region's
-//! record, where no overflow reaches. What lies free in a chunk, in a slot and in top is told by the
-//! same bits, so whoever gives memory back need not know which it is, and looks at nothing that went
-//! already: the work is that of the pages that go, however large the hole is they lie in.
-//!
+//! What a page may be, and what each region's record has of its own, is in [`super::page_states`].
 //! Regions with idle pages are queued, the one that was freed into longest ago first.
-//!
-//! A gone page is *busy* while the kernel is asked for it, which is done without the arena's lock.
-//! Whoever is handed such a page waits for [`super::Arena::purging`] first; all others do not.
 
 use super::records::{self, Record};
 use crate::config::REGION;
@@ -25,15 +10,10 @@ use crate::layout::table::GROUP;
 use crate::pages::PageSet;
 use crate::{mark, os};
 
-use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr;
 #[cfg(feature = "stats")]
-use core::sync::atomic::AtomicUsize;
-use core::sync::atomic::{
-    AtomicU16,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[cfg(feature = "stats")]
 static AGAIN: AtomicUsize = AtomicUsize::new(0);
@@ -42,55 +22,6 @@ static AGAIN: AtomicUsize = AtomicUsize::new(0);
 #[cfg(feature = "stats")]
 pub(crate) fn again() -> usize {
     AGAIN.load(Relaxed)
-}
-
-/// What a region's record has of its pages. Only this file changes it; nobody holds an exclusive
-/// reference to it, since `busy` is another thread's too.
-#[repr(C)]
-pub(crate) struct Pages {
-    idle: Cell<PageSet>,
-    gone: Cell<PageSet>,
-    /// Set with the arena locked; cleared without it, by whoever holds `purging`.
-    busy: AtomicU16,
-    /// Whether it is in the queue.
-    queued: Cell<bool>,
-    /// Of the first region of a huge page: the kernel was told to make none here.
-    plain: Cell<bool>,
-    /// The epoch in which it was freed into last.
-    stamp: Cell<u32>,
-    older: Cell<*mut Record>,
-    newer: Cell<*mut Record>,
-}
-
-impl Pages {
-    /// Idle pages.
-    pub(crate) fn idle(&self) -> PageSet {
-        self.idle.get()
-    }
-    /// Pages that went back and were not used since.
-    pub(crate) fn gone(&self) -> PageSet {
-        self.gone.get()
-    }
-    /// Pages that are wholly free.
-    pub(crate) fn free(&self) -> PageSet {
-        self.idle.get().with(self.gone.get())
-    }
-    /// The epoch in which it was freed into last.
-    pub(crate) fn stamp(&self) -> u32 {
-        self.stamp.get()
-    }
-    /// The next of the queue, or null.
-    pub(crate) fn newer(&self) -> *mut Record {
-        self.newer.get()
-    }
-    /// Whether the huge page that begins here may be none.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.plain.get()
-    }
-    /// The kernel has these pages back, or would not have them.
-    pub(crate) fn finish(&self, pages: PageSet) {
-        self.busy.fetch_and(!pages.bits(), Release);
-    }
 }
 
 /// The queue, and the sums of one arena.
@@ -105,11 +36,7 @@ pub(crate) struct Extents {
     gone: u32,
 }
 
-const _: () = assert!(
-    offset_of!(Extents, idle) == places::arena::IDLE - places::arena::PARTS[3]
-        && offset_of!(Record, pages) + offset_of!(Pages, idle) == places::record::IDLE
-        && offset_of!(Record, pages) + offset_of!(Pages, gone) == places::record::GONE
-);
+const _: () = assert!(offset_of!(Extents, idle) == places::arena::IDLE - places::arena::PARTS[3]);
 
 impl Extents {
     /// No pages.
@@ -167,9 +94,9 @@ impl Extents {
         if new.is_empty() {
             return;
         }
-        p.idle.set(p.idle.get().with(new));
+        p.add_idle(new);
         self.idle += new.len();
-        if p.queued.get() && p.stamp.get() == self.epoch {
+        if p.is_queued() && p.stamp() == self.epoch {
             return;
         }
         self.remove(r);
@@ -201,10 +128,10 @@ impl Extents {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &(*r).pages };
         // Most often none of them went, and then nothing is called here.
-        if !p.gone.get().and(pages).is_empty() {
+        if !p.gone().and(pages).is_empty() {
             return self.forget_gone(r, pages, used);
         }
-        !p.idle.get().and(pages).is_empty() && self.forget_idle(r, pages)
+        !p.idle().and(pages).is_empty() && self.forget_idle(r, pages)
     }
 
     #[cold]
@@ -212,9 +139,9 @@ impl Extents {
     fn forget_gone(&mut self, r: *mut Record, pages: PageSet, used: bool) -> bool {
         // SAFETY: as above.
         let p = unsafe { &(*r).pages };
-        let gone = p.gone.get().and(pages);
+        let gone = p.gone().and(pages);
         self.has_less_gone(gone);
-        p.gone.set(p.gone.get().without(gone));
+        p.remove_gone(gone);
         if used {
             mark::grew(gone.len() * os::page());
         }
@@ -225,12 +152,12 @@ impl Extents {
     fn forget_idle(&mut self, r: *mut Record, pages: PageSet) -> bool {
         // SAFETY: as above.
         let p = unsafe { &(*r).pages };
-        self.idle -= p.idle.get().and(pages).len();
-        p.idle.set(p.idle.get().without(pages));
-        if p.idle.get().is_empty() {
+        self.idle -= p.idle().and(pages).len();
+        p.remove_idle(pages);
+        if p.idle().is_empty() {
             self.remove(r);
         }
-        p.busy.load(Acquire) & pages.bits() != 0
+        p.is_busy(pages)
     }
 
     /// Pages that are wholly free go: the kernel is asked for them next, whether it has them already
@@ -238,12 +165,12 @@ impl Extents {
     pub(crate) fn give(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &(*r).pages };
-        self.idle -= p.idle.get().and(pages).len();
-        self.has_more_gone(pages.without(p.gone.get()));
-        p.idle.set(p.idle.get().without(pages));
-        p.gone.set(p.gone.get().with(pages));
-        p.busy.fetch_or(pages.bits(), Relaxed);
-        if p.idle.get().is_empty() {
+        self.idle -= p.idle().and(pages).len();
+        self.has_more_gone(pages.without(p.gone()));
+        p.remove_idle(pages);
+        p.add_gone(pages);
+        p.begin(pages);
+        if p.idle().is_empty() {
             self.remove(r);
         }
     }
@@ -252,9 +179,9 @@ impl Extents {
     pub(crate) fn keep(&mut self, r: *mut Record, pages: PageSet) {
         // SAFETY: a record of this locked arena (I8, I10).
         let p = unsafe { &(*r).pages };
-        let back = pages.and(p.gone.get());
+        let back = pages.and(p.gone());
         self.has_less_gone(back);
-        p.gone.set(p.gone.get().without(back));
+        p.remove_gone(back);
         self.vacate_in(r, back);
     }
 
@@ -263,9 +190,9 @@ impl Extents {
         each(from, to, |r, pages| {
             // SAFETY: a record of this locked arena (I8, I10).
             let p = unsafe { &(*r).pages };
-            let all = p.gone.get().with(pages.without(p.idle.get()));
-            self.has_more_gone(all.without(p.gone.get()));
-            p.gone.set(all);
+            let all = p.gone().with(pages.without(p.idle()));
+            self.has_more_gone(all.without(p.gone()));
+            p.set_gone(all);
         });
     }
 
@@ -285,21 +212,18 @@ impl Extents {
     /// Whether the huge page that begins with this region may be one.
     pub(crate) fn set_plain(&mut self, r: *mut Record, plain: bool) {
         // SAFETY: a record of this locked arena (I8, I10).
-        unsafe { (*r).pages.plain.set(plain) };
+        unsafe { (*r).pages.set_plain(plain) };
     }
 
     fn append(&mut self, r: *mut Record) {
         // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             let p = &(*r).pages;
-            p.stamp.set(self.epoch);
-            p.queued.set(true);
-            p.older.set(self.newest);
-            p.newer.set(ptr::null_mut());
+            p.enqueue(self.epoch, self.newest);
             if self.newest.is_null() {
                 self.oldest = r;
             } else {
-                (*self.newest).pages.newer.set(r);
+                (*self.newest).pages.set_newer(r);
             }
         }
         self.newest = r;
@@ -309,20 +233,19 @@ impl Extents {
         // SAFETY: records are side memory (I11) of this locked arena (I10).
         unsafe {
             let p = &(*r).pages;
-            if !p.queued.get() {
+            if !p.is_queued() {
                 return;
             }
-            p.queued.set(false);
-            let (older, newer) = (p.older.get(), p.newer.get());
+            let (older, newer) = p.dequeue();
             if older.is_null() {
                 self.oldest = newer;
             } else {
-                (*older).pages.newer.set(newer);
+                (*older).pages.set_newer(newer);
             }
             if newer.is_null() {
                 self.newest = older;
             } else {
-                (*newer).pages.older.set(older);
+                (*newer).pages.set_older(older);
             }
         }
     }

@@ -17,6 +17,7 @@ pub(crate) mod grow;
 pub(crate) mod heap;
 mod known;
 pub(crate) mod own;
+mod page_states;
 mod quiet;
 pub(crate) mod records;
 mod row;

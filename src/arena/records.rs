@@ -1,8 +1,8 @@
 //! What an arena knows of its regions, and lists of that, linked through the records: they live in
 //! side memory, out of any overflow's reach, so the links are followed without a check.
 
-use super::extents::Pages;
 use super::heap::Heap;
+use super::page_states::Pages;
 use crate::granules::Granules;
 use crate::layout::places::{list, record};
 use crate::layout::table::{GROUP, entry};
@@ -36,7 +36,7 @@ pub(crate) struct Record {
     /// Whether it is on a list.
     pub listed: bool,
     /// Which of its pages are wholly free.
-    pub pages: Pages,
+    pub pages: Pages<Record>,
     /// Its state page, once it was a slot here; 0 before.
     pub states: usize,
     /// A bit a granule. As chunks: a chunk that starts here waits in a fastbin (I7). As a slot:
@@ -66,6 +66,7 @@ const _: () = assert!(
         && offset_of!(Record, base) == record::BASE
         && offset_of!(Record, pending) == record::PENDING
         && offset_of!(Record, free) == record::FREE
+        && offset_of!(Record, pages) == record::IDLE
         && offset_of!(Record, states) == record::STATES
         && offset_of!(Record, map) == record::MAP
         && size_of::<Record>() == record::BYTES

@@ -34,7 +34,7 @@ const MERGES: usize = 4096;
 const MISSES: usize = 64;
 /// Slots that one refill looks into at most, if the first has anything: where little is free in
 /// each, fewer objects come of it.
-const LOOKS: usize = 4;
+const SLOTS_AT_ONCE: usize = 4;
 
 /// Freed objects that wait for a request of their class, a stack per class.
 #[repr(C)]
@@ -67,7 +67,7 @@ impl State {
     /// Fills `out` with objects of a run class; the last one is handed out first.
     pub(super) fn take_objects(&mut self, class: usize, out: &mut [Entry]) -> usize {
         let (mut n, mut looks) = (self.take_resting(class, out), 0);
-        while n < out.len() && (n == 0 || looks < LOOKS) {
+        while n < out.len() && (n == 0 || looks < SLOTS_AT_ONCE) {
             let Some(r) = self.slot_for(class) else { break };
             let rest = out.get_mut(n..).unwrap_or_default();
             // SAFETY: a slot of this locked arena (I10).

@@ -20,7 +20,7 @@ use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Regions that are looked at in one go for what top need not keep: 256 MiB.
-const LOOKS: usize = 4096;
+const REGIONS_AT_ONCE: usize = 4096;
 /// The least that a heap is shortened by, bytes.
 const WORTH: usize = 2 * REGION;
 
@@ -262,7 +262,7 @@ impl State {
         }
         let page = os::page();
         let least = round_up(self.top.at, page);
-        for _ in 0..LOOKS {
+        for _ in 0..REGIONS_AT_ONCE {
             if self.top.fresh <= least {
                 break;
             }

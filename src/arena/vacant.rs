@@ -13,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Heaps that one call looks at.
-const LOOKS: usize = 8;
+const HEAPS_AT_ONCE: usize = 8;
 
 /// Heaps without memory, and who is looked at next.
 pub(super) struct Vacant {
@@ -73,7 +73,7 @@ impl State {
         if newest.is_null() || unsafe { (*self.me).refusal.load(Relaxed) } {
             return None;
         }
-        for _ in 0..LOOKS {
+        for _ in 0..HEAPS_AT_ONCE {
             let mut newer = self.heaps.vacant.seen;
             if newer.is_null() {
                 newer = newest;

@@ -13,7 +13,7 @@ use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, round_up};
 use crate::{fatal, mark, os, settings};
 use core::ptr;
-use registry::{LOOKS, Mapping, any_stuck, forgo, with};
+use registry::{Mapping, PLACES_AT_ONCE, any_stuck, forgo, with};
 
 pub(crate) mod owned;
 pub(crate) mod owners;
@@ -74,7 +74,10 @@ pub(crate) fn obtain(len: usize, committed: bool, suits: bool, bound: Bound) -> 
         if bound == Bound::Kept && r.totals.chunks >= settings::mmap_max() {
             return Err(());
         }
-        match suits.then(|| r.unstick(Some(len), LOOKS)).flatten() {
+        match suits
+            .then(|| r.unstick(Some(len), PLACES_AT_ONCE))
+            .flatten()
+        {
             None if !r.keep() => Err(()),
             old => Ok(old),
         }
@@ -174,7 +177,7 @@ pub(crate) fn give_back(m: Mapping, clear: impl FnOnce()) {
     // SAFETY: nobody else can find it.
     if unsafe { os::unmap(m.base, m.len) } {
         forgo();
-        unstick(LOOKS);
+        unstick(PLACES_AT_ONCE);
     } else {
         clear();
         with(|r| {

@@ -7,7 +7,7 @@ use crate::arena::check::HeapReport;
 use crate::arena::seen::{Broken, Role, View};
 use crate::arena::shown::{self, Piece};
 use crate::mapped::registry;
-use crate::watch::{WALK, asked, canary, checked, looks};
+use crate::watch::{WALK_LEVEL, asked, canary, checked, looks};
 use crate::{class, fatal, guards, named, settings};
 
 /// Checks the invariants of every heap; for tests, and for programs that suspect themselves.
@@ -219,7 +219,7 @@ fn judge(walked: Result<(), Broken>) {
 
 /// Before `malloc_trim`: nothing waits any longer.
 pub(crate) fn before_trim() {
-    if settings::check() >= WALK {
+    if settings::check() >= WALK_LEVEL {
         inspect_all();
     }
     checked::empty_quarantine();
@@ -228,7 +228,7 @@ pub(crate) fn before_trim() {
 /// At the process's end: the last chance to see what was written. Not from a signal handler that
 /// interrupted the allocator and ends the process: what it interrupted is half done.
 pub(crate) fn at_exit() {
-    if start::route() == Route::Checked && settings::check() >= WALK && !fork::holds_any() {
+    if start::route() == Route::Checked && settings::check() >= WALK_LEVEL && !fork::holds_any() {
         if looks::is_young_child() {
             looks::at_own();
         } else {

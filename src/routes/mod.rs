@@ -5,9 +5,11 @@
 
 pub(crate) mod alloc;
 pub(crate) mod check;
+mod claims;
 pub(crate) mod fork;
 pub(crate) mod free;
 pub(crate) mod named;
+mod plain;
 pub(crate) mod realloc;
 pub(crate) mod sampled;
 pub(crate) mod start;
@@ -23,6 +25,12 @@ use crate::{cache, class, settings};
 #[inline(always)]
 pub(crate) fn allocate(n: usize) -> *mut u8 {
     cache::take_or(n, alloc::slow, alloc::large)
+}
+
+/// Memory for `n` bytes at a multiple of `align`, a power of two; null when there is none.
+#[inline(always)]
+pub(crate) fn aligned(align: usize, n: usize) -> *mut u8 {
+    alloc::aligned_or(align, n, alloc::aligned_slowly)
 }
 
 /// Gives `p` back; null is fine, anything that is not a live object of Cairn's ends the process.

@@ -8,7 +8,7 @@ use crate::arena::{Arena, State};
 use crate::cache::all::Held;
 use crate::config::{ALIGN, HEADER};
 use crate::named::{Name, Named};
-use crate::watch::{FREED, quarantine};
+use crate::watch::{FILL_LEVEL, quarantine};
 use crate::{cache, fatal, guards, mapped, named, settings};
 use core::sync::atomic::Ordering::Relaxed;
 use text::{ArenaStats, InfoWriter, MappedStats, Peaks, SizeRow, StatsWriter, verbose};
@@ -41,7 +41,7 @@ fn rows(state: &State, mut f: impl FnMut(usize, SizeRow)) {
 /// the quarantine, which counts as the main arena's.
 fn held(arena: &Arena) -> Held {
     let mut held = cache::all::held(arena);
-    if arena.index == 0 && settings::check() >= FREED {
+    if arena.index == 0 && settings::check() >= FILL_LEVEL {
         quarantine::find(0, |object| {
             // A mapping that waits is no mapped chunk any more, either.
             if !object.mapped {

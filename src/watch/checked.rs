@@ -12,7 +12,7 @@ use super::asked::asked;
 use super::canary::{self, LEAST};
 use super::quarantine::{self, Held};
 use super::stacks::{kept, told};
-use super::{FREED, WALK, guarded, looks, newest, perturb, samples};
+use super::{FILL_LEVEL, WALK_LEVEL, guarded, looks, newest, perturb, samples};
 use crate::arena::records;
 use crate::arena::split::Fresh;
 use crate::arena::supply::Growth;
@@ -44,14 +44,14 @@ pub(crate) fn begin(k: &Knobs) {
     os::secret(&mut secret);
     canary::set_key(secret);
     settings::begin_check(k);
-    if settings::check() >= FREED {
+    if settings::check() >= FILL_LEVEL {
         quarantine::open(k.quarantine_count, k.quarantine_bytes);
         if k.check_stacks != 0 {
             kept::begin(k.check_stacks);
             fatal::set_postscript(postscript);
         }
     }
-    if settings::check() >= WALK {
+    if settings::check() >= WALK_LEVEL {
         newest::open();
     }
 }
@@ -277,7 +277,7 @@ fn chunk(c: Chunk, size: usize) {
         refuse(Why::Freed, p);
     }
     c.mark(false);
-    if settings::check() < FREED {
+    if settings::check() < FILL_LEVEL {
         perturb(
             ptr::with_exposed_provenance_mut(p),
             class::usable(size),
@@ -307,7 +307,7 @@ fn mapping(p: usize) {
     let Some(taken) = guarded::take(p) else {
         fatal::die("munmap_chunk(): invalid pointer", p);
     };
-    if settings::check() >= FREED && taken.seal() {
+    if settings::check() >= FILL_LEVEL && taken.seal() {
         confine(Held {
             p,
             base: taken.base,

@@ -7,7 +7,7 @@
 
 use super::asked::asked;
 use super::quarantine::{self, Held};
-use super::{WALK, canary, guarded, newest};
+use super::{WALK_LEVEL, canary, guarded, newest};
 use crate::arena::seen::{Role, View};
 use crate::arena::{Arena, Locked, arena_of, records};
 use crate::chunk::{Chunk, Kind};
@@ -57,7 +57,7 @@ pub(crate) fn at_freed_where(mut f: impl FnMut(&Held) -> bool) {
 
 /// After a request was served with the object at `p`.
 pub(crate) fn after(p: usize) {
-    if settings::check() < WALK {
+    if settings::check() < WALK_LEVEL {
         return;
     }
     newest::enter(p);
@@ -71,7 +71,7 @@ pub(crate) fn after(p: usize) {
 
 /// After an object went into the quarantine.
 pub(crate) fn after_free() {
-    if settings::check() >= WALK {
+    if settings::check() >= WALK_LEVEL {
         was_damaged(quarantine::find_aged(&FREED_AGES, |held| {
             was_written(held, SLICE)
         }));
@@ -144,7 +144,7 @@ pub(crate) fn at_own() {
 
 /// In the child of a fork.
 pub(crate) fn in_child() {
-    if settings::check() >= WALK {
+    if settings::check() >= WALK_LEVEL {
         newest::in_child();
         quarantine::in_child();
     }

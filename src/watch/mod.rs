@@ -25,9 +25,9 @@ pub(crate) mod unwind;
 use crate::settings;
 
 /// From this level on freed memory is filled and waits in the quarantine.
-pub(crate) const FREED: u8 = 2;
+pub(crate) const FILL_LEVEL: u8 = 2;
 /// From this level on slow ways look at the newest objects, `malloc_trim` and the exit at all.
-pub(crate) const WALK: u8 = 3;
+pub(crate) const WALK_LEVEL: u8 = 3;
 
 /// glibc's `M_PERTURB`: new memory is filled with the byte's complement, freed memory with it.
 pub(crate) fn perturb(p: *mut u8, n: usize, byte: u8) {

@@ -9,7 +9,7 @@ use super::asked::asked_near;
 use super::canary::{self, LEAST};
 use super::checked::{Want, find, free, place, sign};
 use super::stacks::kept;
-use super::{FREED, guarded, samples};
+use super::{FILL_LEVEL, guarded, samples};
 use crate::arena::{owner, records};
 use crate::chunk::Chunk;
 use crate::config::{ALIGN, MAX_REQUEST, MIN_CHUNK, chunk_size};
@@ -100,7 +100,7 @@ fn chunk(c: Chunk, size: usize, have: usize, n: usize) -> bool {
         // SAFETY: a chunk in use, whose trailer was just found whole; its arena is locked.
         unsafe { canary::rewrite(p, room, was, n) };
     } else {
-        if settings::check() >= FREED {
+        if settings::check() >= FILL_LEVEL {
             // What is cut off is freed memory, too.
             // SAFETY: the program has given these bytes of its object back.
             unsafe {

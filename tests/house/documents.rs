@@ -44,10 +44,25 @@ fn the_files_that_documents_name_are_there() {
         .filter(|(_, file)| !root().join(file).exists())
         .collect();
     assert!(gone.is_empty(), "named and not there: {gone:?}");
+
+    // By the end of its path, where the room or the crate is clear from what stands around it.
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_/.".contains(c);
+    let mut files = BTreeMap::new();
+    rust_below(root(), &mut files);
+    let ends: Vec<_> = quoted
+        .iter()
+        .filter(|(_, words)| words.ends_with(".rs") && words.chars().all(is_part))
+        .collect();
+    assert!(ends.len() > 50, "these are not all: {ends:?}");
+    let gone: Vec<_> = ends
+        .into_iter()
+        .filter(|(_, end)| !files.keys().any(|file| file.ends_with(end)))
+        .collect();
+    assert!(gone.is_empty(), "named and not there: {gone:?}");
 }
 
 /// Every Rust file below a folder of the repository, but for what is built.
-fn rust_below(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
+pub(super) fn rust_below(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("its entry").path();
         if path.is_dir() && !path.ends_with("target") {

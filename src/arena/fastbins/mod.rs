@@ -32,7 +32,7 @@ const LIMIT: usize = 1 << 20;
 /// Regions that are swept at most because too much waits: several times what a spill brings.
 const SWEEPS: usize = 32;
 /// First capacity of a stack, entries.
-const FIRST: u32 = 16;
+const ROOM: u32 = 16;
 
 /// Addresses of freed chunks of one class, in side memory.
 #[repr(C)]
@@ -86,7 +86,7 @@ impl Stack {
         true
     }
     fn widen(&mut self) -> bool {
-        let room = if self.room == 0 { FIRST } else { self.room * 2 };
+        let room = if self.room == 0 { ROOM } else { self.room * 2 };
         let bytes = room as usize * size_of::<usize>();
         if bytes > 64 << 10 {
             return false;

@@ -30,7 +30,7 @@ fn a_vain_look_is_the_last_one() -> bool {
     let looks = |state: &mut State| state.decay.step(idle, 0, os::now).is_some();
     let before = looks(&mut state);
     let gone = state.gather(limit, &mut batch);
-    idle > LOOKS * REGION && before && gone == 0 && !looks(&mut state)
+    idle > REGIONS_AT_ONCE * REGION && before && gone == 0 && !looks(&mut state)
 }
 
 #[test]

@@ -19,12 +19,12 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// First capacity of the registry, entries; it doubles at half full.
-const FIRST: usize = 64;
+const FIRST_PLACES: usize = 64;
 /// Without memory for a larger table it fills until one place in so many is free: a search ends at
 /// a free place, and is the longer the fewer there are.
 const SPARE: usize = 8;
 /// Places that a request or a free looks at for a stuck mapping.
-pub(crate) const LOOKS: usize = 128;
+pub(crate) const PLACES_AT_ONCE: usize = 128;
 
 /// One mapping.
 #[derive(Clone, Copy)]
@@ -206,7 +206,11 @@ impl Registry {
             return true;
         }
         let (old, places) = (self.table, self.places);
-        let new = if places == 0 { FIRST } else { places * 2 };
+        let new = if places == 0 {
+            FIRST_PLACES
+        } else {
+            places * 2
+        };
         let Some(table) = side::zeroed(new * size_of::<Mapping>()) else {
             return taken < places - places / SPARE;
         };

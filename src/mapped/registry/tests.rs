@@ -98,7 +98,7 @@ fn a_chunk_that_is_out_finds_its_place_again() {
         assert!(r.keep());
         r.insert(m(i));
     }
-    assert_eq!(r.places, FIRST);
+    assert_eq!(r.places, FIRST_PLACES);
     let out: std::vec::Vec<_> = (1..=30)
         .filter_map(|i| Some(r.take(r.find(i << 16)?)))
         .collect();
@@ -107,7 +107,7 @@ fn a_chunk_that_is_out_finds_its_place_again() {
         assert!(r.keep());
         r.insert(m(i));
     }
-    assert_eq!(r.places, 2 * FIRST);
+    assert_eq!(r.places, 2 * FIRST_PLACES);
     for m in out {
         r.insert(m);
     }
@@ -128,14 +128,17 @@ fn a_search_for_a_stuck_mapping_is_short_and_goes_on_where_it_ended() {
             ..Mapping::empty(i << 16, i << 12)
         });
     }
-    let searches = r.places / LOOKS;
+    let searches = r.places / PLACES_AT_ONCE;
     for len in [None, Some(1234 << 12)] {
         let mut found = None;
         for _ in 0..=searches {
             let before = r.cursor;
-            let m = r.unstick(len, LOOKS);
+            let m = r.unstick(len, PLACES_AT_ONCE);
             let looks = r.cursor.wrapping_sub(before) & (r.places - 1);
-            assert!(looks == LOOKS || m.is_some() && looks < LOOKS, "{looks}");
+            assert!(
+                looks == PLACES_AT_ONCE || m.is_some() && looks < PLACES_AT_ONCE,
+                "{looks}"
+            );
             let Some(m) = m else { continue };
             found = Some(m.p);
             r.insert(m);

@@ -4,7 +4,7 @@
 use super::countdown::{count, count_ahead, count_last_of_strip, count_strip, uncount};
 use crate::cache::cover::{self, Cover};
 use crate::config::ALIGN;
-use crate::routes::alloc;
+use crate::routes::plain::alloc;
 use crate::watch::{guard, samples};
 use crate::{cache, class, guards};
 use core::ptr;

@@ -12,7 +12,8 @@
 mod ahead;
 mod countdown;
 
-use super::{alloc, free, realloc, start};
+use super::plain::{alloc, free, realloc};
+use super::start;
 use crate::cache::cover::{self, Cover, Lift};
 use crate::cache::lift;
 use crate::cache::stock;

@@ -40,7 +40,7 @@ static GROUP: Shared = Shared(UnsafeCell::new(MaybeUninit::zeroed()));
 /// Whether a cgroup's use counts, and not the process's own.
 static OF_GROUP: AtomicBool = AtomicBool::new(false);
 /// The first mark, bytes.
-static FIRST: AtomicUsize = AtomicUsize::new(0);
+static FIRST_MARK: AtomicUsize = AtomicUsize::new(0);
 /// The limit, bytes; 0: none.
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 /// Number of the next mark.
@@ -71,7 +71,7 @@ pub(crate) fn begin(knobs: &Knobs) {
         // A share of a group's limit is the group's; all else is the process's own.
         let of_group = given.is_none() && matches!(knobs.report_at, Amount::Percent(_));
         if let Some(first) = knobs.report_at.of(limit) {
-            FIRST.store(first, Relaxed);
+            FIRST_MARK.store(first, Relaxed);
             LIMIT.store(limit.unwrap_or(0), Relaxed);
             if let Some(group) = group.filter(|_| of_group) {
                 // SAFETY: nobody else is here yet.
@@ -127,7 +127,7 @@ pub(crate) fn look() {
 fn look_now() {
     files::quietly(|| {
         let growth = mark::take();
-        let (first, limit) = (FIRST.load(Relaxed), LIMIT.load(Relaxed));
+        let (first, limit) = (FIRST_MARK.load(Relaxed), LIMIT.load(Relaxed));
         let (Some(used), true) = (used(), growth != 0) else {
             return;
         };

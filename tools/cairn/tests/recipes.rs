@@ -309,6 +309,10 @@ fn every_page_is_followed_and_listed() {
     let this = include_str!("recipes.rs");
     for page in &pages {
         assert!(list.contains(&format!("]({page})")), "{page} is not listed");
+        let text = fs::read_to_string(directory.join(page)).expect("a page");
+        for heading in ["\n## Does it serve", "\n## What to expect"] {
+            assert!(text.contains(heading), "{page} has no {heading:?}");
+        }
         assert!(
             this.contains(&format!("follow(\"{page}\"")),
             "no test follows {page}"

@@ -11,7 +11,8 @@
 //!   report, pagemap,
 //!   registers          where a thread stood
 //!   find               the descriptors in it; who serves malloc if there is none
-//!   tables, mapped     arenas, heaps, knobs; what has a mapping of its own
+//!   tables, mapped     arenas, heaps; what has a mapping of its own
+//!   settings           the knobs in force
 //!   caches             what threads hold
 //!   visit, walk        chunk by chunk, object by object, in address order
 //!   place              what an address is: which piece it lies in, and what lies beside that
@@ -37,6 +38,7 @@ pub mod process;
 pub mod registers;
 pub mod report;
 pub mod samples;
+mod settings;
 pub mod stats;
 pub mod stop;
 pub mod summary;

@@ -4,6 +4,8 @@ use crate::caches::{self, Cache};
 use crate::find::Instance;
 use crate::guards;
 use crate::mapped::{self, MappedChunk};
+use crate::settings;
+pub use crate::settings::Settings;
 use crate::target::{Target, long, quad};
 use cairn::layout::counters;
 pub use cairn::layout::counters::Counters;
@@ -96,39 +98,6 @@ impl Arena {
     }
 }
 
-/// The knobs in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Requests from this size on are mapped, bytes.
-    pub mmap_threshold: u64,
-    /// Used top bytes above which top is trimmed.
-    pub trim_threshold: u64,
-    /// Bytes asked for beyond need.
-    pub top_pad: u64,
-    /// Most mapped chunks.
-    pub mmap_max: u64,
-    /// The thresholds were set by hand.
-    pub fixed: bool,
-    /// Most arenas asked for; 0 for as many as CPUs.
-    pub arena_max: u64,
-    /// How long memory lies free before it goes back, milliseconds.
-    pub purge_delay: u64,
-    /// Length from which a heap grows by huge pages, bytes.
-    pub huge_from: u64,
-    /// Whether a thread of Cairn's own is wanted (not 0).
-    pub background: u64,
-    /// Bytes that the heap may hold; 0 for no limit.
-    pub limit: u64,
-    /// Whether nothing is handed out above (not 0).
-    pub limit_hard: u64,
-    /// The level of check mode.
-    pub check: u64,
-    /// Largest request that runs serve, bytes.
-    pub run_max: u64,
-    /// Largest request that caches serve, bytes.
-    pub cache_max: u64,
-}
-
 /// One Cairn of a process.
 pub struct Heap {
     /// Which one.
@@ -190,7 +159,7 @@ impl Heap {
         let (caches, held) = caches::read(target, &instance, &mut torn);
         let quarantine = mapped::quarantined(target, instance.heads.quarantine);
         Self {
-            settings: settings(target, &instance),
+            settings: settings::read(target, &instance),
             arenas,
             caches,
             held,
@@ -383,27 +352,4 @@ fn side(target: &dyn Target, instance: &Instance, torn: &mut u64) -> Vec<(u64, u
         good
     });
     all
-}
-
-fn settings(target: &dyn Target, instance: &Instance) -> Settings {
-    let heads = &instance.heads;
-    let word = |at| target.word(at).unwrap_or(0);
-    let mut byte = [0];
-    target.read(heads.fixed, &mut byte);
-    Settings {
-        mmap_threshold: word(heads.mmap_threshold),
-        trim_threshold: word(heads.trim_threshold),
-        top_pad: word(heads.top_pad),
-        mmap_max: word(heads.mmap_max),
-        fixed: byte != [0],
-        arena_max: word(heads.arena_max),
-        purge_delay: word(heads.purge_delay),
-        huge_from: word(heads.huge_from),
-        background: word(heads.background),
-        limit: word(heads.limit),
-        limit_hard: word(heads.limit_hard),
-        check: word(heads.check),
-        run_max: word(heads.run_max),
-        cache_max: word(heads.cache_max),
-    }
 }

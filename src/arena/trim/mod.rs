@@ -14,7 +14,7 @@ use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Regions that one call looks at.
-const LOOKS: usize = 256;
+const REGIONS_AT_ONCE: usize = 256;
 /// Regions at the end of top that one call looks at: 256 MiB.
 const END_LOOKS: usize = 4096;
 /// Regions of a huge page.
@@ -238,13 +238,13 @@ impl State {
     fn gather(&mut self, limit: Limit, batch: &mut Batch) -> usize {
         let before = self.extents.idle_bytes();
         self.take_end(limit, batch);
-        for looks in 0..LOOKS {
+        for looks in 0..REGIONS_AT_ONCE {
             if !self.is_due(limit) || !batch.has_room() {
                 break;
             }
             self.counters().looks.add(1);
             // All that was looked at is top's and stays: it would be the same the next time.
-            if looks == LOOKS - 1 && batch.is_empty() {
+            if looks == REGIONS_AT_ONCE - 1 && batch.is_empty() {
                 self.decay.refuse();
             }
             let r = self.extents.oldest();

@@ -42,10 +42,10 @@ use libc::{RTLD_DEFAULT, RTLD_LAZY, RTLD_NOLOAD, c_void};
 
 cfg_if::cfg_if! {
     if #[cfg(target_arch = "x86_64")] {
-        #[path = "cxx/x86_64.rs"]
+        #[path = "x86_64.rs"]
         mod arch;
     } else if #[cfg(target_arch = "aarch64")] {
-        #[path = "cxx/aarch64.rs"]
+        #[path = "aarch64.rs"]
         mod arch;
     } else {
         compile_error!("libcairn.so is written for x86-64 and aarch64 only");
