@@ -206,8 +206,8 @@ fn a_trim_gives_back_the_rest_of_a_huge_page_that_nobody_asked_for() {
 /// KiB that the kernel was advised to have in huge pages, at a peak and at the next one; `None` where
 /// it takes no such advice.
 fn advised(mode: common::Env<'_>, limit: &str) -> Option<[u64; 2]> {
-    let env = common::with(mode, &[("CAIRN_LIMIT", limit)]);
-    let output = common::run(program("huge_pages"), &[], &env);
+    let limits = [("CAIRN_LIMIT", limit)];
+    let output = common::run(program("huge_pages"), &[], &common::with(mode, &limits));
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<u64> = text.split_whitespace().flat_map(str::parse).collect();
     assert_eq!(numbers.len(), 2, "{}", common::describe(&output));

@@ -11,17 +11,22 @@ enum { PIECE = 5000, PIECES = (32 << 20) / PIECE, THREADS = 4, OBJECTS = 3000, R
 static void use(int goes)
 {
     static void *all[PIECES];
+    void *last = NULL;
     for (int turn = 0; turn < 2; turn++) {
         for (int i = 0; i < PIECES; i++) {
             if ((all[i] = malloc(PIECE)) == NULL)
                 abort();
             memset(all[i], 1, PIECE);
         }
+        /* It lies behind them, so that the heap is as long as it was. */
+        if (last == NULL)
+            last = malloc(PIECE);
         for (int i = 0; i < PIECES; i++)
             free(all[i]);
         if (goes)
             malloc_trim(0);
     }
+    free(last);
 }
 
 static void *work(void *unused)

@@ -57,7 +57,7 @@ enum Command {
     Peers,
     /// Count the instructions of a hot pair, by callgrind.
     Instructions(Chosen),
-    /// Count the misses of workloads in simulated caches, by cachegrind.
+    /// Count the misses of workloads in simulated caches, by cachegrind; `all` does not.
     Misses {
         #[command(flatten)]
         chosen: Chosen,
@@ -121,7 +121,7 @@ enum Command {
         /// What `run` or `all` wrote; target/bench/results.json if not given.
         file: Option<PathBuf>,
     },
-    /// Everything: peers, workloads, instructions, misses, probes, and the tables and plots of docs/.
+    /// Everything: peers, workloads, instructions, probes, and the tables and plots of docs/.
     All(Run),
 }
 
@@ -347,7 +347,6 @@ fn measure(wanted: &Run, everything: bool) -> Result<()> {
     }
     if everything {
         results.instructions = with_spinner(|shown| instructions::count(&libraries, shown))?;
-        results.misses = Some(with_spinner(|shown| misses::count(&libraries, shown))?);
         results.probes = with_spinner(|shown| probes::all(&libraries, shown))?;
     }
     run::all(

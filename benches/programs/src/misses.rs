@@ -7,6 +7,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, mpsc};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use launch::job::Job;
@@ -79,19 +81,60 @@ pub(crate) fn valgrind() -> Result<PathBuf> {
     on_path("valgrind").context("valgrind is not installed: it simulates the caches")
 }
 
-/// Counts all workloads.
+/// A workload, compiled.
+struct Case {
+    name: &'static str,
+    /// Its short form, and the same twice as long.
+    runs: [Job; 2],
+    /// Operations that the second has more.
+    operations: f64,
+}
+
+impl Case {
+    fn of((name, at, each): (&'static str, usize, u32), all: &[Workload]) -> Result<Self> {
+        let workload = all.iter().find(|workload| workload.name == name);
+        let workload = workload.with_context(|| format!("no workload is called {name}"))?;
+        let (count, once, twice) = doubled(workload, at)?;
+        let program = build::program(&workload.program)?;
+        let job = |arguments: &[String]| {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            run::plain(&program, &arguments)
+        };
+        Ok(Self {
+            name,
+            runs: [job(&once)?, job(&twice)?],
+            operations: f64::from(count) * f64::from(each),
+        })
+    }
+
+    /// Misses of one operation: of what twice as many cost more, so that neither a start nor the time
+    /// until the live set is there is in it.
+    fn count(&self, valgrind: &Path, library: &Library) -> Result<[f64; 2]> {
+        let [once, twice] = &self.runs;
+        let once = simulate(valgrind, once, library)?;
+        let twice = simulate(valgrind, twice, library)?;
+        Ok(per_operation(once, twice, self.operations))
+    }
+}
+
+/// Counts all workloads, as many at a time as there are CPUs: who runs beside changes no count.
 ///
 /// # Errors
 /// When a workload does not compile or is not as [`CASES`] says, or glibc or Cairn cannot be run.
 pub(crate) fn count(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<Misses> {
     let valgrind = valgrind()?;
     let all = manifest::read()?;
+    let cases: Vec<Case> = CASES
+        .iter()
+        .map(|case| Case::of(*case, &all))
+        .collect::<Result<_>>()?;
     let mut counted = Misses {
         date: today(),
         valgrind: output("valgrind", &["--version"]).unwrap_or_default(),
         ..Misses::default()
     };
     let plain = run::plain(&build::program("pair")?, &["1000", "64"])?;
+    let mut left = Vec::new();
     for library in libraries {
         shown(&library.name);
         // snmalloc reserves more address space than valgrind has.
@@ -103,25 +146,43 @@ pub(crate) fn count(libraries: &[Library], mut shown: impl FnMut(&str)) -> Resul
             continue;
         }
         counted.libraries.push(library.describe());
-        for case in &CASES {
-            shown(&format!("{} on {}", case.0, library.name));
-            match one(&valgrind, &all, *case, library) {
+        left.extend(cases.iter().map(|case| (case, library)));
+    }
+    let (left, (tell, told)) = (Mutex::new(left), mpsc::channel());
+    let worker = || {
+        // Sent to who is gone where an error ended it all.
+        while let Some((case, library)) = left.lock().ok().and_then(|mut left| left.pop()) {
+            let _ = tell.send((case, library, case.count(&valgrind, library)));
+        }
+    };
+    thread::scope(|scope| {
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        let mut result = Ok(());
+        for (case, library, figures) in
+            (0..cases.len() * counted.libraries.len()).map_while(|_| told.recv().ok())
+        {
+            let on = format!("{} on {}", case.name, library.name);
+            shown(&on);
+            match figures {
                 Ok([first, last]) => {
                     for (table, figure) in [(&mut counted.first, first), (&mut counted.last, last)]
                     {
-                        let row = table.entry(case.0.to_owned()).or_default();
+                        let row = table.entry(case.name.to_owned()).or_default();
                         row.insert(library.name.clone(), figure);
                     }
                 }
                 // A peer that cannot run a workload has no figure in it.
                 Err(error) => {
-                    let why = format!("{} on {}: {error:#}", case.0, library.name);
-                    needed(library, &why)?;
+                    let why = format!("{on}: {error:#}");
+                    result = result.and(needed(library, &why));
                     eprintln!("{why}");
                 }
             }
         }
-    }
+        drop(workers);
+        result
+    })?;
     Ok(counted)
 }
 
@@ -133,40 +194,17 @@ fn needed(library: &Library, why: &str) -> Result<()> {
     Ok(())
 }
 
-/// Misses of one operation: of what twice as many cost more, so that neither a start nor the time until
-/// the live set is there is in it.
-fn one(
-    valgrind: &Path,
-    all: &[Workload],
-    (name, at, each): (&str, usize, u32),
-    library: &Library,
-) -> Result<[f64; 2]> {
-    let workload = all.iter().find(|workload| workload.name == name);
-    let workload = workload.with_context(|| format!("no workload is called {name}"))?;
-    let (count, twice) = doubled(workload, at)?;
-    let program = build::program(&workload.program)?;
-    let short = workload.short.as_ref().unwrap_or(&workload.args);
-    let [once, twice] = [short, &twice].map(|arguments| {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        simulate(valgrind, &run::plain(&program, &arguments)?, library)
-    });
-    Ok(per_operation(
-        once?,
-        twice?,
-        f64::from(count) * f64::from(each),
-    ))
-}
-
-/// How often the short form does something, and the arguments to do it twice as often.
-fn doubled(workload: &Workload, at: usize) -> Result<(u32, Vec<String>)> {
-    let mut arguments = workload.short.clone().unwrap_or_default();
-    let place = arguments.get_mut(at);
+/// How often the short form does something, its arguments, and those to do it twice as often.
+fn doubled(workload: &Workload, at: usize) -> Result<(u32, Vec<String>, Vec<String>)> {
+    let once = workload.short.clone().unwrap_or_default();
+    let mut twice = once.clone();
+    let place = twice.get_mut(at);
     let place = place.with_context(|| format!("{} has no such short form", workload.name))?;
     let count: u32 = place
         .parse()
         .with_context(|| format!("{} does nothing {place} times", workload.name))?;
     *place = (2 * count).to_string();
-    Ok((count, arguments))
+    Ok((count, once, twice))
 }
 
 fn per_operation(once: [u64; 2], twice: [u64; 2], operations: f64) -> [f64; 2] {
@@ -261,10 +299,10 @@ checksum: 5
             let workload = all.iter().find(|workload| workload.name == name);
             let doubled =
                 workload.and_then(|workload| Some((workload, doubled(workload, at).ok()?)));
-            let Some((workload, (count, twice))) = doubled else {
+            let Some((workload, (count, short, twice))) = doubled else {
                 unreachable!("{name} is not there, or has no number at {at}");
             };
-            let short = workload.short.clone().unwrap_or_default();
+            assert_eq!(Some(&short), workload.short.as_ref());
             assert_eq!(short[at], count.to_string());
             assert_eq!(twice[at], (2 * count).to_string());
             let others = |arguments: &[String]| [&arguments[..at], &arguments[at + 1..]].concat();

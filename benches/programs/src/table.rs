@@ -99,10 +99,8 @@ pub(crate) fn misses(counted: &Misses, libraries: &[Library]) -> String {
 /// What a whole run has beside its workloads.
 pub(crate) fn beside(results: &Results, libraries: &[Library]) -> String {
     let instructions = rows(&results.instructions, libraries, INSTRUCTIONS);
-    let counted = results.misses.as_ref();
-    let misses = counted.map_or_else(String::new, |counted| misses(counted, libraries));
     let probes = rows(&results.probes, libraries, "probe");
-    format!("{instructions}\n{misses}\n{probes}")
+    format!("{instructions}\n{probes}")
 }
 
 fn lines(
