@@ -206,8 +206,9 @@ fn a_trim_gives_back_the_rest_of_a_huge_page_that_nobody_asked_for() {
 /// KiB that the kernel was advised to have in huge pages, at a peak and at the next one; `None` where
 /// it takes no such advice.
 fn advised(mode: common::Env<'_>, limit: &str) -> Option<[u64; 2]> {
-    let limits = [("CAIRN_LIMIT", limit)];
-    let output = common::run(program("huge_pages"), &[], &common::with(mode, &limits));
+    // No epoch ends: what goes is what a trim takes.
+    let env = [("CAIRN_LIMIT", limit), ("CAIRN_PURGE_DELAY", "4294967295")];
+    let output = common::run(program("huge_pages"), &[], &common::with(mode, &env));
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<u64> = text.split_whitespace().flat_map(str::parse).collect();
     assert_eq!(numbers.len(), 2, "{}", common::describe(&output));
@@ -227,7 +228,7 @@ const FAR: &str = "600M";
 fn a_second_peak_has_as_many_huge_pages_as_the_first() {
     common::for_each_mode(|mode| {
         if let Some([first, second]) = advised(mode, FAR) {
-            assert!(second >= first / 10 * 9, "{first} KiB, then {second}");
+            assert!(second >= first / 4 * 3, "{first} KiB, then {second}");
         }
     });
 }

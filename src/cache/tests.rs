@@ -3,8 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test reports by panicking")]
 
 use super::thread;
-use crate::os::scripted;
-use crate::{c, check_heap, limit, routes};
+use crate::{c, check_heap, routes};
 use std::sync::mpsc;
 use std::vec::Vec;
 
@@ -105,26 +104,4 @@ fn aligned_zeroed_and_resized_objects_pass_through_the_cache() {
         }
     }
     check();
-}
-
-/// Arrays that a trim took are not given again beyond the least budget.
-fn a_cache_near_a_limit_is_small() -> bool {
-    let fill = || (0..20).for_each(|_| Objects::take(COUNT / 4).give());
-    // SAFETY: this thread's own cache.
-    let room = || thread::existing().map_or(0, |cache| unsafe { (*cache).capacity() });
-    fill();
-    let before = room();
-    limit::set(1, false);
-    limit::count(1 << 20, 0);
-    thread::flush();
-    fill();
-    let near = room();
-    std::println!("{before} bytes of room, {near} near a limit");
-    near < before / 4
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "a process of its own")]
-fn near_a_limit_caches_have_their_least_budget() {
-    assert!(scripted::holds_in_child(a_cache_near_a_limit_is_small));
 }
