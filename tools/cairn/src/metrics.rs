@@ -186,6 +186,7 @@ fn head(out: &mut String, family: &Family) {
     let _ = writeln!(out, "# HELP {name} {help}");
 }
 
+/// The text.
 /// Labels of an arena; a heap of the program's own has its name.
 fn of_arena(labels: String, i: usize, arena: &OfArena) -> String {
     let own = arena.own.as_ref();
@@ -195,45 +196,9 @@ fn of_arena(labels: String, i: usize, arena: &OfArena) -> String {
     format!("{labels},arena=\"{i}\"{own}")
 }
 
-/// Labels of a process.
-fn labels(s: &Summary) -> String {
-    format!("pid=\"{}\",command=\"{}\"", s.pid, quoted(&s.command))
-}
-
-/// How often each arena's slow paths did something.
-fn slow_paths(out: &mut String, all: &[Summary]) {
-    head(
-        out,
-        &Family {
-            name: "cairn_slow_paths",
-            unit: "",
-            help: "What slow paths did: heaps that grew, regions merged, regions and heaps looked at for what could go, calls of the kernel to take pages",
-            kind: "counter",
-        },
-    );
-    for s in all {
-        for (i, arena) in s.arenas.iter().enumerate() {
-            let c = &arena.counters;
-            let kinds = [
-                ("growth", c.growths),
-                ("sweep", c.sweeps),
-                ("look", c.looks),
-                ("purge", c.purges),
-            ];
-            for (kind, count) in kinds {
-                let labels = of_arena(labels(s), i, arena);
-                let _ = writeln!(
-                    out,
-                    "cairn_slow_paths_total{{{labels},kind=\"{kind}\"}} {count}"
-                );
-            }
-        }
-    }
-}
-
-/// The text.
 fn text(all: &[Summary]) -> String {
     let mut out = String::new();
+    let labels = |s: &Summary| format!("pid=\"{}\",command=\"{}\"", s.pid, quoted(&s.command));
     for (family, of) in &PROCESSES {
         head(&mut out, family);
         for s in all {
@@ -275,7 +240,6 @@ fn text(all: &[Summary]) -> String {
             let _ = writeln!(out, "cairn_purged_bytes_total{{{labels}}} {purged}");
         }
     }
-    slow_paths(&mut out, all);
     head(
         &mut out,
         &Family {

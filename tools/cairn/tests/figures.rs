@@ -105,21 +105,6 @@ fn the_samples_are_the_figures_of_stats() {
     let more = sum(&after, "cairn_purged_bytes_total") - purged;
     let went = (resident[0] - resident[1]) * 1024;
     assert!(more > 0 && more <= went + (4 << 20), "{more} of {went}");
-    for kind in ["growth", "sweep", "look", "purge"] {
-        let name = format!("kind=\"{kind}\"");
-        let did = |all: &BTreeMap<String, u64>| -> u64 {
-            let slow = all
-                .iter()
-                .filter(|(s, _)| s.starts_with("cairn_slow_paths_total{"));
-            slow.filter(|(s, _)| s.contains(&name))
-                .map(|(_, n)| n)
-                .sum()
-        };
-        assert!(did(&after) > 0, "no {kind} is counted");
-        if kind == "purge" || kind == "look" {
-            assert!(did(&after) > did(&all), "no {kind} by a trim");
-        }
-    }
     // Somebody else may run on Cairn, too.
     let output = cairn(&["metrics", "--all"]);
     let all = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -2,7 +2,7 @@
 
 use crate::find;
 use crate::process::Process;
-use crate::tables::{Arena, Counters, Heap, Own};
+use crate::tables::{Arena, Heap, Own};
 use crate::target::Error;
 use std::fs;
 
@@ -31,8 +31,6 @@ pub struct OfArena {
     pub cached: u64,
     /// Bytes of pages inside its heaps that the kernel was asked to take so far.
     pub purged: u64,
-    /// What its slow paths have done so far.
-    pub counters: Counters,
 }
 
 /// A process, all its Cairns together.
@@ -115,7 +113,6 @@ impl Summary {
 impl OfArena {
     fn of(process: &Process, heap: &Heap, arena: &Arena) -> Self {
         let caches = heap.caches.iter().filter(|c| c.arena == arena.place);
-        let counters = arena.counters(process);
         let mut of = Self {
             index: arena.index,
             threads: arena.threads,
@@ -127,8 +124,7 @@ impl OfArena {
             top: arena.top_bytes(),
             waiting: arena.waiting.saturating_add(arena.resting),
             cached: caches.map(|c| c.bytes).sum(),
-            purged: counters.purged as u64,
-            counters,
+            purged: arena.counters(process).purged as u64,
         };
         let others = [of.binned, of.slots, of.top, of.waiting, of.cached];
         let others = others.into_iter().fold(0, u64::saturating_add);
