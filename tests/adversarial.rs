@@ -34,13 +34,15 @@ enum Kind {
     Calls,
     /// Of those the most between two laps: by one call of the program.
     Lap,
+    /// KiB that they gave back, likewise.
+    LapKib,
     /// KiB of anonymous memory beyond what is live.
     Memory,
     /// By callgrind.
     Instructions,
 }
 
-use Kind::{Calls, Faults, Instructions, Lap, Memory};
+use Kind::{Calls, Faults, Instructions, Lap, LapKib, Memory};
 
 impl Kind {
     /// What a run may have more, whatever its size: of a start, of a batch, of a cache that fills.
@@ -50,6 +52,8 @@ impl Kind {
             Calls => 24.0,
             // Ranges of a batch, and the advice about the huge page around each.
             Lap => 96.0,
+            // A batch, with the states and the maps of what it is of.
+            LapKib => 6144.0,
             Memory => 1536.0,
             Instructions => 0.0,
         }
@@ -130,6 +134,35 @@ const KNOWN: &[(&str, Kind, f64)] = &[
 const KNOWN_WITHOUT_RUNS: &[(&str, Kind, f64)] =
     &[("shrunk", Faults, 0.26), ("shrunk", Memory, 0.45)];
 
+/// Who reads the page finds each of them, with its bound and its reason.
+#[test]
+fn what_is_known_to_cost_more_stands_in_the_documents() {
+    let page =
+        std::fs::read_to_string(common::root().join("docs/benchmarks.md")).expect("the page");
+    let (_, known) = page
+        .split_once("\n## Known to cost more\n")
+        .expect("a section of these");
+    let all = KNOWN.iter().chain(KNOWN_WITHOUT_RUNS);
+    let rows = all.map(|(case, kind, most)| {
+        let name = match kind {
+            Faults => "page faults",
+            Calls => "system calls",
+            Lap => "system calls in one call",
+            LapKib => "KiB given back by one call",
+            Memory => "KiB of memory",
+            Instructions => "instructions",
+        };
+        (format!("| `{case}` | {name} |"), format!("| {most} |"))
+    });
+    let lost: Vec<_> = rows
+        .filter(|(begin, most)| {
+            let mut lines = known.lines();
+            !lines.any(|line| line.starts_with(begin) && line.contains(most))
+        })
+        .collect();
+    assert!(lost.is_empty(), "not in docs/benchmarks.md: {lost:?}");
+}
+
 /// Both heap modes in the long form, else the usual one.
 fn modes() -> &'static [Env<'static>] {
     &common::MODES[..if common::is_long() { 2 } else { 1 }]
@@ -209,12 +242,18 @@ fn follow(
     let [operations, faults, _micros, kib, _space] = numbers(&output.stdout)[..] else {
         whole()
     };
-    let [calls, _given, lap] = numbers(&output.stderr)[..] else {
+    let [calls, _given, lap, lap_kib] = numbers(&output.stderr)[..] else {
         whole()
     };
     Some(Run {
         operations,
-        counts: vec![(Faults, faults), (Calls, calls), (Lap, lap), (Memory, kib)],
+        counts: vec![
+            (Faults, faults),
+            (Calls, calls),
+            (Lap, lap),
+            (LapKib, lap_kib),
+            (Memory, kib),
+        ],
     })
 }
 
@@ -273,7 +312,7 @@ fn hold(
     {
         // A lap is one operation already.
         let each = |count: f64, run: &Run| match kind {
-            Lap => count,
+            Lap | LapKib => count,
             _ => count.max(0.0) / run.operations,
         };
         let (at_once, at_more) = (each(*small, once), each(*large, more));

@@ -59,6 +59,11 @@ fn it_handles_no_signal_of_the_programs_and_changes_its_user_with_it() {
 }
 
 #[test]
+fn its_stack_is_small() {
+    lives("stack", ON);
+}
+
+#[test]
 fn it_sleeps_without_a_timer_while_there_is_nothing_to_give_back() {
     lives("sleeps", ON);
 }

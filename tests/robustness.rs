@@ -203,6 +203,46 @@ fn a_trim_gives_back_the_rest_of_a_huge_page_that_nobody_asked_for() {
     }
 }
 
+/// KiB that the kernel was advised to have in huge pages, at a peak and at the next one; `None` where
+/// it takes no such advice.
+fn advised(mode: common::Env<'_>, limit: &str) -> Option<[u64; 2]> {
+    // No epoch ends: what goes is what a trim takes.
+    let env = [("CAIRN_LIMIT", limit), ("CAIRN_PURGE_DELAY", "4294967295")];
+    let output = common::run(program("huge_pages"), &[], &common::with(mode, &env));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<u64> = text.split_whitespace().flat_map(str::parse).collect();
+    assert_eq!(numbers.len(), 2, "{}", common::describe(&output));
+    let (first, second) = (numbers[0], numbers[1]);
+    println!("{first}, then {second} KiB in huge pages, limit {limit}, {mode:?}");
+    if limit == FAR && first == 0 {
+        common::skip_elsewhere("this kernel takes no advice about huge pages");
+        return None;
+    }
+    Some([first, second])
+}
+
+/// A limit that what `huge_pages` has does not come near to.
+const FAR: &str = "600M";
+
+#[test]
+fn a_second_peak_has_as_many_huge_pages_as_the_first() {
+    common::for_each_mode(|mode| {
+        if let Some([first, second]) = advised(mode, FAR) {
+            assert!(second >= first / 4 * 3, "{first} KiB, then {second}");
+        }
+    });
+}
+
+/// The heap grows by what is asked for: a huge page would be held as a whole.
+#[test]
+fn near_a_limit_no_huge_pages_are_asked_for() {
+    common::for_each_mode(|mode| {
+        if advised(mode, FAR).is_some() {
+            assert_eq!(advised(mode, "6M"), Some([0, 0]));
+        }
+    });
+}
+
 #[test]
 fn heaps_that_grow_and_are_emptied_again_and_again_take_no_more_addresses() {
     holds("heaps_again", &[]);

@@ -113,6 +113,41 @@ static void signals(void)
     }
 }
 
+/* The lowest address of the mapping that a place lies in; 0 for none. */
+static unsigned long start_of(unsigned long place)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    unsigned long from, to, found = 0;
+    CHECK(maps != NULL);
+    while (found == 0 && fgets(line, sizeof line, maps) != NULL)
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2 && from <= place && place < to)
+            found = from;
+    fclose(maps);
+    return found;
+}
+
+/* Its stack is small: 256 KiB down from where it sleeps, at most, is what is not its own. */
+static void stack(void)
+{
+    beside();
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", background_thread());
+    unsigned long sp = 0;
+    for (int i = 0; sp == 0 && i < 100; i++) {
+        /* Seven words of a call, then the stack's place and the code's; "running" else. */
+        FILE *file = fopen(path, "r");
+        CHECK(file != NULL, "%s", path);
+        CHECK(fgets(text, sizeof text, file) != NULL);
+        fclose(file);
+        if (sscanf(text, "%*s %*s %*s %*s %*s %*s %*s %lx", &sp) != 1)
+            usleep(50000);
+    }
+    unsigned long from = start_of(sp);
+    CHECK(sp != 0 && from != 0, "%s", text);
+    CHECK(sp - from <= 256 << 10, "%lu bytes of stack", sp - from);
+}
+
 /* With nothing to give back it sleeps, and no timer wakes it. */
 static void sleeps(void)
 {
@@ -165,7 +200,7 @@ int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(void); } all[] = {
         { "alone", alone }, { "beside", beside }, { "forks", forks }, { "ends", ends },
-        { "leaves", leaves }, { "signals", signals }, { "sleeps", sleeps },
+        { "leaves", leaves }, { "signals", signals }, { "stack", stack }, { "sleeps", sleeps },
         { "by_call", by_call }, { "keeps_errno", keeps_errno },
     };
     CHECK(argc == 2);

@@ -1,6 +1,6 @@
 /* between PRELOAD PROGRAM ARGUMENT...: runs PROGRAM and writes to standard error, of what it and its
  * threads did between two marks: the system calls that are about memory, the KiB that they gave
- * back, and of those calls the most between two laps, if there were laps. PRELOAD may be empty.
+ * back, and of those calls and KiB the most between two laps, if there were laps. PRELOAD may be empty.
  *
  * benches/programs/workloads/adversarial/adversarial.h has the marks. A filter stops the program at these calls
  * alone (seccomp), so all else runs at its speed; who stops it is its tracer. There are no huge
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
@@ -54,12 +55,13 @@ static int filter_calls(void)
 
 static int counting;
 static unsigned long end_of_break;
-static unsigned long calls, bytes, laps, lap_calls, most_calls;
+static unsigned long calls, bytes, laps, lap_calls, most_calls, lap_bytes, most_bytes;
 
 static void end_lap(void)
 {
     most_calls = lap_calls > most_calls ? lap_calls : most_calls;
-    lap_calls = 0;
+    most_bytes = lap_bytes > most_bytes ? lap_bytes : most_bytes;
+    lap_calls = lap_bytes = 0;
     laps++;
 }
 
@@ -76,7 +78,10 @@ static void saw(unsigned long number, const unsigned long long *arguments)
     }
     if (!counting)
         return;
-    unsigned long length = number == SYS_munmap || number == SYS_madvise ? arguments[1] : 0;
+    /* Advice about huge pages gives nothing back. */
+    int takes = number == SYS_munmap
+        || (number == SYS_madvise && (arguments[2] == MADV_DONTNEED || arguments[2] == MADV_FREE));
+    unsigned long length = takes ? arguments[1] : 0;
     if (number == SYS_brk && arguments[0] != 0) {
         length = arguments[0] < end_of_break ? end_of_break - arguments[0] : 0;
         end_of_break = arguments[0];
@@ -84,6 +89,7 @@ static void saw(unsigned long number, const unsigned long long *arguments)
     calls++;
     lap_calls++;
     bytes += length;
+    lap_bytes += length;
 }
 
 /* Goes on until the first process has ended; its status. */
@@ -144,6 +150,7 @@ int main(int argc, char **argv)
     ptrace(PTRACE_CONT, child, 0, 0);
     int result = follow(child);
     if (result == 0)
-        fprintf(stderr, "%lu %lu %lu\n", calls, bytes / 1024, laps == 0 ? 0 : most_calls);
+        fprintf(stderr, "%lu %lu %lu %lu\n", calls, bytes / 1024, laps == 0 ? 0 : most_calls,
+                laps == 0 ? 0 : most_bytes / 1024);
     return result;
 }

@@ -22,6 +22,20 @@ pub(crate) fn wake(word: &AtomicUsize) {
     let _ = futex(word, libc::FUTEX_WAKE, 1);
 }
 
+/// Nanoseconds since some fixed time, to tell how long somebody waited.
+#[cfg(feature = "stats")]
+pub(crate) fn nanoseconds() -> usize {
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: a place for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut t) };
+    (t.tv_sec as usize)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(t.tv_nsec as usize)
+}
+
 /// A call on the lower half of `word`, for threads of this process; what it answers.
 fn futex(word: &AtomicUsize, what: i32, value: u32) -> Result<c_long, i32> {
     const { assert!(cfg!(target_endian = "little")) };

@@ -251,3 +251,44 @@ pub(crate) fn hear(first: &Handle, urgent: bool, second: &Handle, time: Option<u
         broken: ended && !(urgent && came) || one.fd < 0 || (came && !urgent && !first.drain()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::{AsRawFd, IntoRawFd};
+
+    /// The kernel's figures of pressure say `POLLPRI`, and can be read at any time: what is there to be
+    /// read is no news. Bytes out of band stand in for them.
+    #[test]
+    fn of_what_is_urgent_nothing_else_is_heard() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let address = listener.local_addr().expect("its address");
+        let mut tells = TcpStream::connect(address).expect("a connection");
+        let (told, _) = listener.accept().expect("its other end");
+        told.set_nonblocking(true).expect("no waits");
+        let (watched, hears, rings) = (Handle::new(), Handle::new(), Handle::new());
+        watched.keep(told.into_raw_fd());
+        assert!(pipe(&hears, &rings));
+
+        tells.write_all(b"read me").expect("a write");
+        let plain = hear(&watched, false, &hears, Some(5000));
+        assert!(plain.first && !plain.broken, "a pipe or a socket");
+        tells.write_all(b"read me").expect("a write");
+        let quiet = hear(&watched, true, &hears, Some(50));
+        assert!(!quiet.first && !quiet.broken, "a file");
+        // SAFETY: a byte to read.
+        let sent = unsafe { libc::send(tells.as_raw_fd(), c"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+        assert_eq!(sent, 1);
+        let urgent = hear(&watched, true, &hears, Some(5000));
+        assert!(urgent.first && !urgent.broken, "a file that has news");
+
+        assert!(rings.write(b"!"), "and the bell is heard beside");
+        for handle in [&watched, &hears, &rings] {
+            handle.close();
+        }
+    }
+}

@@ -23,6 +23,8 @@ pub(crate) mod streams;
 pub(crate) mod threads;
 
 pub(crate) use cpus::{affine, quota};
+#[cfg(feature = "stats")]
+pub(crate) use futex::nanoseconds;
 pub(crate) use futex::{wait, wake};
 
 use core::ffi::CStr;

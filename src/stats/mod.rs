@@ -259,6 +259,11 @@ pub(crate) fn print_verbose() {
         );
         text::figure(
             &mut sink,
+            "nanoseconds waited for locks",
+            crate::sync::waited(),
+        );
+        text::figure(
+            &mut sink,
             "pages touched again",
             crate::arena::extents::again(),
         );

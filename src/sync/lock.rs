@@ -51,6 +51,15 @@ pub(crate) fn waited_for() -> usize {
     WAITED_FOR.load(Relaxed)
 }
 
+#[cfg(feature = "stats")]
+static WAITED: AtomicUsize = AtomicUsize::new(0);
+
+/// Nanoseconds that threads waited for any lock, since the start, all together.
+#[cfg(feature = "stats")]
+pub(crate) fn waited() -> usize {
+    WAITED.load(Relaxed)
+}
+
 /// A lock without data; what it guards says so where it is declared.
 #[repr(C)]
 pub(crate) struct Lock {
@@ -167,7 +176,11 @@ impl Lock {
                 core::ptr::from_ref(self).addr(),
             );
         }
+        #[cfg(feature = "stats")]
+        let began = os::nanoseconds();
         self.wait_for_others();
+        #[cfg(feature = "stats")]
+        WAITED.fetch_add(os::nanoseconds().wrapping_sub(began), Relaxed);
         false
     }
 

@@ -7,4 +7,4 @@ pub(crate) mod tls;
 pub(crate) use bell::Bell;
 pub(crate) use lock::{Guard, Lock};
 #[cfg(feature = "stats")]
-pub(crate) use lock::{taken as locks_taken, waited_for as locks_waited_for};
+pub(crate) use lock::{taken as locks_taken, waited, waited_for as locks_waited_for};

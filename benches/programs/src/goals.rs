@@ -250,6 +250,13 @@ pub(crate) fn all(results: &Results) -> Vec<Goal> {
         ..against(cairn(probes::TAIL), glibc(probes::TAIL))
     });
     goals.push(at_most(
+        probes::LONGEST,
+        500.0,
+        "",
+        cairn(probes::LONGEST),
+        0,
+    ));
+    goals.push(at_most(
         probes::LOCKS_SMALL,
         20.0,
         "",

@@ -9,7 +9,10 @@ mod goals;
 mod instructions;
 mod libraries;
 mod likeness;
+mod list;
 mod manifest;
+mod markdown;
+mod misses;
 mod paths;
 mod plot;
 mod probes;
@@ -31,7 +34,7 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
 use launch::launcher;
-use launch::libraries::{Library, missing_packages};
+use launch::libraries::Library;
 use launch::rounds::Limits;
 use results::Results;
 use table::rows;
@@ -54,6 +57,14 @@ enum Command {
     Peers,
     /// Count the instructions of a hot pair, by callgrind.
     Instructions(Chosen),
+    /// Count the misses of workloads in simulated caches, by cachegrind; `all` does not.
+    Misses {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Where they are kept, beside what is there; target/bench/results.json if not given.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Measure what is no workload: starts, memory after a peak, locks.
     Probes(Chosen),
     /// Mixed work for millions of operations; fails if resident memory drifts on Cairn.
@@ -186,17 +197,15 @@ fn execute(command: Command) -> Result<()> {
             build::peers()?;
             measure(&run, true)
         }
-        Command::List => list(),
+        Command::List => list::print(),
         Command::Peers => build::peers(),
         Command::Instructions(chosen) => {
             let libraries = ready(&chosen)?;
             let counted = with_spinner(|shown| instructions::count(&libraries, shown))?;
-            println!(
-                "{}",
-                rows(&counted, &libraries, "instructions of a hot pair, bytes")
-            );
+            println!("{}", rows(&counted, &libraries, table::INSTRUCTIONS));
             Ok(())
         }
+        Command::Misses { chosen, json } => count_misses(&chosen, json),
         Command::Probes(chosen) => {
             let libraries = ready(&chosen)?;
             let measured = with_spinner(|shown| probes::all(&libraries, shown))?;
@@ -267,6 +276,23 @@ fn promised((said, broken): (String, Vec<String>)) -> Result<()> {
     bail!("not as promised: {}", broken.join("; "))
 }
 
+fn count_misses(chosen: &Chosen, json: Option<PathBuf>) -> Result<()> {
+    misses::valgrind()?;
+    let libraries = ready(chosen)?;
+    let counted = with_spinner(|shown| misses::count(&libraries, shown))?;
+    println!("{}", table::misses(&counted, &libraries));
+    let json = results_file(json)?;
+    let mut results = if json.exists() {
+        Results::read(&json)?
+    } else {
+        Results::default()
+    };
+    results.misses = Some(counted);
+    results.write(&json)?;
+    println!("results: {}", json.display());
+    Ok(())
+}
+
 fn calibrate(wanted: &Calibrate) -> Result<()> {
     let workloads = manifest::select(manifest::read()?, &wanted.names)?;
     let found = libraries::find(Some(&[]), &[])?;
@@ -307,27 +333,6 @@ fn with_spinner<T>(work: impl FnOnce(&mut dyn FnMut(&str)) -> Result<T>) -> Resu
     done
 }
 
-fn list() -> Result<()> {
-    for workload in manifest::read()? {
-        println!(
-            "{:<24} {:<8} {} {}",
-            workload.name,
-            workload.group,
-            workload.program,
-            workload.args.join(" ")
-        );
-    }
-    println!();
-    for library in libraries::find(None, &[])? {
-        println!("{:<24} {}", library.name, library.version);
-    }
-    let missing = missing_packages();
-    if !missing.is_empty() {
-        println!("\nmissing: apt-get install {}", missing.join(" "));
-    }
-    Ok(())
-}
-
 fn measure(wanted: &Run, everything: bool) -> Result<()> {
     let workloads = manifest::select(manifest::read()?, &wanted.names)?;
     let libraries = ready(&wanted.chosen)?;
@@ -356,15 +361,7 @@ fn measure(wanted: &Run, everything: bool) -> Result<()> {
     )?;
     println!("{}", table::means(&results));
     if everything {
-        println!(
-            "{}",
-            rows(
-                &results.instructions,
-                &libraries,
-                "instructions of a hot pair, bytes"
-            )
-        );
-        println!("{}", rows(&results.probes, &libraries, "probe"));
+        println!("{}", table::beside(&results, &libraries));
         report::write(&results)?;
     }
     if let Some(directory) = &wanted.plots {

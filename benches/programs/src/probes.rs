@@ -30,13 +30,17 @@ pub(crate) const TRIMMED: &str = "resident after a peak, survivors at random, tr
 pub(crate) const SHIFTING: &str = "resident / live under shifting sizes";
 /// Nanoseconds of the 999th of 1,000 calls, 100 threads.
 pub(crate) const TAIL: &str = "99.9 % of calls by 100 threads, at most ns";
+/// CPU time of the longest call while a quarter of what the next one's goes back.
+pub(crate) const LONGEST_OF_FEW: &str = "longest call while 10,000 holes go back, µs";
+/// CPU time of the longest call while memory goes back.
+pub(crate) const LONGEST: &str = "longest call while 40,000 holes go back, µs";
 /// Locks taken per 1,000 operations on objects up to 128 bytes.
 pub(crate) const LOCKS_SMALL: &str = "locks taken per 1,000 operations, to 128 bytes";
 /// Locks taken per 1,000 operations on objects up to 1 KiB.
 pub(crate) const LOCKS_MEDIUM: &str = "locks taken per 1,000 operations, to 1 KiB";
 
 /// In the order in which they are shown.
-pub(crate) const ALL: [&str; 10] = [
+pub(crate) const ALL: [&str; 12] = [
     START,
     START_EMPTY,
     LEAN,
@@ -45,12 +49,16 @@ pub(crate) const ALL: [&str; 10] = [
     TRIMMED,
     SHIFTING,
     TAIL,
+    LONGEST_OF_FEW,
+    LONGEST,
     LOCKS_SMALL,
     LOCKS_MEDIUM,
 ];
 
 /// Rounds of what is timed.
 const ROUNDS: usize = 9;
+/// Runs of which the least counts: a call in which the kernel had other work is no call's fault.
+const RUNS: usize = 5;
 /// Starts in a round.
 const STARTS: u32 = 40;
 /// Turns of the program that counts locks; two operations each.
@@ -72,6 +80,19 @@ fn rounds(
     count: usize,
     figure: impl Fn(&Library) -> Result<f64>,
 ) {
+    let median = |values: Vec<f64>| Some(Spread::of(values)?.median);
+    of_rounds(table, name, libraries, count, figure, median);
+}
+
+/// What `chosen` makes of a figure's rounds, for each library.
+fn of_rounds(
+    table: &mut Table,
+    name: &str,
+    libraries: &[Library],
+    count: usize,
+    figure: impl Fn(&Library) -> Result<f64>,
+    chosen: impl Fn(Vec<f64>) -> Option<f64>,
+) {
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for round in 0..count {
         for library in turned(libraries.len(), round).filter_map(|at| libraries.get(at)) {
@@ -82,10 +103,10 @@ fn rounds(
             }
         }
     }
-    let medians = values
+    let figures = values
         .into_iter()
-        .filter_map(|(library, values)| Some((library.to_owned(), Spread::of(values)?.median)));
-    table.insert(name.to_owned(), medians.collect());
+        .filter_map(|(library, values)| Some((library.to_owned(), chosen(values)?)));
+    table.insert(name.to_owned(), figures.collect());
 }
 
 /// Live and resident KiB, as a probe writes them.
@@ -96,6 +117,12 @@ fn live_and_resident(job: &Job, library: &Library) -> Result<(f64, f64)> {
         (Some(Ok(live)), Some(Ok(resident))) => Ok((live, resident)),
         _ => anyhow::bail!("not two numbers: {text}"),
     }
+}
+
+/// The number that a probe writes.
+fn number(job: &Job, library: &Library) -> Result<f64> {
+    let text = jobs::read(job, library)?;
+    text.trim().parse().context("not a number")
 }
 
 /// All probes.
@@ -152,11 +179,16 @@ pub(crate) fn all(libraries: &[Library], mut shown: impl FnMut(&str)) -> Result<
     shown(TAIL);
     let tail = job("tail", &[])?;
     rounds(&mut table, TAIL, libraries, ROUNDS, |library| {
-        jobs::read(&tail, library)?
-            .trim()
-            .parse()
-            .context("not a number")
+        number(&tail, library)
     });
+
+    for (name, holes) in [(LONGEST_OF_FEW, "10000"), (LONGEST, "40000")] {
+        shown(name);
+        let longest = job("longest", &[holes])?;
+        let figure = |library: &Library| number(&longest, library);
+        let least = |values: Vec<f64>| values.into_iter().reduce(f64::min);
+        of_rounds(&mut table, name, libraries, RUNS, figure, least);
+    }
 
     if libraries.iter().any(|library| library.name == CAIRN) {
         for (name, most) in [(LOCKS_SMALL, "128"), (LOCKS_MEDIUM, "1024")] {

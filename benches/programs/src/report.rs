@@ -5,13 +5,15 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use launch::libraries::GLIBC;
 use launch::runs::Figure;
 use launch::table::number;
 
 use crate::goals;
 use crate::manifest::Group;
+use crate::markdown::{markdown, replace};
+use crate::misses::{self, Misses};
 use crate::paths;
 use crate::plot;
 use crate::probes;
@@ -26,12 +28,25 @@ pub(crate) fn write(results: &Results) -> Result<()> {
     let page = paths::root().join("docs/benchmarks.md");
     let mut text =
         fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    let plots = plot::all(results, &paths::root().join("docs/plots"))?;
-    for (name, part) in parts(results, &plots) {
+    let mut said = "docs/benchmarks.md".to_owned();
+    let mut found = Vec::new();
+    // Misses may have been counted alone: of all else there is nothing then, and it stays.
+    if !results.workloads.is_empty() {
+        let plots = plot::all(results, &paths::root().join("docs/plots"))?;
+        found = parts(results, &plots);
+        said += &format!(" and {} plots in docs/plots", plots.len());
+    }
+    found.extend(
+        results
+            .misses
+            .as_ref()
+            .map(|counted| ("misses", misses(counted))),
+    );
+    for (name, part) in found {
         text = replace(&text, name, &part)?;
     }
     fs::write(&page, text).with_context(|| format!("cannot write {}", page.display()))?;
-    println!("docs/benchmarks.md and {} plots in docs/plots", plots.len());
+    println!("{said}");
     Ok(())
 }
 
@@ -90,36 +105,6 @@ fn parts(results: &Results, plots: &[String]) -> Vec<(&'static str, String)> {
         ("goals", goal_table(results)),
         ("plots", pictures(plots)),
     ]
-}
-
-/// The text with what stands between the part's marks replaced.
-fn replace(text: &str, name: &str, part: &str) -> Result<String> {
-    let (begin, end) = (
-        format!("<!-- begin: {name} -->"),
-        format!("<!-- end: {name} -->"),
-    );
-    let Some((before, rest)) = text.split_once(&begin) else {
-        bail!("docs/benchmarks.md has no {begin}");
-    };
-    let Some((_, after)) = rest.split_once(&end) else {
-        bail!("docs/benchmarks.md has no {end}");
-    };
-    Ok(format!(
-        "{before}{begin}\n{}\n{end}{after}",
-        part.trim_end()
-    ))
-}
-
-/// A table in Markdown; numbers to the right.
-fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let rule: Vec<String> = header
-        .iter()
-        .enumerate()
-        .map(|(at, _)| if at == 0 { "---" } else { "---:" }.to_owned())
-        .collect();
-    let rows: String = rows.iter().map(|row| line(row)).collect();
-    format!("{}{}{rows}", line(header), line(&rule))
 }
 
 fn with_names(first: &[&str], results: &Results, without: &[&str]) -> Vec<String> {
@@ -262,6 +247,45 @@ fn instructions(results: &Results) -> String {
     markdown(&with_names(&["bytes"], results, &[]), &rows)
 }
 
+/// Misses of an operation, and who counted them: it may have been another run than all else is of.
+fn misses(counted: &Misses) -> String {
+    let versions: Vec<String> = counted
+        .libraries
+        .iter()
+        .map(|library| format!("{} {}", library.name, library.version))
+        .collect();
+    let mut text = format!(
+        "{}, {}: {}. {}.\n",
+        counted.date,
+        counted.valgrind,
+        misses::SHAPE,
+        versions.join(", ")
+    );
+    for why in &counted.left_out {
+        text += &format!("{why}.\n");
+    }
+    for (title, table) in [
+        ("first level", &counted.first),
+        ("last level", &counted.last),
+    ] {
+        let names = || counted.libraries.iter().map(|library| &library.name);
+        let header: Vec<String> = std::iter::once(title.to_owned())
+            .chain(names().cloned())
+            .collect();
+        let rows: Vec<Vec<String>> = misses::workloads()
+            .map(|workload| {
+                let row = table.get(workload);
+                let cells =
+                    names().map(|name| number(row.and_then(|row| row.get(name)).copied(), 2));
+                std::iter::once(workload.to_owned()).chain(cells).collect()
+            })
+            .collect();
+        text.push('\n');
+        text += &markdown(&header, &rows);
+    }
+    text
+}
+
 fn single(results: &Results) -> String {
     let rows: Vec<Vec<String>> = probes::ALL
         .iter()
@@ -328,17 +352,32 @@ fn pictures(plots: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::replace;
+    use super::*;
+    use launch::libraries::Described;
+    use std::collections::BTreeMap;
 
     #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let text = "by hand\n<!-- begin: a -->\nold\n<!-- end: a -->\nby hand too\n";
-        let new = replace(text, "a", "new\n\n").unwrap_or_default();
-        assert_eq!(
-            new,
-            "by hand\n<!-- begin: a -->\nnew\n<!-- end: a -->\nby hand too\n"
-        );
-        assert_eq!(replace(&new, "a", "new").unwrap_or_default(), new);
-        assert!(replace(text, "b", "new").is_err());
+    fn misses_have_a_row_a_workload_and_a_dash_where_nothing_was_counted() {
+        let library = |name: &str| Described {
+            name: name.to_owned(),
+            file: String::new(),
+            version: "1".to_owned(),
+        };
+        let row = BTreeMap::from([("glibc".to_owned(), 2.0), ("cairn".to_owned(), 1.26)]);
+        let counted = Misses {
+            date: "a day".to_owned(),
+            valgrind: "valgrind-3".to_owned(),
+            libraries: vec![library("glibc"), library("cairn"), library("peer")],
+            left_out: vec!["other is left out: valgrind cannot run it".to_owned()],
+            first: BTreeMap::from([("larson".to_owned(), row)]),
+            last: BTreeMap::new(),
+        };
+        let text = misses(&counted);
+        assert!(text.contains("a day, valgrind-3: ") && text.contains("cairn 1, peer 1."));
+        assert!(text.contains("\nother is left out: valgrind cannot run it.\n"));
+        assert!(text.contains("| first level | glibc | cairn | peer |"));
+        assert!(text.contains("| larson | 2.00 | 1.26 | – |"));
+        assert!(text.contains("| last level | glibc | cairn | peer |"));
+        assert!(text.contains("| larson | – | – | – |"));
     }
 }

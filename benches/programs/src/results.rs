@@ -12,6 +12,7 @@ use launch::statistics::{Spread, geometric_mean};
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Group;
+use crate::misses::Misses;
 
 /// Everything about one workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub(crate) struct Results {
     pub instructions: Table,
     /// Single figures, by the probe's name.
     pub probes: Table,
+    /// Misses of simulated caches, if they were counted.
+    #[serde(default)]
+    pub misses: Option<Misses>,
 }
 
 impl Measured {

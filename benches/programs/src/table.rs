@@ -5,6 +5,7 @@ use launch::runs::{Cost, Figure};
 use launch::table::{number, runs, table};
 
 use crate::manifest::Group;
+use crate::misses::{self, Misses};
 use crate::results::{Measured, Results, Table};
 
 /// One workload, a line for each library, with the ends of the rounds.
@@ -74,20 +75,52 @@ pub(crate) fn means(results: &Results) -> String {
     text
 }
 
+/// What the instructions are of.
+pub(crate) const INSTRUCTIONS: &str = "instructions of a hot pair, bytes";
+
 /// A line for each row of a table, a column for each library.
 pub(crate) fn rows(counted: &Table, libraries: &[Library], title: &str) -> String {
+    let mut names: Vec<&str> = counted.keys().map(String::as_str).collect();
+    names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
+    lines(counted, &names, libraries, title, 1)
+}
+
+/// Misses of an operation, a line for each workload: in the first level, then in the last.
+pub(crate) fn misses(counted: &Misses, libraries: &[Library]) -> String {
+    let names: Vec<&str> = misses::workloads().collect();
+    let [first, last] = [
+        (&counted.first, "misses of the first level"),
+        (&counted.last, "misses of the last level"),
+    ]
+    .map(|(table, title)| lines(table, &names, libraries, title, 2));
+    format!("{first}\n{last}")
+}
+
+/// What a whole run has beside its workloads.
+pub(crate) fn beside(results: &Results, libraries: &[Library]) -> String {
+    let instructions = rows(&results.instructions, libraries, INSTRUCTIONS);
+    let probes = rows(&results.probes, libraries, "probe");
+    format!("{instructions}\n{probes}")
+}
+
+fn lines(
+    counted: &Table,
+    names: &[&str],
+    libraries: &[Library],
+    title: &str,
+    digits: usize,
+) -> String {
     let header = std::iter::once(title.to_owned())
         .chain(libraries.iter().map(|library| library.name.clone()));
     let mut lines = table(header.collect());
-    let mut names: Vec<&String> = counted.keys().collect();
-    names.sort_by_key(|name| name.parse::<u32>().unwrap_or(u32::MAX));
     for name in names {
-        let row = counted.get(name);
-        let cells = libraries
-            .iter()
-            .map(|library| number(row.and_then(|row| row.get(&library.name)).copied(), 1));
+        let row = counted.get(*name);
+        let cells = libraries.iter().map(|library| {
+            let figure = row.and_then(|row| row.get(&library.name)).copied();
+            number(figure, digits)
+        });
         lines.add_row(
-            std::iter::once(name.clone())
+            std::iter::once((*name).to_owned())
                 .chain(cells)
                 .collect::<Vec<_>>(),
         );
