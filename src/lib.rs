@@ -98,7 +98,7 @@ mod vet;
 mod watch;
 
 pub use api::{Heap, HeapError, HeapName, HeapStats};
-pub use api::{Options, Stats, VERSION, background, flush, idle, stats, trim, usable_size};
+pub use api::{Options, Stats, VERSION, background, flush, idle, limit, stats, trim, usable_size};
 pub use arena::check::HeapReport;
 pub use arena::seen::{Broken, Role, View};
 pub use global::{Cairn, CairnWith};

@@ -10,7 +10,7 @@ use crate::knobs::{Amount, Knobs};
 use crate::os;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Bytes, 0 for no limit.
+/// Bytes, 0 where there never was a limit, [`NONE`] where there is none any more.
 pub(crate) static LIMIT: AtomicUsize = AtomicUsize::new(0);
 /// Whether nothing is handed out above.
 pub(crate) static HARD: AtomicUsize = AtomicUsize::new(0);
@@ -19,6 +19,8 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 /// Held bytes from which on something is done before more is handed out.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
+/// More than any heap holds: what is held is counted on, since it could not be counted anew.
+const NONE: usize = usize::MAX;
 /// The part of the limit, as a shift, that is left when it is near.
 const NEAR: u32 = 3;
 /// The part of it by which the heap grows before all that is free is looked for again, and the least
@@ -43,7 +45,20 @@ pub(crate) fn set(bytes: usize, hard: bool) {
     NEXT.store(near(bytes), Relaxed);
 }
 
-/// Whether there is a limit.
+/// Sets the limit of a process that counts; 0 for none any more.
+pub(crate) fn change(bytes: usize, hard: bool) {
+    set(if bytes == 0 { NONE } else { bytes }, hard);
+}
+
+/// The limit, bytes; 0 for none.
+pub(crate) fn bytes() -> usize {
+    match LIMIT.load(Relaxed) {
+        NONE => 0,
+        bytes => bytes,
+    }
+}
+
+/// Whether there is a limit, or was one: then what is held is counted.
 #[inline]
 pub(crate) fn is_on() -> bool {
     LIMIT.load(Relaxed) != 0

@@ -20,6 +20,18 @@ pub(crate) fn give_all_but(pad: usize) -> bool {
     named::all().fold(mapped::trim(), |any, arena| arena.trim(pad) | any)
 }
 
+/// Sets the limit of a process that may hold something already, or takes it away, with 0. The settings'
+/// lock is held, so that nobody else does so meanwhile.
+pub(crate) fn set_limit(bytes: usize, hard: bool) {
+    if limit::is_on() {
+        limit::change(bytes, hard);
+    } else if bytes != 0 {
+        mapped::begin_limit(bytes, hard);
+        // Whoever gives an arena back says what it holds.
+        named::all().for_each(|arena| drop(arena.lock()));
+    }
+}
+
 /// Before `n` bytes are handed out that no cache has; false if they must not be. No lock is held.
 #[inline]
 pub(crate) fn permits(n: usize) -> bool {

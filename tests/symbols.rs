@@ -93,6 +93,7 @@ const OWN: &[&str] = &[
     "cairn_heap_realloc",
     "cairn_heap_stats",
     "cairn_idle",
+    "cairn_limit",
     "cairn_profile_interval",
     "cairn_start_profile",
     "cairn_stats",

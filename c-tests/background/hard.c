@@ -1,36 +1,7 @@
 /* A hard limit (CAIRN_LIMIT_HARD=1) of so many MiB, the argument: what is asked
    for above is refused with ENOMEM, by every function, what there was stays
    whole, and what is freed can be had again. With 0 nothing is refused. */
-#include "background/background.h"
-
-enum { MOST = 200 << 20 };
-
-/* Takes objects of a size until there are no more; how many bytes. */
-static size_t take_all(size_t n, void ***last)
-{
-    size_t taken = 0;
-    while (taken < MOST) {
-        errno = 0;
-        void **p = malloc(n);
-        if (p == NULL) {
-            CHECK(errno == ENOMEM);
-            break;
-        }
-        *p = *last;
-        *last = p;
-        taken += n;
-    }
-    return taken;
-}
-
-static void give(void **last)
-{
-    while (last != NULL) {
-        void **next = *last;
-        free(last);
-        last = next;
-    }
-}
+#include "background/take.h"
 
 int main(int argc, char **argv)
 {

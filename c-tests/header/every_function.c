@@ -333,5 +333,8 @@ int main(int argc, char **argv)
     CHECK(cairn_background(1) == 0, "");
     CHECK(mallopt(M_CAIRN_BACKGROUND, 0) == 1, "");
     CHECK(cairn_background(0) == 0, "");
+    CHECK(cairn_limit((size_t)1 << 40, 0) == 0, "");
+    CHECK(cairn_limit(0, 0) == (checked ? 0 : (size_t)1 << 40), "");
+    CHECK(cairn_limit(0, 0) == 0, "");
     return 0;
 }

@@ -160,6 +160,14 @@ extern int cairn_heap_stats(struct cairn_heap *heap, struct cairn_heap_stats *st
 extern int cairn_background(int on) __THROW;
 #define M_CAIRN_BACKGROUND 0x43410001
 
+/* Limits what the heap of the process may hold from now on, bytes, 0 for no limit; what the limit was, 0
+   for none. Near it caches shrink, and all that is free goes back before more is handed out. What is
+   held already counts: pages of the heap that were handed out and did not go back, touched or not, and
+   mapped chunks. With `hard` not 0, a request that would come to more gets NULL and ENOMEM; what is held
+   above the limit stays. In check mode there is none. CAIRN_LIMIT and CAIRN_LIMIT_HARD say the same
+   from the start. */
+extern size_t cairn_limit(size_t bytes, int hard) __THROW;
+
 #ifdef __cplusplus
 }
 #endif

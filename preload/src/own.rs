@@ -44,6 +44,7 @@ macro_rules! symbol {
 symbol! { cairn_version = version: extern "C" fn() -> *const c_char }
 symbol! { cairn_stats = stats: unsafe extern "C" fn(*mut c::CStats) -> c_int }
 symbol! { cairn_background = background: extern "C" fn(c_int) -> c_int }
+symbol! { cairn_limit = limit: extern "C" fn(usize, c_int) -> usize }
 symbol! { cairn_trim = trim: extern "C" fn() -> c_int }
 symbol! { cairn_flush = flush: extern "C" fn() }
 symbol! { cairn_idle = idle: extern "C" fn() -> c_int }
@@ -73,6 +74,10 @@ unsafe extern "C" fn stats(out: *mut c::CStats) -> c_int {
 
 extern "C" fn background(on: c_int) -> c_int {
     c::cairn_background(on)
+}
+
+extern "C" fn limit(bytes: usize, hard: c_int) -> usize {
+    c::cairn_limit(bytes, hard)
 }
 
 extern "C" fn trim() -> c_int {

@@ -45,6 +45,11 @@ pub fn cairn_background(on: c_int) -> c_int {
     c_int::from(super::background(on != 0))
 }
 
+/// `cairn_limit`: [`crate::limit`], hard for anything but 0.
+pub fn cairn_limit(bytes: usize, hard: c_int) -> usize {
+    super::limit(bytes, hard != 0)
+}
+
 /// `cairn_version`: the release, a string that is never freed.
 pub fn cairn_version() -> *const c_char {
     VERSION.as_ptr()

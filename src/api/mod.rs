@@ -52,6 +52,23 @@ pub fn background(on: bool) -> bool {
     start::set_background(on)
 }
 
+/// Limits what the heap of the process may hold from now on, bytes, 0 for no limit; what the limit was,
+/// 0 for none. C has it by `cairn_limit()`; `CAIRN_LIMIT`, `CAIRN_LIMIT_HARD` and [`Options::limit`] say
+/// the same from the start.
+///
+/// Near it, caches shrink, and all that is free goes back before more is handed out. What is held already
+/// counts: pages of the heap that were handed out and did not go back, whether or not they were touched,
+/// and mapped chunks. With `hard` a request that would come to more is refused (a null pointer, in C
+/// with `ENOMEM`); what is held above the limit stays. In check mode there is none.
+///
+/// ```
+/// assert_eq!(cairn::limit(1 << 30, false), 0);
+/// assert_eq!(cairn::limit(0, false), 1 << 30);
+/// ```
+pub fn limit(bytes: usize, hard: bool) -> usize {
+    start::set_limit(bytes, hard)
+}
+
 /// Empties this thread's cache into its arena, where other threads are served from it. C has it by
 /// `cairn_flush()`.
 ///

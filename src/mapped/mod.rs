@@ -11,7 +11,7 @@
 
 use crate::chunk::{Chunk, Kind};
 use crate::config::{ALIGN, round_up};
-use crate::{fatal, mark, os, settings};
+use crate::{fatal, limit, mark, os, settings};
 use core::ptr;
 use registry::{Mapping, PLACES_AT_ONCE, any_stuck, forgo, with};
 
@@ -321,4 +321,12 @@ pub(crate) fn resize(p: usize, n: usize, least: usize, had: Option<usize>, owner
 /// What is mapped.
 pub(crate) fn totals() -> Totals {
     with(|r| r.totals)
+}
+
+/// Sets a first limit; what is mapped already counts.
+pub(crate) fn begin_limit(bytes: usize, hard: bool) {
+    with(|r| {
+        limit::set(bytes, hard);
+        limit::count(r.totals.bytes, 0);
+    });
 }

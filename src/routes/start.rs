@@ -8,7 +8,7 @@ use crate::layout::places::samples as samples_place;
 use crate::statics::{self, STATICS};
 use crate::watch::unwind::How;
 use crate::watch::{checked, guard, report, samples};
-use crate::{arenas, background, cache, chunk, class, limit, os, settings, side};
+use crate::{arenas, background, cache, chunk, class, limit, os, relief, settings, side};
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
@@ -243,6 +243,19 @@ pub(crate) fn set_background(on: bool) -> bool {
     let before = change(|knobs| c_int::from(core::mem::replace(&mut knobs.background, on)));
     follow_background();
     before != 0
+}
+
+/// Sets what the heap may hold from now on, bytes, 0 for any number; what it was. In check mode nobody
+/// asks.
+pub(crate) fn set_limit(bytes: usize, hard: bool) -> usize {
+    ensure();
+    if STAGE.load(Acquire) == CHECKED {
+        return 0;
+    }
+    let _held = settings::LOCK.acquire();
+    let before = limit::bytes();
+    relief::set_limit(bytes, hard);
+    before
 }
 
 /// Whether the process asked for the line at its exit.

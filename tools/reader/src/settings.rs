@@ -52,7 +52,8 @@ pub(crate) fn read(target: &dyn Target, instance: &Instance) -> Settings {
         purge_delay: word(heads.purge_delay),
         huge_from: word(heads.huge_from),
         background: word(heads.background),
-        limit: word(heads.limit),
+        // All ones: there is none any more.
+        limit: word(heads.limit).wrapping_add(1).saturating_sub(1),
         limit_hard: word(heads.limit_hard),
         check: word(heads.check),
         run_max: word(heads.run_max),
