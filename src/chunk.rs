@@ -19,22 +19,33 @@
 
 pub(crate) use crate::layout::head::{Head, Kind};
 
+use crate::config::ALIGN;
 use crate::layout::head::{PREV_IN_USE, domain};
+use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Turns a tag from "in use" to "freed" and back.
 pub(crate) const TURN: u32 = !1;
 /// Turns a tag from "in use" to "in use, and a sample" and back: no fast path takes that one.
 const SAMPLE: u32 = 0x5555_5554;
-static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+static KEY: Key = Key(UnsafeCell::new([0; 2]));
 
-/// Sets the secret; once, before the first chunk exists.
-pub(crate) fn set_key(secret: [u64; 2]) {
-    let [a, b] = &KEY;
+/// The secret. Ordinary words, where others would be atomic: an instruction takes one from memory.
+struct Key(UnsafeCell<[u64; 2]>);
+
+// SAFETY: written once, before the first chunk exists; whoever reads it has met one, and what led
+// there (a region's word, a lock) orders the write before the read.
+unsafe impl Sync for Key {}
+
+/// Sets the secret.
+///
+/// # Safety
+/// Once, before the first chunk exists.
+pub(crate) unsafe fn set_key(secret: [u64; 2]) {
     // The top bit keeps either factor from ever being 0.
-    a.store(secret[0] | 1 << 63, Relaxed);
-    b.store(secret[1] | 1 << 63, Relaxed);
+    // SAFETY: the caller's: nobody reads it yet.
+    unsafe { KEY.0.get().write(secret.map(|half| half | 1 << 63)) };
 }
 
 /// A chunk, named by its payload's address. Not yet trusted: see [`Chunk::is_used`].
@@ -45,14 +56,15 @@ pub(crate) struct Chunk(usize);
 /// `T` of a chunk at `p` with this size word.
 #[inline(always)]
 fn tag_of(p: usize, word: u32) -> u32 {
-    let [a, b] = &KEY;
-    hash(p, word, [a.load(Relaxed), b.load(Relaxed)])
+    // SAFETY: no chunk exists before it is set.
+    hash(p, word, unsafe { KEY.0.get().read() })
 }
 
-/// The hash under a secret.
+/// The hash under a secret. The address is turned as the fast path has it at hand
+/// (`region::aligned_word`).
 #[inline(always)]
 fn hash(p: usize, word: u32, [a, b]: [u64; 2]) -> u32 {
-    let x = p as u64 ^ a;
+    let x = p.rotate_right(ALIGN.ilog2()) as u64 ^ a;
     let y = u64::from(word) ^ b;
     let product = u128::from(x) * u128::from(y);
     ((product as u64) ^ (product >> 64) as u64) as u32 | 1
@@ -94,9 +106,9 @@ impl Chunk {
     pub(crate) fn tag(self) -> u32 {
         self.atomic(-4).load(Relaxed)
     }
-    /// Writes the tag as it will be compared.
+    /// Writes the tag.
     #[inline(always)]
-    pub(crate) fn set_tag(self, tag: u32) {
+    fn set_tag(self, tag: u32) {
         self.atomic(-4).store(tag, Relaxed);
     }
     /// `T` for the size word as it stands.
@@ -109,6 +121,28 @@ impl Chunk {
     #[inline(always)]
     pub(crate) fn expected_under(self, covered: u32) -> u32 {
         tag_of(self.0, covered)
+    }
+    /// Turns the tag where it stands, whatever it is: in use becomes freed, and freed in use. A relaxed
+    /// load, a change and a relaxed store become one instruction.
+    #[inline(always)]
+    pub(crate) fn turn(self) {
+        let tag = self.atomic(-4);
+        tag.store(tag.load(Relaxed) ^ TURN, Relaxed);
+    }
+    /// Whether this still is the freed chunk that was left in a cache, of this size, and with this tag
+    /// while it was in use.
+    pub(crate) fn is_left(self, size: u32, tag: u32) -> bool {
+        self.head().covers(size) && self.tag() == tag ^ TURN
+    }
+    /// The same, and if so it is in use from now on; else it is nobody's to have. The tag that it is to
+    /// have is read last, where one instruction reads and compares it.
+    #[inline(always)]
+    pub(crate) fn take_up(self, size: u32, tag: impl FnOnce() -> u32) -> bool {
+        if !self.head().covers(size) {
+            return false;
+        }
+        self.turn();
+        self.tag() == tag()
     }
     /// Whether header and tag agree that this chunk of any kind is in use.
     #[inline(always)]

@@ -397,7 +397,9 @@ loom::lazy_static! {
 }
 
 pub mod chunk {
-    pub fn set_key(secret: [u64; 2]) {
+    /// # Safety
+    /// Once, as in the crate.
+    pub unsafe fn set_key(secret: [u64; 2]) {
         // SAFETY: loom checks that nobody else is here.
         super::KEY.with_mut(|k| unsafe { *k = secret[0] });
     }

@@ -1,6 +1,6 @@
 //! What passes between a cache and an arena.
 
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, TURN};
 use crate::object::ObjectState;
 
 /// One freed object or chunk on its way between a cache and an arena.
@@ -21,9 +21,8 @@ pub(crate) struct Entry {
 union Witness {
     /// The object's state.
     state: ObjectState,
-    /// Size word and tag of the freed chunk. Two words, as in the header: read as one after a
-    /// write of one half, either would wait for the processor's store buffer.
-    header: [u32; 2],
+    /// The tag of a chunk, as it is in use. Its size is that of the bin.
+    tag: u32,
 }
 
 impl Entry {
@@ -40,23 +39,15 @@ impl Entry {
         let witness = Witness { state };
         Self { p, witness }
     }
-    /// Writes a freed chunk, its size word without the P flag, and its tag, half by half.
-    ///
-    /// # Safety
-    /// There is room for an entry.
+    /// A freed chunk, and its tag while it was in use.
     #[inline(always)]
-    pub(crate) unsafe fn write_chunk(entry: *mut Self, p: usize, covered: u32, tag: u32) {
-        // SAFETY: the caller's.
-        unsafe {
-            (*entry).p = p;
-            (*entry).witness.header[0] = covered;
-            (*entry).witness.header[1] = tag;
-        }
+    pub(crate) const fn chunk(p: usize, tag: u32) -> Self {
+        let witness = Witness { tag };
+        Self { p, witness }
     }
-    /// Becomes the entry of a freed chunk.
-    pub(crate) fn set_chunk(&mut self, c: Chunk) {
-        // SAFETY: an entry.
-        unsafe { Self::write_chunk(self, c.payload(), c.head().covered(), c.tag()) };
+    /// The entry of a freed chunk, by its header.
+    pub(crate) fn of_chunk(c: Chunk) -> Self {
+        Self::chunk(c.payload(), c.tag() ^ TURN)
     }
     /// The state of an entry that is an object.
     #[inline(always)]
@@ -64,10 +55,10 @@ impl Entry {
         // SAFETY: every bit pattern is a number.
         unsafe { self.witness.state }
     }
-    /// Size word and tag of an entry that is a chunk.
+    /// The tag of an entry that is a chunk, as it is in use.
     #[inline(always)]
-    pub(crate) const fn header(&self) -> [u32; 2] {
-        // SAFETY: every bit pattern is a pair of numbers.
-        unsafe { self.witness.header }
+    pub(crate) const fn tag(&self) -> u32 {
+        // SAFETY: every bit pattern is a number.
+        unsafe { self.witness.tag }
     }
 }

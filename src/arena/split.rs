@@ -172,7 +172,7 @@ impl State {
         for entry in out.iter_mut().take(count).rev() {
             c.write(size, Kind::Plain, prev_in_use, false);
             prev_in_use = true;
-            entry.set_chunk(c);
+            *entry = Entry::of_chunk(c);
             c = c.after(size);
         }
         count

@@ -117,6 +117,9 @@ impl Cache {
             unsafe { side::give(before.expose_provenance(), old * size_of::<Entry>()) };
         }
         let size = class::size_of(class);
+        if !class::is_run(class) {
+            bin.cut_or_size.set(size as u32);
+        }
         self.room.set(self.room.get() + new * size - old * size);
         if self.usage(class).given.get() {
             let given = self.given.get() + new * weight(class);

@@ -8,7 +8,7 @@
 
 use super::{Cache, swapped, thread};
 use crate::arena::{Entry, owner, records};
-use crate::chunk::{Chunk, TURN};
+use crate::chunk::Chunk;
 use crate::class::{self, CLASSES};
 use crate::config::{ALIGN, CACHE_LIMIT, HEADER, round_up};
 use crate::layout::places::cache as places;
@@ -140,11 +140,9 @@ pub(crate) fn take_or(n: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
     places.left.set(places.left.get() + size);
     // SAFETY: a cached chunk's header is mapped memory (I8).
     let c = unsafe { Chunk::at(entry.p) };
-    let [covered, tag] = entry.header();
-    if c.tag() != tag || !c.head().covers(covered) {
+    if !c.take_up(size as u32, || entry.tag()) {
         return swapped(c.payload());
     }
-    c.set_tag(tag ^ TURN);
     // A thread that lives on such chunks alone takes no slower way, and has its turn all the same.
     places.served.set(places.served.get().wrapping_add(1));
     if places.served.get().is_multiple_of(LOOK_AFTER) {
@@ -177,10 +175,9 @@ pub(crate) fn put(p: usize) -> bool {
     // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
     let c = unsafe { Chunk::at(p) };
     // As in `put_if`: a header whose tag says "in use" is a plain one's here.
-    let (covered, tag) = (c.head().covered(), c.tag());
-    covered as usize > CACHE_LIMIT
-        && tag == c.expected_under(covered)
-        && put_vetted(p, covered, tag)
+    let covered = c.head().covered();
+    let tag = c.expected_under(covered);
+    covered as usize > CACHE_LIMIT && c.tag() == tag && put_vetted(p, covered, tag)
 }
 
 /// As [`put`], for a plain chunk above the classes whose header was vetted: the half of it that the
@@ -203,9 +200,8 @@ pub(crate) fn put_vetted(p: usize, covered: u32, tag: u32) -> bool {
     places.left.set(left);
     place.wants.set(0);
     // SAFETY: the caller vetted it: its header is mapped memory (I8).
-    unsafe { Chunk::at(p) }.set_tag(tag ^ TURN);
-    // SAFETY: a place for an entry.
-    unsafe { Entry::write_chunk(place.entry.as_ptr(), p, covered, tag ^ TURN) };
+    unsafe { Chunk::at(p) }.turn();
+    place.entry.set(Entry::chunk(p, tag));
     true
 }
 
@@ -246,8 +242,7 @@ fn give_back(entry: Entry, size: usize) {
         let arena = owner(records::of(entry.p));
         (Chunk::at(entry.p), arena.lock())
     };
-    let [covered, tag] = entry.header();
-    if c.tag() != tag || !c.head().covers(covered) {
+    if !c.is_left(size as u32, entry.tag()) {
         fatal::die("malloc(): memory corruption (fast)", entry.p);
     }
     state.release(c, size);

@@ -2,7 +2,8 @@
 //!
 //! The arrays are out of band: nothing that lies in freed memory can become a pointer that
 //! `malloc` returns. Each entry carries a witness, so that taking one checks that it is still
-//! what was put: the state byte still says freed, or the header still is the one that was left.
+//! what was put: the state byte still says freed, or the header has the size of the bin, and turned
+//! back the tag that the chunk had when it was freed.
 
 mod aligned;
 pub(crate) mod all;
@@ -24,7 +25,7 @@ pub(crate) use put::{put, put_object, put_or, put_sized, put_vetted_chunk};
 
 use crate::arena::strip::Strip;
 use crate::arena::{Arena, Entry};
-use crate::chunk::{Chunk, TURN};
+use crate::chunk::Chunk;
 use crate::class::{BIN_SHIFT, CLASSES};
 use crate::config::{ALIGN, CACHE_LIMIT, RUN_LIMIT, chunk_size};
 use crate::layout::places::cache as places;
@@ -45,8 +46,9 @@ pub(crate) struct Bin {
     top: AtomicPtr<Entry>,
     base: Cell<*mut Entry>,
     limit: Cell<*mut Entry>,
-    /// Objects cut from the cache's strip that the arena has not counted yet.
-    cut: Cell<u32>,
+    /// Of runs: objects cut from the cache's strip that the arena has not counted yet. Of chunks: the
+    /// bytes of each, while there is an array.
+    cut_or_size: Cell<u32>,
     /// Objects the next refill asks for.
     batch: Cell<u16>,
     /// Refilled or spilled since the last look for idle bins.
@@ -221,7 +223,7 @@ fn cut_of(
         let Some(p) = (*bins).strip.cut(class) else {
             return beyond(n);
         };
-        let cut = &(*bins.byte_add(class << BIN_SHIFT).cast::<Bin>()).cut;
+        let cut = &(*bins.byte_add(class << BIN_SHIFT).cast::<Bin>()).cut_or_size;
         cut.set(cut.get().wrapping_add(1));
         ptr::with_exposed_provenance_mut(p)
     }
@@ -295,11 +297,9 @@ unsafe fn take_last_chunk(bin: *const Bin, top: *mut Entry) -> *mut u8 {
         let last = top.sub(1);
         (*bin).step(-1);
         let c = Chunk::at((*last).p);
-        let [covered, tag] = (*last).header();
-        if c.tag() != tag || !c.head().covers(covered) {
+        if !c.take_up((*bin).cut_or_size.get(), || (*last).tag()) {
             return swapped(c.payload());
         }
-        c.set_tag(tag ^ TURN);
         ptr::with_exposed_provenance_mut(c.payload())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Bin, bin_to_put_at};
 use crate::arena::Entry;
-use crate::chunk::{Chunk, TURN};
+use crate::chunk::Chunk;
 use crate::class::{self, BIN_SHIFT};
 use crate::config::{RUN_LIMIT, chunk_size};
 use crate::object::{self, ObjectState};
@@ -63,17 +63,18 @@ fn put_if(
         }
         let c = Chunk::at(p);
         // Every header in such a region whose tag says "in use" is a plain one's.
-        let (covered, tag) = (c.head().covered(), c.tag());
-        if tag != c.expected_under(covered) {
+        let covered = c.head().covered();
+        let tag = c.expected_under(covered);
+        if c.tag() != tag {
             return false;
         }
         let size = covered as usize;
         if size <= class::EXACT_CHUNK {
             let offset = class::exact_bin(size);
-            return chunk(offset) && put_chunk(at(offset), c, covered, tag);
+            return chunk(offset) && put_chunk(at(offset), c, tag);
         }
         match class::wide_chunk_bin(size) {
-            Some(offset) => chunk(offset) && put_chunk(at(offset), c, covered, tag),
+            Some(offset) => chunk(offset) && put_chunk(at(offset), c, tag),
             None => beyond(p, covered, tag),
         }
     }
@@ -133,20 +134,20 @@ pub(crate) fn put_vetted_chunk(c: Chunk, covered: u32, tag: u32) -> bool {
     };
     c.tag() == tag
         && c.head().covers(covered)
-        && offset.is_some_and(|offset| put_chunk(bin_to_put_at(offset), c, covered, tag))
+        && offset.is_some_and(|offset| put_chunk(bin_to_put_at(offset), c, tag))
 }
 
-/// Puts a vetted chunk into a bin, unless that is full.
+/// Puts a vetted chunk into the bin of its size, unless that is full.
 #[inline(always)]
-fn put_chunk(bin: *const Bin, c: Chunk, covered: u32, tag: u32) -> bool {
+fn put_chunk(bin: *const Bin, c: Chunk, tag: u32) -> bool {
     // SAFETY: the bin is this thread's, and between `top` and `limit` there is room.
     unsafe {
         let top = (*bin).top();
         if top == (*bin).limit.get() {
             return false;
         }
-        c.set_tag(tag ^ TURN);
-        Entry::write_chunk(top, c.payload(), covered, tag ^ TURN);
+        c.turn();
+        top.write(Entry::chunk(c.payload(), tag));
         (*bin).step(1);
         true
     }

@@ -69,9 +69,12 @@ impl Cache {
     }
 
     fn count_cut_of(&self, class: usize) {
-        let mut cut = self.bin(class).cut.take();
+        if !class::is_run(class) {
+            return;
+        }
+        let mut cut = self.bin(class).cut_or_size.take();
         if let Some(cover) = self.cover() {
-            cut = cut.wrapping_add(cover.stocked(class).cut.take());
+            cut = cut.wrapping_add(cover.stocked(class).cut_or_size.take());
         }
         if cut != 0 {
             self.asked(class);
@@ -80,12 +83,12 @@ impl Cache {
         }
     }
 
-    /// Objects of a class that were cut, and that the arena was not told of.
+    /// Objects of a class of runs that were cut, and that the arena was not told of.
     fn untold(&self, class: usize) -> usize {
         let under = self
             .cover()
-            .map_or(0, |cover| cover.stocked(class).cut.get());
-        self.bin(class).cut.get().wrapping_add(under) as usize
+            .map_or(0, |cover| cover.stocked(class).cut_or_size.get());
+        self.bin(class).cut_or_size.get().wrapping_add(under) as usize
     }
 
     /// Its cover, if it was ever made.

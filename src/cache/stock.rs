@@ -128,7 +128,8 @@ impl Cover {
                 let Some(p) = (*self.cache).strip().cut(class) else {
                     break;
                 };
-                from.cut.set(from.cut.get().wrapping_add(1));
+                let cut = &from.cut_or_size;
+                cut.set(cut.get().wrapping_add(1));
                 let state = object::state_at(region::word(p), p);
                 state.turn();
                 top.write(Entry::object(p, state));

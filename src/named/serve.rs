@@ -102,9 +102,7 @@ pub(crate) fn give(c: Chunk, size: usize) {
     if class == 0 {
         state.release(c, size);
     } else {
-        let mut entry = Entry::NONE;
-        entry.set_chunk(c);
-        state.put_chunks(&[entry], class);
+        state.put_chunks(&[Entry::of_chunk(c)], class);
     }
     state.audit();
     state.settle();

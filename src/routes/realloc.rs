@@ -58,8 +58,9 @@ fn glance(p: usize) -> Glance {
     } else if word == region::CHUNKS {
         // SAFETY: a header below a payload of a heap's region is mapped memory (I8).
         let c = unsafe { Chunk::at(p) };
-        let (covered, tag) = (c.head().covered(), c.tag());
-        if tag == c.expected_under(covered) {
+        let covered = c.head().covered();
+        let tag = c.expected_under(covered);
+        if c.tag() == tag {
             return Glance::Chunk(c, covered, tag);
         }
     }

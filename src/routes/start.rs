@@ -123,7 +123,8 @@ fn begin_with(own: &Knobs, environment: bool) {
         unsafe { side::lend(STATICS.span.0.at(), statics::SPAN) };
         let mut secret = [0; 2];
         os::secret(&mut secret);
-        chunk::set_key(secret);
+        // SAFETY: the lock is held, and no chunk exists.
+        unsafe { chunk::set_key(secret) };
         arenas::set_quota(os::quota());
         // SAFETY: getauxval has no precondition; `environ` is libc's, and nobody changes the
         // environment while the first allocation is under way.

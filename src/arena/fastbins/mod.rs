@@ -272,7 +272,7 @@ impl State {
         let mut n = 0;
         for entry in out.iter_mut() {
             let Some(c) = self.pop_fast(class) else { break };
-            entry.set_chunk(c);
+            *entry = Entry::of_chunk(c);
             n += 1;
         }
         if n == 0 { self.carve(class, out) } else { n }

@@ -149,4 +149,20 @@ mod tests {
         let message = "malloc(): unaligned tcache chunk detected";
         assert_eq!(line, Some(std::format!("{message}: {:#x}", p.addr())));
     }
+
+    /// The same of a chunk, whose tag each of the two turns.
+    #[test]
+    fn a_chunk_that_is_in_use_is_not_taken_from_a_cache() {
+        for n in [1_000, 2_000, 8_000] {
+            let p = routes::allocate(n);
+            routes::release(p);
+            // SAFETY: a freed chunk of this thread's cache.
+            unsafe { Chunk::at(p.addr()) }.turn();
+            let line = fatal::hook::fatal_line(|| {
+                let _ = routes::allocate(n);
+            });
+            let message = "malloc(): unaligned tcache chunk detected";
+            assert_eq!(line, Some(std::format!("{message}: {:#x}", p.addr())));
+        }
+    }
 }
