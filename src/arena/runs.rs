@@ -32,6 +32,9 @@ const PROMPT: usize = 128 / ALIGN;
 const MERGES: usize = 4096;
 /// Spans too short that one refill passes over in a slot, once it has anything.
 const MISSES: usize = 64;
+/// Spans too short that a refill steps over one by one while it has nothing; from then on it goes
+/// by words of the map, which is slower where spans are few.
+const STEPS: usize = 16;
 /// Slots that one refill looks into at most, if the first has anything: where little is free in
 /// each, fewer objects come of it.
 const LOOKS: usize = 4;
@@ -138,6 +141,12 @@ impl State {
                 }
                 longest = longest.max(span.len - count * class);
                 at = span.start + span.len;
+                if n == 0 && misses > STEPS {
+                    // What is passed over is shorter.
+                    longest = longest.max(class - 1);
+                    // SAFETY: the caller's.
+                    at = unsafe { (*(*r).map).row(at, class) };
+                }
             }
         }
         // A span that the search began in the middle of may have gone in two parts.
@@ -176,9 +185,7 @@ impl State {
             } else {
                 let mut row = Row::of(p, size);
                 n += 1;
-                while entries.get(n).is_some_and(|e| row.takes(e.p, size)) {
-                    n += 1;
-                }
+                n += row.takes_all(entries.get(n..).unwrap_or_default(), size);
                 self.merge_objects(row, class, r);
             }
         }
@@ -265,13 +272,23 @@ impl State {
         // SAFETY: they were vetted: their region is a slot of this locked arena, with states (I8 to
         // I10).
         let (free, bound, pages) = unsafe {
-            let mut at = 0;
-            while at < span.len {
-                let state = ObjectState((*r).states + span.start + at);
+            let first = (*r).states + span.start;
+            let (mut state, end) = (ObjectState(first), first + span.len);
+            let is_freed = |at: usize| ObjectState(at).get() == class as u8 | FREED;
+            // Most rows are long or of one: four at a time.
+            while state.0 + 3 * class < end
+                && is_freed(state.0)
+                && is_freed(state.0 + class)
+                && is_freed(state.0 + 2 * class)
+                && is_freed(state.0 + 3 * class)
+            {
+                state.0 += 4 * class;
+            }
+            while state.0 < end {
                 if state.get() != class as u8 | FREED {
-                    merged_before(row.p + at * ALIGN);
+                    merged_before(row.p + (state.0 - first) * ALIGN);
                 }
-                at += class;
+                state.0 += class;
             }
             if !(*(*r).map).put_span(span) {
                 merged_before(row.p);
