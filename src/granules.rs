@@ -158,6 +158,7 @@ impl Granules {
 
     /// The first granule, `g` or later, from which on `len` granules side by side are in, 1 to 64 of
     /// them; past the end if there is none. Word by word, however many spans are shorter.
+    #[inline(never)]
     pub(crate) fn row(&self, g: usize, len: usize) -> usize {
         if g >= GRANULES {
             return GRANULES;

@@ -42,6 +42,16 @@ impl Row {
     /// without a look.
     #[inline(always)]
     pub(super) fn takes_all(&mut self, entries: &[Entry], size: usize) -> usize {
+        match entries.first() {
+            Some(next) if next.p == self.end || next.p + size == self.p => {
+                self.takes_more(entries, size)
+            }
+            _ => 0,
+        }
+    }
+
+    #[inline(never)]
+    fn takes_more(&mut self, entries: &[Entry], size: usize) -> usize {
         let mut left = entries;
         while let [next, rest @ ..] = left
             && next.p == self.end

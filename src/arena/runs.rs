@@ -273,22 +273,13 @@ impl State {
         // I10).
         let (free, bound, pages) = unsafe {
             let first = (*r).states + span.start;
-            let (mut state, end) = (ObjectState(first), first + span.len);
-            let is_freed = |at: usize| ObjectState(at).get() == class as u8 | FREED;
-            // Most rows are long or of one: four at a time.
-            while state.0 + 3 * class < end
-                && is_freed(state.0)
-                && is_freed(state.0 + class)
-                && is_freed(state.0 + 2 * class)
-                && is_freed(state.0 + 3 * class)
-            {
-                state.0 += 4 * class;
-            }
-            while state.0 < end {
-                if state.get() != class as u8 | FREED {
-                    merged_before(row.p + (state.0 - first) * ALIGN);
-                }
-                state.0 += class;
+            let other = if span.len == class {
+                usize::from(ObjectState(first).get() != class as u8 | FREED)
+            } else {
+                others(first, span.len, class)
+            };
+            if other != 0 {
+                merged_before(row.p + (other - 1) * ALIGN);
             }
             if !(*(*r).map).put_span(span) {
                 merged_before(row.p);
@@ -323,6 +314,34 @@ impl State {
             self.rank(r, long);
         }
     }
+}
+
+/// Of states from `first` on, the number, and 1, of the first that is not a freed object's of this
+/// class, which all of so many granules should be; 0 if all are.
+///
+/// # Safety
+/// A slot's states.
+#[inline(never)]
+unsafe fn others(first: usize, len: usize, class: usize) -> usize {
+    // SAFETY: the caller's.
+    let is_freed = |at| unsafe { ObjectState(at).get() } == class as u8 | FREED;
+    let (mut at, end) = (first, first + len);
+    // Most rows are long or of one: four at a time.
+    while at + 3 * class < end
+        && is_freed(at)
+        && is_freed(at + class)
+        && is_freed(at + 2 * class)
+        && is_freed(at + 3 * class)
+    {
+        at += 4 * class;
+    }
+    while at < end {
+        if !is_freed(at) {
+            return at - first + 1;
+        }
+        at += class;
+    }
+    0
 }
 
 /// An object was in its slot already.

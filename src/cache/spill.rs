@@ -125,7 +125,7 @@ impl Spill {
     #[inline(never)]
     fn put_sorted(&mut self, entries: &[Entry], class: usize) {
         let sorted = Sorted::of(entries);
-        let mut left = sorted.arenas;
+        let (mut left, mut batch) = (sorted.arenas, [Entry::NONE; BATCH]);
         while left != 0 {
             let held = self
                 .held
@@ -138,7 +138,7 @@ impl Spill {
             };
             left &= !(1 << arena);
             let mut at = sorted.first.get(arena).copied().unwrap_or(NONE);
-            let (mut batch, mut n) = ([Entry::NONE; BATCH], 0);
+            let mut n = 0;
             while let Some(entry) = entries.get(usize::from(at)) {
                 if let Some(place) = batch.get_mut(n) {
                     *place = *entry;
