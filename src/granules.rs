@@ -30,6 +30,17 @@ const fn bits(bit: usize, len: usize) -> u64 {
     mask << bit
 }
 
+/// The bits of a word from which on `len` bits side by side are set, 1 to 64 of them.
+const fn starts_of(word: u64, len: usize) -> u64 {
+    let (mut starts, mut have) = (word, 1);
+    while have < len && starts != 0 {
+        let step = if have < len - have { have } else { len - have };
+        starts &= starts >> step;
+        have += step;
+    }
+    starts
+}
+
 impl Granules {
     fn word(&self, i: usize) -> &AtomicU64 {
         // SAFETY: the index is cut to the array's length, a power of two.
@@ -143,6 +154,35 @@ impl Granules {
         let start = i * 64 + word.trailing_zeros() as usize;
         let len = self.from(start, most);
         Some(Span { start, len })
+    }
+
+    /// The first granule, `g` or later, from which on `len` granules side by side are in, 1 to 64 of
+    /// them; past the end if there is none. Word by word, however many spans are shorter.
+    #[inline(never)]
+    pub(crate) fn row(&self, g: usize, len: usize) -> usize {
+        if g >= GRANULES {
+            return GRANULES;
+        }
+        let (mut i, mut before) = (g / 64, 0);
+        let mut word = self.load(i) & (u64::MAX << (g % 64));
+        loop {
+            if word != 0 {
+                // It may have begun in the word before; longer than that are no 64.
+                if before != 0 && before + word.trailing_ones() as usize >= len {
+                    return i * 64 - before;
+                }
+                let starts = starts_of(word, len);
+                if starts != 0 {
+                    return i * 64 + starts.trailing_zeros() as usize;
+                }
+            }
+            before = word.leading_ones() as usize;
+            i += 1;
+            if i == WORDS {
+                return GRANULES;
+            }
+            word = self.load(i);
+        }
     }
 
     /// How many granules side by side are in, from `g` upwards; counted as far as `most`, or a
@@ -265,6 +305,23 @@ mod tests {
                 });
                 assert_eq!(set.span(g, GRANULES), span, "after {g}");
             }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_first_that_is_long_enough() {
+        for (set, has) in sets() {
+            for len in [1, 2, 3, 7, 31, 32, 63, 64] {
+                let (mut first, mut up) = (GRANULES, 0);
+                for g in (0..GRANULES).rev() {
+                    up = if has[g] { up + 1 } else { 0 };
+                    if up >= len {
+                        first = g;
+                    }
+                    assert_eq!(set.row(g, len), first, "{len} after {g}");
+                }
+            }
+            assert_eq!(set.row(GRANULES, 1), GRANULES);
         }
     }
 

@@ -96,8 +96,6 @@ const KNOWN: &[(&str, Kind, f64)] = &[
     ("longest_call", Calls, 1.1),
     // What two empty slots were serves a request; at once the heap has room.
     ("much_dissolves", Instructions, 22_000.0),
-    // A step for each free granule of a slot.
-    ("holes", Instructions, 10_500.0),
     // A step for each 64 KiB of a chunk that is cut or released: of one of 32 MB.
     ("long_pair", Instructions, 76_000.0),
     // One call merges a bounded part of what waits, at once all.
@@ -106,8 +104,8 @@ const KNOWN: &[(&str, Kind, f64)] = &[
     ("misfits", Memory, 34.0),
     // Copies of what is longer.
     ("turns", Instructions, 850.0),
-    // A pass for each of 16 arenas.
-    ("arenas", Instructions, 615.0),
+    // A batch has a few objects of each of 16 arenas, which are all visited.
+    ("arenas", Instructions, 275.0),
     // Slots with one survivor serve no chunk, and regions with one are no slots: the heap doubles,
     // until pages go back.
     ("survivors_then_chunks", Faults, 0.5),

@@ -32,6 +32,9 @@ const PROMPT: usize = 128 / ALIGN;
 const MERGES: usize = 4096;
 /// Spans too short that one refill passes over in a slot, once it has anything.
 const MISSES: usize = 64;
+/// Spans too short that a refill steps over one by one while it has nothing; from then on it goes
+/// by words of the map, which is slower where spans are few.
+const STEPS: usize = 16;
 /// Slots that one refill looks into at most, if the first has anything: where little is free in
 /// each, fewer objects come of it.
 const SLOTS_AT_ONCE: usize = 4;
@@ -138,6 +141,12 @@ impl State {
                 }
                 longest = longest.max(span.len - count * class);
                 at = span.start + span.len;
+                if n == 0 && misses > STEPS {
+                    // What is passed over is shorter.
+                    longest = longest.max(class - 1);
+                    // SAFETY: the caller's.
+                    at = unsafe { (*(*r).map).row(at, class) };
+                }
             }
         }
         // A span that the search began in the middle of may have gone in two parts.
@@ -176,9 +185,7 @@ impl State {
             } else {
                 let mut row = Row::of(p, size);
                 n += 1;
-                while entries.get(n).is_some_and(|e| row.takes(e.p, size)) {
-                    n += 1;
-                }
+                n += row.takes_all(entries.get(n..).unwrap_or_default(), size);
                 self.merge_objects(row, class, r);
             }
         }
@@ -265,13 +272,14 @@ impl State {
         // SAFETY: they were vetted: their region is a slot of this locked arena, with states (I8 to
         // I10).
         let (free, bound, pages) = unsafe {
-            let mut at = 0;
-            while at < span.len {
-                let state = ObjectState((*r).states + span.start + at);
-                if state.get() != class as u8 | FREED {
-                    merged_before(row.p + at * ALIGN);
-                }
-                at += class;
+            let first = (*r).states + span.start;
+            let other = if span.len == class {
+                usize::from(ObjectState(first).get() != class as u8 | FREED)
+            } else {
+                others(first, span.len, class)
+            };
+            if other != 0 {
+                merged_before(row.p + (other - 1) * ALIGN);
             }
             if !(*(*r).map).put_span(span) {
                 merged_before(row.p);
@@ -306,6 +314,34 @@ impl State {
             self.rank(r, long);
         }
     }
+}
+
+/// Of states from `first` on, the number, and 1, of the first that is not a freed object's of this
+/// class, which all of so many granules should be; 0 if all are.
+///
+/// # Safety
+/// A slot's states.
+#[inline(never)]
+unsafe fn others(first: usize, len: usize, class: usize) -> usize {
+    // SAFETY: the caller's.
+    let is_freed = |at| unsafe { ObjectState(at).get() } == class as u8 | FREED;
+    let (mut at, end) = (first, first + len);
+    // Most rows are long or of one: four at a time.
+    while at + 3 * class < end
+        && is_freed(at)
+        && is_freed(at + class)
+        && is_freed(at + 2 * class)
+        && is_freed(at + 3 * class)
+    {
+        at += 4 * class;
+    }
+    while at < end {
+        if !is_freed(at) {
+            return at - first + 1;
+        }
+        at += class;
+    }
+    0
 }
 
 /// An object was in its slot already.

@@ -39,6 +39,8 @@ pub(crate) const LONG: usize = 64;
 const RESERVE: usize = 4;
 /// Empty slots that become chunks again at once because there are too many.
 const DISSOLVED: usize = 4;
+/// Granules that strips leave at a slot's end, where objects are small: too few for one more.
+const LEFT: usize = 8;
 /// Bytes in which a slot lies wherever they begin, with what is left on either side a chunk or
 /// nothing. (With one chunk less, 16 bytes could be left behind the slot, and were.)
 const SLOT_ROOM: usize = 2 * REGION + 2 * MIN_CHUNK;
@@ -81,6 +83,13 @@ impl Slots {
     /// How many have no objects.
     pub(crate) const fn empties(&self) -> usize {
         self.empties
+    }
+    /// Whether more is free beside this slot, which is not empty, and the empty ones than what strips
+    /// leave at the ends of slots.
+    pub(super) fn has_holes_beside(&self, r: *mut Record) -> bool {
+        // SAFETY: a slot of this locked arena (I10).
+        let here = unsafe { (*r).free as usize };
+        self.free > (here + self.empties * WHOLE.len + self.all * LEFT) * ALIGN
     }
     /// So many granules are free again.
     #[inline]

@@ -118,6 +118,8 @@ pub(crate) struct Cache {
     links: all::Links,
     /// What the thread's word for taking leads to while its requests are counted; null before.
     cover: Cell<*mut cover::Cover>,
+    /// The class that the strip began with, and what was cut of it by then.
+    cut_first: Cell<[u32; 2]>,
     /// The array each class begins with. Those of the chunk classes come first: an arena's first
     /// requests are served by chunks, and where there are no others the rest stays untouched.
     first: UnsafeCell<MaybeUninit<[[Entry; arrays::FIRST]; CLASSES]>>,

@@ -4,8 +4,9 @@ use super::arrays::{FIRST, weight};
 use super::cover::Cover;
 use super::spill::Spill;
 use super::{Bin, Cache, Use, thread};
-use crate::arena::strip::Strip;
+use crate::arena::strip::{self, Strip};
 use crate::class::{self, CLASSES};
+use crate::config::ALIGN;
 use crate::{arenas, limit};
 use core::ptr;
 use core::slice;
@@ -42,13 +43,14 @@ impl Cache {
     /// class rest, which are to be used first.
     fn cut(&self, class: usize) -> *mut u8 {
         self.take_strip_in();
+        let alone = self.cuts_alone(class);
         // SAFETY: a cache's arena is set before it is published, and arenas live forever.
         let mut state = unsafe { &*self.arena }.lock();
         if state.rests(class) {
             return ptr::null_mut();
         }
         state.take_back(self.strip().replace(Strip::none()));
-        self.strip().replace(state.strip(class));
+        self.strip().replace(state.strip(class, alone));
         state.audit();
         state.settle();
         let at = || self.bins.get().expose_provenance();
@@ -58,6 +60,15 @@ impl Cache {
             super::no_object,
             super::no_object,
         )
+    }
+
+    /// Whether the strip that is used up was this class's; the next one is to be.
+    fn cuts_alone(&self, class: usize) -> bool {
+        let cut = self.bin(class).cut.get();
+        let [first, before] = self.cut_first.replace([class as u32, cut]);
+        // But for what is too short at its end, and at a slot's.
+        let cut = cut.saturating_sub(before) as usize + 2;
+        first as usize == class && cut * class::size_of(class) > strip::MOST * ALIGN
     }
 
     /// Tells the arena of the objects cut since the last time. Not at each strip: there are many
