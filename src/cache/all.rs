@@ -4,8 +4,7 @@
 //! where its arrays end: addresses only, never what lies in an array, which may be gone by then. What
 //! other threads do meanwhile may be seen or not; where nobody does anything the figure is exact.
 
-use super::arrays::MOST;
-use super::{Bin, Cache};
+use super::{Bin, Cache, MOST};
 use crate::arena::{Arena, Entry};
 use crate::class::{self, CLASSES};
 use crate::sync::Lock;

@@ -1,6 +1,6 @@
 //! The arrays of a cache: how long each may be, and where they lie.
 
-use super::{Bin, Cache, Use, thread};
+use super::{Bin, Cache, MOST, Use, thread};
 use crate::arena::Entry;
 use crate::arena::strip::Strip;
 use crate::class::{self, CLASSES, FIRST_CHUNK};
@@ -13,8 +13,6 @@ use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 pub(super) const FIRST: usize = 8;
 /// Room of a small class beyond the budget, entries.
 const LEAST: usize = 2;
-/// Most entries of a run class, and of a chunk class.
-pub(super) const MOST: (usize, usize) = (1024, 256);
 /// Most bytes that wait in one class: up to 1 KiB of request, and above. The wide classes are
 /// many, and one visit to the arena is little against using such a chunk: with 32 KiB in each,
 /// `git log` kept 0.4 MB more; with 8, 3,000 objects of mixed sizes kept 0.2 MB more for 3 % of

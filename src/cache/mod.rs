@@ -38,6 +38,9 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+/// Most entries of a run class, and of a chunk class.
+const MOST: (usize, usize) = (1024, 256);
+
 /// One class's array, `[base, limit)`; the entries are `[base, top)`.
 #[repr(C)]
 pub(crate) struct Bin {

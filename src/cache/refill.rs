@@ -64,7 +64,7 @@ impl Cache {
 
     /// Whether the strip that is used up was this class's; the next one is to be.
     fn cuts_alone(&self, class: usize) -> bool {
-        let cut = self.bin(class).cut.get();
+        let cut = self.bin(class).cut_or_size.get();
         let [first, before] = self.cut_first.replace([class as u32, cut]);
         // But for what is too short at its end, and at a slot's.
         let cut = cut.saturating_sub(before) as usize + 2;
