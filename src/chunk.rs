@@ -122,12 +122,22 @@ impl Chunk {
     pub(crate) fn expected_under(self, covered: u32) -> u32 {
         tag_of(self.0, covered)
     }
-    /// Turns the tag where it stands, whatever it is: in use becomes freed, and freed in use. A relaxed
-    /// load, a change and a relaxed store become one instruction.
+    /// Turns the tag where it stands, whatever it is: in use becomes freed, and freed in use. On x86-64 a
+    /// relaxed load, a change and a relaxed store become one instruction.
     #[inline(always)]
     pub(crate) fn turn(self) {
         let tag = self.atomic(-4);
         tag.store(tag.load(Relaxed) ^ TURN, Relaxed);
+    }
+    /// The same of a tag that was found to be `tag`, which saves the load where a change in memory is no
+    /// one instruction.
+    #[inline(always)]
+    pub(crate) fn turn_found(self, tag: u32) {
+        if cfg!(target_arch = "x86_64") {
+            self.turn();
+        } else {
+            self.set_tag(tag ^ TURN);
+        }
     }
     /// Whether this still is the freed chunk that was left in a cache, of this size, and with this tag
     /// while it was in use.
@@ -141,8 +151,14 @@ impl Chunk {
         if !self.head().covers(size) {
             return false;
         }
-        self.turn();
-        self.tag() == tag()
+        if cfg!(target_arch = "x86_64") {
+            self.turn();
+            self.tag() == tag()
+        } else {
+            let turned = self.tag() ^ TURN;
+            self.set_tag(turned);
+            turned == tag()
+        }
     }
     /// Whether header and tag agree that this chunk of any kind is in use.
     #[inline(always)]

@@ -146,7 +146,7 @@ fn put_chunk(bin: *const Bin, c: Chunk, tag: u32) -> bool {
         if top == (*bin).limit.get() {
             return false;
         }
-        c.turn();
+        c.turn_found(tag);
         top.write(Entry::chunk(c.payload(), tag));
         (*bin).step(1);
         true
