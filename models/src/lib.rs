@@ -11,7 +11,7 @@
 )]
 
 pub mod stand_in;
-pub use stand_in::{background, chunk, class, config, fatal, granules, limit, watch};
+pub use stand_in::{background, chunk, class, config, fatal, granules, limit, relief, watch};
 pub use stand_in::{guards, knobs, mapped, os, settings, side, statics};
 
 macro_rules! shipped {

@@ -510,6 +510,13 @@ pub mod knobs {
 
 pub mod limit {
     pub fn begin(_: &super::knobs::Knobs) {}
+    pub fn bytes() -> usize {
+        0
+    }
+}
+
+pub mod relief {
+    pub fn set_limit(_: usize, _: bool) {}
 }
 
 pub mod background {
