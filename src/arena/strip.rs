@@ -9,16 +9,19 @@ use super::records::{self, Record};
 use super::slots::{LONG, WHOLE};
 use crate::config::{ALIGN, GRANULES};
 use crate::granules::{self, Span};
+use crate::layout::places::cache::STRIP_MOST;
 use crate::{object, region};
 use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Granules of the longest strip: a page.
+/// Granules of a strip at most: a page.
 pub(crate) const MOST: usize = 256;
 /// The same for one class alone, where nothing that is free elsewhere in slots waits for the strip to
 /// end: a quarter of a slot. (For all of them the peak of `live-large` was 1.03.)
 const DENSE: usize = 1024;
+
+const _: () = assert!(DENSE * ALIGN == STRIP_MOST && MOST < DENSE);
 
 /// The rest of a strip. Its granules are marked as used, and no object starts in it (I9).
 #[repr(C)]

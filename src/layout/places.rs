@@ -164,6 +164,8 @@ pub mod cache {
     pub const ENTRY: usize = 16;
     /// Where the strip's next object begins; behind it, where the strip ends.
     pub const STRIP: usize = (CLASSES + 1) * BIN;
+    /// Bytes of the longest.
+    pub const STRIP_MOST: usize = 16 << 10;
     /// Its arena.
     pub const ARENA: usize = STRIP + 3 * WORD;
     const USES: usize = ARENA + 5 * WORD;

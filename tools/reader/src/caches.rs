@@ -127,8 +127,7 @@ impl Cache {
     fn add_strip(&mut self, bytes: &[u8], hold: &mut impl FnMut(u64)) {
         let (at, end) = (quad(bytes, cache::STRIP), quad(bytes, cache::STRIP + 8));
         let left = end.saturating_sub(at);
-        // A strip is a page at most.
-        if left != 0 && left <= 4096 {
+        if left != 0 && left <= cache::STRIP_MOST as u64 {
             self.bytes += left;
             hold(at);
         }

@@ -15,6 +15,7 @@ use cairn_reader::{Target, find};
 use child::{Playing, fill, plays, ready, wait};
 use std::fs;
 use std::hint::black_box;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 #[global_allocator]
@@ -171,6 +172,53 @@ fn so_it_is_without_runs() {
         return;
     }
     same("so_it_is_without_runs", &[("CAIRN_RUN_MAX", "0")]);
+}
+
+/// Takes objects of one class until a strip is longer than a page, and writes what caches hold.
+fn takes_one_class() -> ! {
+    let to = std::env::var(TO).expect("a path");
+    let file = fs::File::create(to).expect("a file");
+    let mut kept = Vec::with_capacity(20_000);
+    // The harness's thread still takes something.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    loop {
+        let before = cairn::stats().cached;
+        kept.push(black_box(Box::new([1_u8; 48])));
+        if cairn::stats().cached > before + 3 * 4096 {
+            break;
+        }
+        assert!(kept.len() < 20_000, "no long strip");
+    }
+    // SAFETY: writes a number of ours.
+    let n = unsafe {
+        let cached = cairn::stats().cached;
+        libc::write(file.as_raw_fd(), (&raw const cached).cast(), 8)
+    };
+    assert_eq!(n, 8);
+    ready();
+    wait();
+}
+
+#[test]
+fn what_is_left_of_a_long_strip_is_in_the_cache() {
+    if plays("takes") {
+        takes_one_class();
+    }
+    if child::cannot_look() {
+        return;
+    }
+    let test = "what_is_left_of_a_long_strip_is_in_the_cache";
+    let to = path(test);
+    let child = Playing::start(test, "takes", &[(TO, to.to_str().expect("a path"))]);
+    let process = Process::open(child.pid()).expect("it is there");
+    let stopped = Stopped::stop(&process).expect("it stops");
+    let found = find::instances(&process).expect("a Cairn");
+    let heap = Heap::read(&process, found[0].clone());
+    drop(stopped);
+    let bytes = fs::read(&to).expect("what it told");
+    fs::remove_file(to).expect("the file");
+    let told = u64::from_le_bytes(bytes.try_into().expect("a number"));
+    assert_eq!(heap.caches.iter().map(|c| c.bytes).sum::<u64>(), told);
 }
 
 #[test]
