@@ -5,17 +5,26 @@
 
 enum { LIMIT = 64 << 20, LIVE = 20 << 20, MAPPED = 10, EACH = 2 << 20 };
 
+/* Takes what is live from then on, in an arena that nobody enters any more where there are
+   several, and never ends. */
+static void *take_live(void *ready)
+{
+    for (size_t taken = 0; taken < LIVE; taken += 1000)
+        CHECK(any((size_t)malloc(1000)) != 0);
+    pthread_barrier_wait(ready);
+    return wait_for_ever(NULL);
+}
+
 int main(void)
 {
     size_t (*limit)(size_t, int) = (size_t (*)(size_t, int))dlsym(RTLD_DEFAULT, "cairn_limit");
     CHECK(limit != NULL);
-    void **live = NULL, **more = NULL, *mapped[MAPPED];
-    for (size_t taken = 0; taken < LIVE; taken += 1000) {
-        void **p = malloc(1000);
-        CHECK(p != NULL);
-        *p = live;
-        live = p;
-    }
+    void **more = NULL, *mapped[MAPPED];
+    pthread_t other;
+    pthread_barrier_t ready;
+    CHECK(pthread_barrier_init(&ready, NULL, 2) == 0);
+    CHECK(pthread_create(&other, NULL, take_live, &ready) == 0);
+    pthread_barrier_wait(&ready);
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     for (int i = 0; i < MAPPED; i++)
         CHECK((mapped[i] = malloc(EACH)) != NULL);
@@ -43,6 +52,5 @@ int main(void)
     CHECK(one != NULL);
     free(one);
     CHECK(limit(0, 1) == MOST);
-    give(live);
     return 0;
 }
