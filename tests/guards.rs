@@ -14,6 +14,7 @@ mod stacks;
 use common::{Env, assert_silent_success, compile_c, describe, each_in_parallel, run};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use stacks::{Part, in_step, parts};
 
@@ -274,6 +275,24 @@ fn in_check_mode_nothing_is_guarded() {
     let env = common::with(TOLD, &[("MALLOC_CHECK_", "1")]);
     let output = run(program("matrix"), &["read-after-free", "48", "same"], &env);
     assert_eq!(output.status.code(), Some(3), "{}", describe(&output));
+}
+
+/// It answers a question of ours itself, so that the kernel's guards seem not to be there.
+#[test]
+fn under_valgrind_guarded_objects_are_served_as_well() {
+    let Some(valgrind) = common::find("valgrind") else {
+        return;
+    };
+    let ways = compile_c("counts/ways.c", &["-O2"]);
+    let mut command = Command::new(valgrind);
+    command
+        .args(["--tool=none", "--quiet", "--error-exitcode=9"])
+        .arg(ways)
+        .args(["3000", "order"])
+        .env("LD_PRELOAD", common::libcairn())
+        .env("CAIRN_GUARD", "100");
+    let output = common::watch(&mut command);
+    assert!(output.status.success(), "{}", describe(&output));
 }
 
 #[test]

@@ -221,12 +221,14 @@ fn make() -> bool {
     let pool = round_up(from, REGION);
     // SAFETY: a reservation that nobody knows yet.
     unsafe {
-        // An emulator may say yes to advice that it does not know.
+        // An emulator may say yes to advice that it does not know. Under valgrind the advice is the
+        // kernel's, and the answer valgrind's own, which says yes of any address.
         let without = os::commit(pool, bytes)
             && os::guards::install(pool, bytes)
             && !os::guards::is_readable(pool);
         BY_MAPPING.store(!without, Relaxed);
         if !without {
+            os::guards::remove(pool, bytes);
             os::guards::shut(pool, bytes);
         }
         // A huge page would be resident as a whole.
