@@ -200,7 +200,7 @@ pub(crate) fn put_vetted(p: usize, covered: u32, tag: u32) -> bool {
     places.left.set(left);
     place.wants.set(0);
     // SAFETY: the caller vetted it: its header is mapped memory (I8).
-    unsafe { Chunk::at(p) }.turn();
+    unsafe { Chunk::at(p) }.turn_found(tag);
     place.entry.set(Entry::chunk(p, tag));
     true
 }
