@@ -9,7 +9,7 @@
 //! only where a chunk with a surplus ended at the same place before, or at a multiple of the span.
 
 use crate::chunk::Chunk;
-use crate::config::ALIGN;
+use crate::config::{ALIGN, MIN_CHUNK};
 use crate::statics::{MARKED, STATICS};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -30,6 +30,17 @@ pub(crate) fn note(c: Chunk, size: usize) {
     {
         word.fetch_or(bit, Relaxed);
     }
+}
+
+/// Whether a chunk in use of `size` bytes serves a request for `wanted` as it is: what it is longer would
+/// be no chunk.
+#[inline(always)]
+pub(crate) fn stays(c: Chunk, size: usize, wanted: usize) -> bool {
+    let stays = wanted <= size && size - wanted < MIN_CHUNK;
+    if stays && wanted != size {
+        note(c, size);
+    }
+    stays
 }
 
 /// Whether it may have.

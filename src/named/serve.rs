@@ -5,7 +5,7 @@ use crate::arena::split::{Carved, Fresh};
 use crate::arena::supply::Growth;
 use crate::arena::{self, Entry, owner, records, surplus};
 use crate::chunk::Chunk;
-use crate::config::{ALIGN, CACHE_LIMIT, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
+use crate::config::{ALIGN, CACHE_LIMIT, MAX_CHUNK, MAX_REQUEST};
 use crate::mapped::{self, Bound, Resized};
 use crate::{class, fatal, os, settings};
 use core::sync::atomic::Ordering::Relaxed;
@@ -114,13 +114,7 @@ pub(crate) fn resize(c: Chunk, size: usize, n: usize) -> bool {
         return false;
     }
     let wanted = class::chunk_for(n);
-    if wanted <= size && size - wanted < MIN_CHUNK {
-        if wanted != size {
-            surplus::note(c, size);
-        }
-        return true;
-    }
-    arena::resize(c, size, wanted)
+    surplus::stays(c, size, wanted) || arena::resize(c, size, wanted)
 }
 
 /// Where a live mapped chunk of `heap` now holds `n` bytes; one that is to become smaller than `least`,

@@ -4,7 +4,7 @@
 use super::named;
 use crate::arena::{self, surplus};
 use crate::chunk::Chunk;
-use crate::config::{ALIGN, HEADER, MAX_CHUNK, MAX_REQUEST, MIN_CHUNK};
+use crate::config::{ALIGN, HEADER, MAX_CHUNK, MAX_REQUEST};
 use crate::mapped::{self, Resized};
 use crate::routes::{self, claims};
 use crate::vet::{self, Found, alive, found};
@@ -99,10 +99,7 @@ fn chunk(c: Chunk, size: usize, n: usize) -> bool {
         return false;
     }
     let wanted = class::chunk_for(n);
-    if wanted <= size && size - wanted < MIN_CHUNK {
-        if wanted != size {
-            surplus::note(c, size);
-        }
+    if surplus::stays(c, size, wanted) {
         return true;
     }
     if wanted > size {
