@@ -7,10 +7,12 @@
 
 use crate::config::REGION;
 use crate::knobs::{Amount, Knobs};
+use crate::layout::places::NO_LIMIT;
 use crate::os;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Bytes, 0 where there never was a limit, [`NONE`] where there is none any more.
+/// Bytes, 0 where there never was a limit, [`NO_LIMIT`] where there is none any more: what is held is
+/// counted on, since it could not be counted anew.
 pub(crate) static LIMIT: AtomicUsize = AtomicUsize::new(0);
 /// Whether nothing is handed out above.
 pub(crate) static HARD: AtomicUsize = AtomicUsize::new(0);
@@ -19,8 +21,6 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 /// Held bytes from which on something is done before more is handed out.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// More than any heap holds: what is held is counted on, since it could not be counted anew.
-const NONE: usize = usize::MAX;
 /// The part of the limit, as a shift, that is left when it is near.
 const NEAR: u32 = 3;
 /// The part of it by which the heap grows before all that is free is looked for again, and the least
@@ -47,13 +47,13 @@ pub(crate) fn set(bytes: usize, hard: bool) {
 
 /// Sets the limit of a process that counts; 0 for none any more.
 pub(crate) fn change(bytes: usize, hard: bool) {
-    set(if bytes == 0 { NONE } else { bytes }, hard);
+    set(if bytes == 0 { NO_LIMIT } else { bytes }, hard);
 }
 
 /// The limit, bytes; 0 for none.
 pub(crate) fn bytes() -> usize {
     match LIMIT.load(Relaxed) {
-        NONE => 0,
+        NO_LIMIT => 0,
         bytes => bytes,
     }
 }

@@ -7,7 +7,7 @@ use crate::{limit, mapped, named, settings};
 /// Caches give back what they hold, this thread's and those of nobody at once, the others with their
 /// next slow operation; then all that is free goes. Whether any did.
 pub(crate) fn give_all() -> bool {
-    give_all_but(if limit::is_on() {
+    give_all_but(if limit::bytes() != 0 {
         0
     } else {
         settings::top_pad()

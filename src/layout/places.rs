@@ -4,6 +4,9 @@
 use super::sizes::{LOCK, WORD};
 pub use super::watched::{guards, samples, stacks, trace};
 
+/// The limit's word where there was one and is none any more.
+pub const NO_LIMIT: usize = usize::MAX;
+
 /// A list of records: the first and the last one.
 pub mod list {
     /// The first record.

@@ -2,6 +2,7 @@
 
 use crate::find::Instance;
 use crate::target::Target;
+use cairn::layout::places::NO_LIMIT;
 
 /// The knobs in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub struct Settings {
     pub cache_max: u64,
 }
 
+/// The limit's word where there is none any more.
+const NONE: u64 = NO_LIMIT as u64;
+
 /// Reads them.
 pub(crate) fn read(target: &dyn Target, instance: &Instance) -> Settings {
     let heads = &instance.heads;
@@ -52,8 +56,10 @@ pub(crate) fn read(target: &dyn Target, instance: &Instance) -> Settings {
         purge_delay: word(heads.purge_delay),
         huge_from: word(heads.huge_from),
         background: word(heads.background),
-        // All ones: there is none any more.
-        limit: word(heads.limit).wrapping_add(1).saturating_sub(1),
+        limit: match word(heads.limit) {
+            NONE => 0,
+            bytes => bytes,
+        },
         limit_hard: word(heads.limit_hard),
         check: word(heads.check),
         run_max: word(heads.run_max),
