@@ -12,11 +12,13 @@
 )]
 
 mod compile;
+mod form;
 pub mod pages;
 pub mod workloads;
 
 pub use compile::{compile_c, compile_cxx};
 
+pub use form::of_form;
 use std::env;
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -604,16 +606,6 @@ pub fn first_cpu() -> usize {
 /// it, the same in every run.
 pub fn is_long() -> bool {
     of_form(false, true, true)
-}
-
-/// What tests take that are too long for CI: of the short form, of CI's (`CAIRN_TEST_LONG=ci`), a
-/// fixed part of the long form as well, and of the whole long form (`CAIRN_TEST_LONG=1`).
-pub fn of_form<T>(short: T, ci: T, long: T) -> T {
-    match env::var_os("CAIRN_TEST_LONG") {
-        Some(form) if form == "1" => long,
-        Some(form) if form == "ci" => ci,
-        _ => short,
-    }
 }
 
 /// Whether this is check mode in the short form, where tests that take tens of seconds in check mode

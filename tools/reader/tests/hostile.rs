@@ -7,6 +7,8 @@
 )]
 
 mod child;
+#[path = "../../../tests/common/form.rs"]
+mod form;
 
 use cairn_reader::account::{Account, Rest};
 use cairn_reader::maps::Map;
@@ -18,22 +20,13 @@ use cairn_reader::stop::Stopped;
 use cairn_reader::tables::Heap;
 use cairn_reader::{Error, Target, find};
 use child::{Playing, churn, fill, plays, ready, wait};
+use form::of_form;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 #[global_allocator]
 static ALLOCATOR: cairn::Cairn = cairn::Cairn;
-
-/// A count of the short form, of CI's and of the whole long one, as `common::of_form` of the
-/// library's tests has it.
-fn of_form(short: u64, ci: u64, long: u64) -> u64 {
-    match std::env::var_os("CAIRN_TEST_LONG") {
-        Some(form) if form == "1" => long,
-        Some(form) if form == "ci" => ci,
-        _ => short,
-    }
-}
 
 /// Everything that a command asks for; whether there was a Cairn at all.
 #[track_caller]
