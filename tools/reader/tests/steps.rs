@@ -71,10 +71,13 @@ impl Traced {
     }
 
     /// Lets it go on, without the signal that it stopped with; the one that it stops with next.
-    fn until_it_stops(&self, how: libc::c_uint) -> i32 {
-        if how != libc::PTRACE_SEIZE {
-            assert!(self.ask(how), "{}", Error::last_os_error());
-        }
+    fn go_on(&self, how: libc::c_uint) -> i32 {
+        assert!(self.ask(how), "{}", Error::last_os_error());
+        self.stops()
+    }
+
+    /// The signal that it stops with.
+    fn stops(&self) -> i32 {
         let mut status = 0;
         // SAFETY: writes the status.
         let got = unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL) };
@@ -107,10 +110,15 @@ fn between_any_two_instructions_a_cache_makes_sense() {
     // The youngest thread plays; an older one is the harness's.
     let thread = Traced::by(process.threads().into_iter().max().expect("a thread"));
     let (mut looks, mut counts) = (0, BTreeSet::new());
-    let mut first = thread.until_it_stops(libc::PTRACE_SEIZE);
     for size in SIZES {
+        // As it was left by the one before.
+        let first = if size == SIZES[0] {
+            thread.stops()
+        } else {
+            thread.go_on(libc::PTRACE_CONT)
+        };
         assert_eq!(first, libc::SIGUSR2, "objects of {size} bytes");
-        while thread.until_it_stops(libc::PTRACE_SINGLESTEP) == libc::SIGTRAP {
+        while thread.go_on(libc::PTRACE_SINGLESTEP) == libc::SIGTRAP {
             // A lock that is held says so.
             if found[0].is_locked(&process) {
                 continue;
@@ -124,9 +132,6 @@ fn between_any_two_instructions_a_cache_makes_sense() {
             assert_eq!(heap.torn, 0, "look {looks}, objects of {size} bytes");
             looks += 1;
             counts.insert(heap.caches.iter().map(|cache| cache.count).sum::<u64>());
-        }
-        if size != SIZES[SIZES.len() - 1] {
-            first = thread.until_it_stops(libc::PTRACE_CONT);
         }
     }
     eprintln!("{looks} looks, {} counts", counts.len());
