@@ -261,6 +261,14 @@ fn a_handler_that_the_program_took_back_is_called_no_more() {
 }
 
 #[test]
+fn a_handler_that_calls_the_one_before_it_reaches_it() {
+    assert_silent_success(&run(program("handler_chain"), &[], TOLD));
+    let output = run(program("handler_chain"), &["again"], TOLD);
+    let signal = output.status.signal();
+    assert_eq!(signal, Some(libc::SIGSEGV), "{}", describe(&output));
+}
+
+#[test]
 fn a_handler_that_is_set_while_others_allocate_is_called() {
     assert_silent_success(&run(program("handler_race"), &[], TOLD));
 }

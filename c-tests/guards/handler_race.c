@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 
-enum { FAULTS = 20000 };
+enum { FAULTS = 100000 };
 static sigjmp_buf out;
 static volatile sig_atomic_t by;
 static volatile int over;

@@ -138,6 +138,11 @@ fn change(signal: c_long, to: *const Action) -> Option<Action> {
     (got == 0).then_some(before)
 }
 
+/// The handler that a signal calls.
+pub(crate) fn handler_of(signal: c_int) -> Option<usize> {
+    change(c_long::from(signal), ptr::null()).map(|now| now.handler)
+}
+
 /// The signal does what it does by itself.
 pub(crate) fn by_default(signal: c_int) {
     set(c_long::from(signal), &Action::DEFAULT);

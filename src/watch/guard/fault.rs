@@ -34,9 +34,14 @@ static BUSY: AtomicBool = AtomicBool::new(false);
 /// How often it looks, and nanoseconds between.
 const LOOKS: usize = 1000;
 const NAP: i64 = 1_000_000;
-/// What the kernel leaves 0 in what it says of a fault: here it says that the handlers behind were
-/// called, of which one may call this one again.
-const PASSED: c_int = 0x4361_6972;
+/// What the kernel leaves 0 in what it says of a fault: here it says, by a bit each, which of the
+/// handlers passed it on already, since a handler behind may call one of them again.
+const PASSED: c_int = 0x4361_6900;
+const BY: c_int = (1 << FRONTS) - 1;
+/// Odd while a thread takes the signal over.
+static TURN: AtomicUsize = AtomicUsize::new(0);
+/// How long one is waited for, nanoseconds, and how often.
+const TURN_NAP: i64 = 100_000;
 
 /// Takes the signal over, from now on.
 pub(super) fn begin() {
@@ -49,13 +54,40 @@ pub(super) fn listen() {
     // Who is interrupted in there goes on with what there is.
     if WANTED.load(Relaxed) && !guards::LOCK.is_mine() {
         let _alone = guards::LOCK.acquire();
+        let turn = TURN.load(Relaxed) | 1;
+        TURN.store(turn, Relaxed);
         signals::on_fault(libc::SIGSEGV, is_front, in_front_of);
+        TURN.store(turn.wrapping_add(1), Release);
     }
 }
 
-fn is_front(handler: usize) -> bool {
+/// Waits until a thread that takes the signal over has done so, but not for ever.
+fn settle() {
+    let turn = TURN.load(Acquire);
+    let mut left = LOOKS;
+    while turn & 1 != 0 && TURN.load(Acquire) == turn && left != 0 && !guards::LOCK.is_mine() {
+        os::sleep(TURN_NAP);
+        left -= 1;
+    }
+}
+
+fn which(handler: usize) -> Option<usize> {
     let address = |front: &OnFault| (*front as *const ()).expose_provenance();
-    HANDLERS.iter().any(|front| address(front) == handler)
+    HANDLERS.iter().position(|front| address(front) == handler)
+}
+
+fn is_front(handler: usize) -> bool {
+    which(handler).is_some()
+}
+
+/// The handler that is in front by now, where the kernel called `called`. A thread that takes the
+/// signal over while the program sets a handler may put one in front of what was there before; it
+/// sees that and puts in another, but a fault can come in between.
+fn in_front(signal: c_int, called: usize) -> usize {
+    settle();
+    signals::handler_of(signal)
+        .and_then(which)
+        .unwrap_or(called)
 }
 
 /// The handler that is to be in front of what a signal does now: the one that was before, or else one
@@ -83,19 +115,19 @@ extern "C" fn front<const I: usize>(
     info: *mut libc::siginfo_t,
     context: *mut c_void,
 ) {
-    let behind = BEHIND.get(I).map_or(libc::SIG_DFL, |b| b.load(Acquire));
-    on_fault(signal, info, context, behind);
+    on_fault(signal, info, context, I);
 }
 
 #[cold]
-fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, behind: usize) {
+fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, called: usize) {
     let errno = os::errno();
     // SAFETY: the kernel's structure for this signal.
     let (code, at) = unsafe { ((*info).si_code, (*info).si_addr().expose_provenance()) };
     // SAFETY: as above.
-    let passed = unsafe { (*info).si_errno == PASSED };
+    let mark = unsafe { (*info).si_errno };
+    let passed = if mark & !BY == PASSED { mark & BY } else { 0 };
     // What a process sent has no address.
-    if code > 0 && !passed && guards::covers(at) {
+    if code > 0 && passed == 0 && guards::covers(at) {
         let mut left = LOOKS;
         while BUSY.swap(true, Acquire) && left != 0 {
             os::sleep(NAP);
@@ -104,12 +136,17 @@ fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void, beh
         told::access(at, context.cast());
         BUSY.store(false, Release);
     }
+    let by = if passed == 0 {
+        in_front(signal, called)
+    } else {
+        called
+    };
     os::set_errno(errno);
     // SAFETY: as above.
-    unsafe { pass_on(signal, info, context, passed, behind) };
+    unsafe { pass_on(signal, info, context, passed, by) };
 }
 
-/// Calls the handler behind. Where there is none, the access faults again, and the process dies of
+/// Calls the handler behind. Where there is none, or it called this one again, the access faults again, and the process dies of
 /// that as it would have: with the registers of the access in its core file.
 ///
 /// # Safety
@@ -118,16 +155,18 @@ unsafe fn pass_on(
     signal: c_int,
     info: *mut libc::siginfo_t,
     context: *mut c_void,
-    passed: bool,
-    behind: usize,
+    passed: c_int,
+    by: usize,
 ) {
+    let behind = BEHIND.get(by).map_or(libc::SIG_DFL, |b| b.load(Acquire));
     let handler = behind & !FULL;
+    let again = passed & (1 << by) != 0;
     // SAFETY: the caller's.
     let sent = unsafe { (*info).si_code <= 0 };
     if handler == libc::SIG_IGN && sent {
         return;
     }
-    if handler == libc::SIG_DFL || handler == libc::SIG_IGN || passed {
+    if handler == libc::SIG_DFL || handler == libc::SIG_IGN || again {
         signals::by_default(signal);
         if sent {
             // SAFETY: no memory is touched. What a process sent does not come again by itself.
@@ -139,7 +178,7 @@ unsafe fn pass_on(
     // SAFETY: the caller's; a handler of the form that its flag names.
     unsafe {
         let before = (*info).si_errno;
-        (*info).si_errno = PASSED;
+        (*info).si_errno = PASSED | passed | 1 << by;
         if behind & FULL == 0 {
             transmute::<*const (), extern "C" fn(c_int)>(handler)(signal);
         } else {
