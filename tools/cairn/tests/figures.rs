@@ -98,11 +98,26 @@ fn the_samples_are_the_figures_of_stats() {
     assert!(sum(&all, "cairn_resident_bytes") > 0 && sum(&all, "cairn_page_faults_total") > 0);
     // What a trim takes is counted.
     let purged = sum(&all, "cairn_purged_bytes_total");
+    let purges = sum(&all, "cairn_purges_total");
+    let looks = sum(&all, "cairn_looks_total");
+    let (grown, shrunk) = (
+        sum(&all, "cairn_grown_bytes_total"),
+        sum(&all, "cairn_shrunk_bytes_total"),
+    );
+    assert_eq!(
+        grown - shrunk,
+        sum(&all, "cairn_system_bytes"),
+        "what heaps have is what they grew by: {text}"
+    );
+    assert!(sum(&all, "cairn_growths_total") > 0, "{text}");
+    assert_eq!(sum(&all, "cairn_refused_bytes_total"), 0, "{text}");
     let mut seen = seen;
     let resident = seen.numbers("t");
     let output = cairn(&["metrics", &seen.pid()]);
     let after = samples(&String::from_utf8_lossy(&output.stdout));
     let more = sum(&after, "cairn_purged_bytes_total") - purged;
+    assert!(sum(&after, "cairn_purges_total") > purges, "{text}");
+    assert!(sum(&after, "cairn_looks_total") > looks, "{text}");
     let went = (resident[0] - resident[1]) * 1024;
     assert!(more > 0 && more <= went + (4 << 20), "{more} of {went}");
     // Somebody else may run on Cairn, too.

@@ -2,7 +2,7 @@
 
 use crate::find;
 use crate::process::Process;
-use crate::tables::{Arena, Heap, Own};
+use crate::tables::{Arena, Counters, Heap, Own};
 use crate::target::Error;
 use std::fs;
 
@@ -29,8 +29,8 @@ pub struct OfArena {
     pub waiting: u64,
     /// Bytes in caches that refill from it.
     pub cached: u64,
-    /// Bytes of pages inside its heaps that the kernel was asked to take so far.
-    pub purged: u64,
+    /// What its slow paths have done so far.
+    pub slow: Counters,
 }
 
 /// A process, all its Cairns together.
@@ -124,7 +124,7 @@ impl OfArena {
             top: arena.top_bytes(),
             waiting: arena.waiting.saturating_add(arena.resting),
             cached: caches.map(|c| c.bytes).sum(),
-            purged: arena.counters(process).purged as u64,
+            slow: arena.counters(process),
         };
         let others = [of.binned, of.slots, of.top, of.waiting, of.cached];
         let others = others.into_iter().fold(0, u64::saturating_add);

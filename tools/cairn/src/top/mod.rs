@@ -138,7 +138,7 @@ fn row(now: Summary, at: Instant, before: &HashMap<i32, (Summary, Instant)>) -> 
     Row {
         growth: rate(Summary::live),
         faults: rate(|s| s.faults.0 + s.faults.1),
-        purged: rate(|s| s.sum(|a| a.purged)).max(0.0),
+        purged: rate(|s| s.sum(|a| a.slow.purged as u64)).max(0.0),
         now,
     }
 }
