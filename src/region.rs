@@ -137,6 +137,20 @@ pub(crate) fn record(p: usize, sizes: Sizes) -> usize {
     }
 }
 
+/// The address of the record of the region with chunks that `p`, a multiple of 16, lies in; 0 for every
+/// other address.
+#[inline(always)]
+pub(crate) fn record_of_chunks(p: usize, sizes: Sizes) -> usize {
+    let (word, _) = aligned_word(p);
+    if !is_chunks(word) {
+        return 0;
+    }
+    let leaf = leaf(p);
+    // SAFETY: as in `word`; a region with a word has a leaf.
+    let group = unsafe { (*leaf).group.get_unchecked(entry(p) / GROUP) };
+    group.records.load(Acquire) + entry(p) % GROUP * sizes.record
+}
+
 /// Where the states of a slot in the region `p` lies in are to be: zeros that nobody else has. The
 /// region is in the table.
 pub(crate) fn states(p: usize) -> Option<usize> {

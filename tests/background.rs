@@ -208,6 +208,12 @@ fn what_is_killed_on_glibc_in_a_small_cgroup_survives_with_a_limit() {
 }
 
 #[test]
+fn near_a_limit_caches_keep_little() {
+    let program = compile_c("background/near.c", &[]);
+    common::for_each_mode(|mode| assert_silent_success(&run(&program, &[], mode)));
+}
+
+#[test]
 fn a_limit_that_comes_later_counts_what_there_is() {
     let program = compile_c("background/limited.c", &[]);
     common::for_each_mode(|mode| assert_silent_success(&run(&program, &[], mode)));

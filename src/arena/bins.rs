@@ -17,7 +17,6 @@ use super::records;
 use crate::chunk::{Chunk, Head};
 use crate::config::{ALIGN, MAX_CHUNK, MIN_CHUNK, round_up};
 use crate::fatal;
-use crate::region;
 
 /// Bytes at the beginning of a free chunk's payload that its links may take.
 pub(super) const LINKS: usize = 32;
@@ -117,14 +116,12 @@ impl Bins {
 
 impl State {
     /// Whether a link may be followed: it leads to where a chunk of this arena can be.
+    #[inline]
     pub(crate) fn leads_home(&self, p: usize) -> bool {
-        if !p.is_multiple_of(16) || !region::is_chunks(region::word(p)) {
-            return false;
-        }
         // One look: many links are followed for one request. A payload at the very base of a heap has
         // no header.
         // SAFETY: heaps live as long as the process (I11); only this locked arena's leave it by us.
-        unsafe { records::heap_of(p).as_ref() }
+        unsafe { records::heap_with_chunk(p).as_ref() }
             .is_some_and(|heap| core::ptr::eq(heap.arena, self.me) && p >= heap.first())
     }
 
@@ -148,6 +145,7 @@ impl State {
     }
 
     /// What looks like a free chunk where a link leads, if it leads home.
+    #[inline]
     pub(super) fn home(&self, link: usize) -> Option<Chunk> {
         if link == 0 || !self.leads_home(link) {
             return None;

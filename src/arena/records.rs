@@ -91,6 +91,17 @@ pub(crate) fn heap_of(p: usize) -> *mut Heap {
     unsafe { (&raw const (*r).heap).read_volatile() }
 }
 
+/// The heap of the region with chunks that `p`, a multiple of 16, lies in; null for every other address.
+#[inline(always)]
+pub(super) fn heap_with_chunk(p: usize) -> *mut Heap {
+    let r: *mut Record = ptr::with_exposed_provenance_mut(region::record_of_chunks(p, SIZES));
+    if r.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: as in `heap_of`.
+    unsafe { (&raw const (*r).heap).read_volatile() }
+}
+
 /// The map of the region `p` lies in, or null: likewise.
 #[inline]
 pub(super) fn map_of(p: usize) -> *mut Granules {

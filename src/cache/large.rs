@@ -78,10 +78,10 @@ impl Places {
         held.fold((0, 0), |(n, all), bytes| (n + 1, all + bytes))
     }
 
-    /// Empties a place for this size, or, if that is 0, for any.
-    fn clear(&self, place: &Place, size: usize) {
+    /// Empties a place, for any size.
+    fn clear(&self, place: &Place) {
         let entry = place.entry.replace(Entry::NONE);
-        let before = place.size.replace(size);
+        let before = place.size.replace(0);
         place.wants.set(0);
         if entry.p != 0 {
             self.left.set(self.left.get() + before);
@@ -93,7 +93,7 @@ impl Places {
     pub(super) fn clear_idle(&self) {
         for place in &self.all {
             if !place.busy.replace(false) && place.size.get() != 0 {
-                self.clear(place, 0);
+                self.clear(place);
             }
         }
     }
@@ -101,7 +101,7 @@ impl Places {
     /// Gives everything back.
     pub(super) fn clear_all(&self) {
         for place in &self.all {
-            self.clear(place, 0);
+            self.clear(place);
         }
     }
 }
@@ -206,32 +206,46 @@ pub(crate) fn put_vetted(p: usize, covered: u32, tag: u32) -> bool {
 }
 
 impl Cache {
-    /// Makes a place for chunks of a size that was asked for; the request of `n` bytes is served by
-    /// `otherwise`.
+    /// A request of `n` bytes for whose size there is no place; it is served by `otherwise`.
     #[cold]
     #[inline(never)]
     fn expect_large(&self, n: usize, size: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
-        self.make_place(size);
+        self.look_around();
+        // A request without a free of its size before it would make a place for nothing. It ends
+        // another's all the same: what was kept for a program that goes on to other sizes goes back.
+        let again = self.large.freed.replace(0) == size;
+        let next = self.large.next.get();
+        self.large.next.set(next.wrapping_add(1));
+        if let Some(place) = self.large.all.get(next % PLACES)
+            && place.size.get() != 0
+        {
+            self.large.clear(place);
+        }
+        if again {
+            self.make_place(size);
+        }
         otherwise(n)
     }
 
+    /// Makes the first place that has no size one for chunks of a size; the next one that is freed is
+    /// kept.
+    #[cold]
+    #[inline(never)]
     fn make_place(&self, size: usize) {
-        self.look_around();
+        let places = &self.large;
+        let Some(place) = places.all.iter().find(|place| place.size.get() == 0) else {
+            return;
+        };
         if !class::may_cache(CLASSES - 1) {
             return;
         }
-        let places = &self.large;
         // What they may hold is counted anew when a size comes: threads come and go.
         let held: usize = places.all.iter().map(Place::held).sum();
-        places
-            .left
-            .set(BYTES.min(self.spare()).saturating_sub(held));
-        let next = places.next.get() % PLACES;
-        places.next.set(next + 1);
-        if let Some(place) = places.all.get(next) {
-            places.clear(place, size);
-            place.busy.set(true);
-        }
+        let left = BYTES.min(self.spare()).saturating_sub(held);
+        places.left.set(left);
+        place.size.set(size);
+        place.wants.set(size);
+        place.busy.set(true);
     }
 }
 

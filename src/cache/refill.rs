@@ -360,9 +360,10 @@ impl Cache {
         for class in 1..CLASSES {
             let bin = self.bin(class);
             self.spill_older(class, bin.len(), &mut to);
+            // Refills start small again: a program that trims often uses little between two trims.
+            bin.batch.set(0);
             if limit::is_near() {
                 self.set_room(class, 0);
-                bin.batch.set(0);
             }
         }
     }
