@@ -365,3 +365,12 @@ fn fork_works_while_other_threads_are_inside_any_part_of_libc() {
         common::assert_silent_success(&output);
     }
 }
+
+#[test]
+fn nothing_in_use_goes_back_while_large_blocks_come_and_go() {
+    let program = common::compile_c("robustness/large_purged.c", &[]);
+    common::for_each_mode_if_long(|mode| {
+        let env = common::with(mode, &[("CAIRN_PURGE_DELAY", "0")]);
+        common::assert_silent_success(&common::run(&program, &[], &env));
+    });
+}

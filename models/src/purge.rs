@@ -375,7 +375,15 @@ impl State {
         }
     }
     unsafe fn take_maps(&self, _: usize, _: usize, _: &mut Batch) {}
-    unsafe fn take_maps_around(&mut self, _: *mut records::Record, _: &mut Batch) {}
+    /// The region has no neighbours, so it goes again with what is known of it.
+    unsafe fn take_maps_around(&mut self, r: *mut records::Record, batch: &mut Batch) {
+        // SAFETY: the region's record.
+        let gone = unsafe { (*r).pages.gone() };
+        if world().has_states.get() && gone.is_full() {
+            self.extents.give(r, gone);
+            batch.add(BASE, BASE + REGION, batch::Of::Heap);
+        }
+    }
 }
 
 /// All of what is idle goes at once.

@@ -78,6 +78,17 @@ impl List {
         }
         all
     }
+
+    /// The kernel has answered. Not range by range: a page may lie in two of them, with what its
+    /// region had idle and again with its neighbours, or with its huge page.
+    fn finish(&self) {
+        for range in self.all() {
+            range.each(|r, pages| {
+                // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
+                unsafe { (*r).pages.finish(pages) };
+            });
+        }
+    }
 }
 
 /// What one call gives back.
@@ -132,11 +143,13 @@ impl Batch {
 
     /// Asks the kernel. Whether it took all that is the heap's.
     ///
-    /// Side memory comes first: a region whose pages are done with may become a slot at once, and
-    /// write its states.
+    /// Side memory comes first: regions that it tells of may be handed out when the heap's pages are
+    /// done with.
     pub(super) fn give_back(&mut self) -> bool {
         self.side.give_back();
-        self.heap.give_back()
+        let all = self.heap.give_back();
+        self.heap.finish();
+        all
     }
 }
 
@@ -157,16 +170,15 @@ impl Range {
             // SAFETY: a huge page's addresses inside a heap.
             unsafe { os::advise_huge(around, HUGE_PAGE, self.of == Of::Whole) };
         }
-        // SAFETY: pages that are wholly free, and that nobody is handed before they are marked as
-        // done (I13); or side memory that tells of regions all of whose pages are such.
-        let gone = unsafe { os::purge(self.from, self.to - self.from) };
-        if self.of != Of::Side {
+        if cfg!(debug_assertions) && self.of != Of::Side {
             self.each(|r, pages| {
                 // SAFETY: a region of a heap's has a record, which lives forever (I8, I11).
-                unsafe { (*r).pages.finish(pages) };
+                debug_assert!(unsafe { (*r).pages.are_busy(pages) }, "handed out");
             });
         }
-        gone
+        // SAFETY: pages that are wholly free, and that nobody is handed before they are marked as
+        // done (I13); or side memory that tells of regions all of whose pages are such.
+        unsafe { os::purge(self.from, self.to - self.from) }
     }
 
     pub(super) fn each(&self, mut f: impl FnMut(*mut Record, PageSet)) {

@@ -107,6 +107,10 @@ impl<R> Pages<R> {
     pub(super) fn is_busy(&self, pages: PageSet) -> bool {
         self.busy.load(Acquire) & pages.bits() != 0
     }
+    /// Whether all of these pages are busy.
+    pub(super) fn are_busy(&self, pages: PageSet) -> bool {
+        self.busy.load(Acquire) & pages.bits() == pages.bits()
+    }
     /// Whether the huge page that begins here may be one.
     pub(super) fn set_plain(&self, plain: bool) {
         self.plain.set(plain);
