@@ -262,10 +262,19 @@ fn a_handler_that_the_program_took_back_is_called_no_more() {
 
 #[test]
 fn a_handler_that_calls_the_one_before_it_reaches_it() {
-    assert_silent_success(&run(program("handler_chain"), &[], TOLD));
+    for how in ["between", "late", "raised", "default", "signal"] {
+        assert_silent_success(&run(program("handler_chain"), &[how], TOLD));
+    }
     let output = run(program("handler_chain"), &["again"], TOLD);
     let signal = output.status.signal();
     assert_eq!(signal, Some(libc::SIGSEGV), "{}", describe(&output));
+}
+
+#[test]
+fn what_is_set_while_the_reports_handler_is_put_in_stays_set() {
+    for what in ["back", "once", "other"] {
+        assert_silent_success(&run(program("handler_gap"), &[what], TOLD));
+    }
 }
 
 #[test]

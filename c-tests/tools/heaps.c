@@ -14,8 +14,13 @@ int main(void)
     take *alloc = (take *)dlsym(RTLD_DEFAULT, "cairn_heap_alloc");
     end *destroy = (end *)dlsym(RTLD_DEFAULT, "cairn_heap_destroy");
     CHECK(new && alloc && destroy, "");
-    void *ended = new ("ended", 0);
+    /* What is known of it serves the next one. */
+    void *before = new ("before", 0);
+    for (int i = 0; i < 1000; i++)
+        CHECK(alloc(before, 30000) != NULL, "");
+    destroy(before);
     void *documents = new ("documents", 64 << 20), *scratch = new ("scratch", 0);
+    void *ended = new ("ended", 0);
     memset(alloc(ended, 1000), 1, 1000);
     for (int i = 0; i < 5000; i++)
         memset(alloc(documents, 200), 1, 200);

@@ -18,6 +18,10 @@ impl Count {
     pub(super) fn add(&self, n: usize) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
+    /// None so far.
+    fn clear(&self) {
+        self.0.store(0, Relaxed);
+    }
     /// How many so far.
     pub(crate) fn get(&self) -> usize {
         self.0.load(Relaxed)
@@ -61,6 +65,25 @@ impl Counted {
             purges: Count::new(),
             purged: Count::new(),
             refused: Count::new(),
+        }
+    }
+    /// The same again: both locks that guard them are held.
+    pub(super) fn clear(&self) {
+        let Self {
+            growths,
+            grown,
+            shrunk,
+            sweeps,
+            looks,
+            purges,
+            purged,
+            refused,
+        } = self;
+        let all = [
+            growths, grown, shrunk, sweeps, looks, purges, purged, refused,
+        ];
+        for count in all {
+            count.clear();
         }
     }
 }

@@ -106,6 +106,8 @@ impl Arena {
             sum.store(0, Relaxed);
         }
         self.refusal.store(false, Relaxed);
+        // The next heap that is made here is another.
+        self.counters.clear();
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Places {
     all: [Place; PLACES],
     /// Bytes of the last freed chunk above the classes that was not kept.
     freed: Cell<usize>,
-    /// The place that is given to another size next.
+    /// The hand's: which place is looked at next.
     next: Cell<usize>,
     /// Bytes that they may still hold.
     left: Cell<usize>,
@@ -76,6 +76,13 @@ impl Places {
     pub(super) fn all_held(&self) -> (usize, usize) {
         let held = self.all.iter().map(Place::held).filter(|&bytes| bytes != 0);
         held.fold((0, 0), |(n, all), bytes| (n + 1, all + bytes))
+    }
+
+    /// The place that the hand is at, which moves on.
+    fn hand(&self) -> Option<&Place> {
+        let next = self.next.get();
+        self.next.set(next.wrapping_add(1));
+        self.all.get(next % PLACES)
     }
 
     /// Empties a place, for any size.
@@ -211,15 +218,14 @@ impl Cache {
     #[inline(never)]
     fn expect_large(&self, n: usize, size: usize, otherwise: fn(usize) -> *mut u8) -> *mut u8 {
         self.look_around();
-        // A request without a free of its size before it would make a place for nothing. It ends
-        // another's all the same: what was kept for a program that goes on to other sizes goes back.
-        let again = self.large.freed.replace(0) == size;
-        let next = self.large.next.get();
-        self.large.next.set(next.wrapping_add(1));
-        if let Some(place) = self.large.all.get(next % PLACES)
-            && place.size.get() != 0
+        let places = &self.large;
+        // A request without a free of its size before it would make a place for nothing. But each such
+        // request moves a hand on, and what was not used since the hand was there goes back.
+        let again = places.freed.replace(0) == size;
+        if let Some(place) = places.hand()
+            && !place.busy.replace(false)
         {
-            self.large.clear(place);
+            places.clear(place);
         }
         if again {
             self.make_place(size);
@@ -227,18 +233,19 @@ impl Cache {
         otherwise(n)
     }
 
-    /// Makes the first place that has no size one for chunks of a size; the next one that is freed is
-    /// kept.
+    /// Makes a place for chunks of a size, of which the next that is freed is kept.
     #[cold]
     #[inline(never)]
     fn make_place(&self, size: usize) {
         let places = &self.large;
-        let Some(place) = places.all.iter().find(|place| place.size.get() == 0) else {
-            return;
-        };
         if !class::may_cache(CLASSES - 1) {
             return;
         }
+        let empty = places.all.iter().find(|place| place.size.get() == 0);
+        let Some(place) = empty.or_else(|| places.hand()) else {
+            return;
+        };
+        places.clear(place);
         // What they may hold is counted anew when a size comes: threads come and go.
         let held: usize = places.all.iter().map(Place::held).sum();
         let left = BYTES.min(self.spare()).saturating_sub(held);

@@ -3,7 +3,8 @@
 //! `others` name.
 //!
 //! A cliff shows here before it shows in time: much looked at for little that went, or memory that
-//! goes and comes again. The counts only grow, and each stands for itself.
+//! goes and comes again. The counts only grow, and each
+//! stands for itself; those of a heap of the program's own end with it.
 
 /// Bytes from the beginning of an arena to its counters.
 pub const OFFSET: usize = 80;

@@ -24,6 +24,31 @@ impl Action {
         restorer: 0,
         mask: 0,
     };
+
+    /// Whether its handler takes all that the kernel says.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.flags & libc::SA_SIGINFO as u64 != 0
+    }
+
+    /// Whether it is the same; who returns from it does not matter.
+    fn is(&self, other: &Self) -> bool {
+        (self.handler, self.flags, self.mask) == (other.handler, other.flags, other.mask)
+    }
+
+    /// This handler in front of it, with the stack and the mask that the program wants its own to have.
+    fn with_front(&self, front: OnFault) -> Self {
+        let (restorer, flag) = restorer();
+        let flags = match self.handler {
+            libc::SIG_DFL | libc::SIG_IGN => libc::SA_ONSTACK as u64,
+            _ => self.flags,
+        };
+        Self {
+            handler: (front as *const ()).expose_provenance(),
+            flags: flags | libc::SA_SIGINFO as u64 | flag,
+            restorer,
+            mask: self.mask,
+        }
+    }
 }
 
 /// Bytes of the kernel's set of signals.
@@ -86,44 +111,44 @@ pub(crate) fn on_signal(signal: c_int, handler: extern "C" fn(c_int)) -> bool {
 /// What a fault calls.
 pub(crate) type OnFault = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
-/// Calls a handler on a signal of the kernel's, whoever has it: the one that `choose` names, which is
-/// told what the signal does now. Nothing is done where one that `is_ours` is in front already, or the
-/// one that is is to be called once.
+/// Who takes a signal over.
+pub(crate) trait Takeover {
+    /// Whether a handler is one of its own.
+    fn is_own(&self, handler: usize) -> bool;
+    /// The handler that is to be called in front of what the signal does now.
+    fn front_of(&self, before: &Action) -> OnFault;
+    /// A handler was put in front of what the signal did no more; another one comes in its place.
+    fn was_mistaken(&self, handler: usize);
+}
+
+/// Calls a handler on a signal of the kernel's, whoever has it. Nothing is done where one of its own is
+/// there already, or the one that is is to be called once.
 ///
-/// Not by two threads at a time. What the program sets meanwhile comes out as it goes, and is behind.
-pub(crate) fn on_fault(
-    signal: c_int,
-    is_ours: impl Fn(usize) -> bool,
-    choose: impl Fn(&Action) -> OnFault,
-) {
+/// Not by two threads at a time. What the program sets meanwhile comes out as it goes, and is behind, or
+/// goes back as it was.
+pub(crate) fn on_fault(signal: c_int, by: &impl Takeover) {
     let signal = c_long::from(signal);
-    let Some(mut before) = change(signal, ptr::null()) else {
+    let Some(mut there) = change(signal, ptr::null()) else {
         return;
     };
+    let mut put: Option<Action> = None;
     for _ in 0..TURNS {
-        let once = before.flags & libc::SA_RESETHAND as u64 != 0;
-        if is_ours(before.handler) || once {
+        let once = there.flags & libc::SA_RESETHAND as u64 != 0;
+        let action = if !by.is_own(there.handler) && !once {
+            there.with_front(by.front_of(&there))
+        } else if put.is_some() {
+            there
+        } else {
+            return;
+        };
+        let Some(went) = change(signal, &raw const action) else {
+            return;
+        };
+        if went.is(&put.unwrap_or(there)) {
             return;
         }
-        let handler = choose(&before);
-        let (restorer, flag) = restorer();
-        let flags = match before.handler {
-            libc::SIG_DFL | libc::SIG_IGN => libc::SA_ONSTACK as u64,
-            // The stack and the mask that the program wants its own to have.
-            _ => before.flags,
-        };
-        let action = Action {
-            handler: (handler as *const ()).expose_provenance(),
-            flags: flags | libc::SA_SIGINFO as u64 | flag,
-            restorer,
-            mask: before.mask,
-        };
-        match change(signal, &raw const action) {
-            Some(went) if went.handler != before.handler || went.flags != before.flags => {
-                before = went;
-            }
-            _ => return,
-        }
+        by.was_mistaken(action.handler);
+        (put, there) = (Some(action), went);
     }
 }
 
@@ -138,9 +163,9 @@ fn change(signal: c_long, to: *const Action) -> Option<Action> {
     (got == 0).then_some(before)
 }
 
-/// The handler that a signal calls.
-pub(crate) fn handler_of(signal: c_int) -> Option<usize> {
-    change(c_long::from(signal), ptr::null()).map(|now| now.handler)
+/// What a signal does.
+pub(crate) fn action_of(signal: c_int) -> Option<Action> {
+    change(c_long::from(signal), ptr::null())
 }
 
 /// The signal does what it does by itself.

@@ -120,6 +120,10 @@ fn the_samples_are_the_figures_of_stats() {
     assert!(sum(&after, "cairn_looks_total") > looks, "{text}");
     let went = (resident[0] - resident[1]) * 1024;
     assert!(more > 0 && more <= went + (4 << 20), "{more} of {went}");
+    // A series is written once.
+    let output = cairn(&["metrics", &seen.pid(), &seen.pid()]);
+    let twice = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(samples(&twice).len(), samples(&text).len(), "{twice}");
     // Somebody else may run on Cairn, too.
     let output = cairn(&["metrics", "--all"]);
     let all = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -20,6 +20,9 @@ fn text(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+/// Arenas that everybody uses, at most.
+const MAX_ARENAS: u64 = cairn::layout::sizes::MAX_ARENAS as u64;
+
 #[test]
 fn stats_and_why_tell_of_each_heap_by_its_name() {
     if seen::cannot_look() {
@@ -81,6 +84,16 @@ fn metrics_have_the_name_as_a_label() {
     assert!(value("cairn_live_bytes") >= 5000 * 200);
     assert!(value("cairn_heap_mapped_bytes") >= 3 << 20);
     assert_eq!(value("cairn_heap_limit_bytes"), 64 << 20);
+    // Its number is its own: those of arenas that everybody uses are below. What another heap did that
+    // ended there before is not counted as its.
+    let own = words.lines().filter(|line| line.contains("heap=\""));
+    let arena = own.filter_map(|line| line.split("arena=\"").nth(1)?.split('"').next());
+    let numbers: Vec<u64> = arena.filter_map(|n| n.parse().ok()).collect();
+    assert!(!numbers.is_empty(), "{words}");
+    assert!(numbers.iter().all(|&n| n >= MAX_ARENAS), "{words}");
+    let has = value("cairn_grown_bytes_total") - value("cairn_shrunk_bytes_total");
+    assert_eq!(has, value("cairn_system_bytes"), "{words}");
+    assert!(value("cairn_grown_bytes_total") < 10 << 20, "{words}");
 }
 
 #[test]

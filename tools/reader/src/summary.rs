@@ -9,7 +9,9 @@ use std::fs;
 /// One arena.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfArena {
-    /// Its number.
+    /// Which of the process's Cairns it belongs to, from 0 on.
+    pub library: usize,
+    /// Its number there, which it keeps.
     pub index: u64,
     /// Threads that refill from it.
     pub threads: u64,
@@ -73,19 +75,19 @@ impl Summary {
             faults: faults(&process),
             ..Self::default()
         };
-        for instance in found {
-            all.add(&process, &Heap::read(&process, instance));
+        for (library, instance) in found.into_iter().enumerate() {
+            all.add(&process, library, &Heap::read(&process, instance));
         }
         Ok(all)
     }
 
-    fn add(&mut self, process: &Process, heap: &Heap) {
+    fn add(&mut self, process: &Process, library: usize, heap: &Heap) {
         if !heap.is_used() {
             return;
         }
         for arena in heap.arenas.iter().filter(|a| a.top != 0 || a.own.is_some()) {
             let of = OfArena::of(process, heap, arena);
-            self.arenas.push(of);
+            self.arenas.push(OfArena { library, ..of });
         }
         self.mapped_chunks = self.mapped_chunks.saturating_add(heap.mapped_totals[0]);
         self.mapped = self.mapped.saturating_add(heap.mapped_totals[1]);
@@ -114,6 +116,7 @@ impl OfArena {
     fn of(process: &Process, heap: &Heap, arena: &Arena) -> Self {
         let caches = heap.caches.iter().filter(|c| c.arena == arena.place);
         let mut of = Self {
+            library: 0,
             index: arena.index,
             threads: arena.threads,
             own: arena.own.clone(),

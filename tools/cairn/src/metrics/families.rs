@@ -222,9 +222,14 @@ fn head(out: &mut String, family: &Family) {
     let _ = writeln!(out, "# HELP {name} {help}");
 }
 
-/// Labels of an arena; a heap of the program's own has its name.
-fn of_arena(labels: String, i: usize, arena: &OfArena) -> String {
-    let own = arena.own.as_ref();
+/// Labels of an arena: its number, which it keeps; in a process with several Cairns the others' have
+/// which of them it is. A heap of the program's own has its name.
+fn of_arena(labels: String, arena: &OfArena) -> String {
+    let (own, i) = (arena.own.as_ref(), arena.index);
+    let labels = match arena.library {
+        0 => labels,
+        other => format!("{labels},library=\"{other}\""),
+    };
     let own = own.map_or(String::new(), |own| {
         format!(",heap=\"{}\"", quoted(&own.name))
     });
@@ -244,8 +249,8 @@ pub(super) fn text(all: &[Summary]) -> String {
     for (family, of) in &ARENAS {
         head(&mut out, family);
         for s in all {
-            for (i, arena) in s.arenas.iter().enumerate() {
-                let labels = of_arena(labels(s), i, arena);
+            for arena in &s.arenas {
+                let labels = of_arena(labels(s), arena);
                 let _ = writeln!(out, "{}{{{labels}}} {}", family.name, of(arena));
             }
         }
@@ -253,9 +258,9 @@ pub(super) fn text(all: &[Summary]) -> String {
     for (family, of) in &OWN {
         head(&mut out, family);
         for s in all {
-            for (i, arena) in s.arenas.iter().enumerate() {
+            for arena in &s.arenas {
                 if let Some(own) = &arena.own {
-                    let labels = of_arena(labels(s), i, arena);
+                    let labels = of_arena(labels(s), arena);
                     let _ = writeln!(out, "{}{{{labels}}} {}", family.name, of(own));
                 }
             }
@@ -264,8 +269,8 @@ pub(super) fn text(all: &[Summary]) -> String {
     for (family, of) in &SLOW {
         head(&mut out, family);
         for s in all {
-            for (i, arena) in s.arenas.iter().enumerate() {
-                let (labels, count) = (of_arena(labels(s), i, arena), of(&arena.slow));
+            for arena in &s.arenas {
+                let (labels, count) = (of_arena(labels(s), arena), of(&arena.slow));
                 let _ = writeln!(out, "{}_total{{{labels}}} {count}", family.name);
             }
         }

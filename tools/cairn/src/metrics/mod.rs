@@ -5,6 +5,7 @@ mod families;
 use anyhow::{Context, Result, bail};
 use cairn_reader::summary::{self, Summary};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -51,8 +52,9 @@ fn collect(arguments: &Arguments) -> Result<Vec<Summary>> {
     if arguments.all {
         return Ok(summary::all());
     }
-    let read = |pid: &i32| crate::look::summary(*pid);
-    arguments.pids.iter().map(read).collect()
+    // A series is written once, however often its process is named.
+    let pids: BTreeSet<i32> = arguments.pids.iter().copied().collect();
+    pids.into_iter().map(crate::look::summary).collect()
 }
 
 /// Writes, or serves.
