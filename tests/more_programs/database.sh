@@ -4,7 +4,7 @@ served() { [ -z "${LD_PRELOAD:-}" ] || LD_PRELOAD= grep -q libcairn "/proc/$1/ma
 here=$(dirname "$0")
 own="--no-defaults --datadir=$PWD/data --user=$(id -un) --innodb-buffer-pool-size=16M --innodb-log-file-size=4M"
 mariadb-install-db $own --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve > log 2>&1 || { cat log >&2; exit 1; }
-timeout --kill-after=2 60 mariadbd $own --skip-networking --skip-grant-tables --socket="$PWD/s" --pid-file="$PWD/pid" --log-error="$PWD/log" &
+timeout --kill-after=30 60 mariadbd $own --skip-networking --skip-grant-tables --socket="$PWD/s" --pid-file="$PWD/pid" --log-error="$PWD/log" &
 server=$!
 trap 'kill $server 2> /dev/null || true' EXIT
 ask() { timeout 60 mariadb --no-defaults --socket="$PWD/s" --batch --skip-column-names "$@"; }

@@ -28,7 +28,7 @@ END
 } > conf
 chmod -R a+rX .
 # At its end it ends its process group, so it gets one of its own, which also bounds its time.
-timeout --kill-after=2 60 apache2 -f "$PWD/conf" -DFOREGROUND &
+timeout --kill-after=30 60 apache2 -f "$PWD/conf" -DFOREGROUND &
 server=$!
 trap 'kill "$server" 2> /dev/null; sleep 1; kill -9 "$server" 2> /dev/null || true' EXIT
 ask() { timeout 30 curl --silent --fail --noproxy '*' --compressed "http://127.0.0.1:$port/$1"; }

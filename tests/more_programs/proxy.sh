@@ -22,7 +22,7 @@ END
 [ "$(id -u)" -ne 0 ] || { chown -R proxy .; chmod a+rx .; }
 LD_PRELOAD= timeout 60 python3 -m http.server --bind 127.0.0.1 --directory www "$origin" > /dev/null 2>&1 &
 behind=$!
-timeout --kill-after=2 60 squid -N -f "$PWD/conf" > out 2>&1 &
+timeout --kill-after=30 60 squid -N -f "$PWD/conf" > out 2>&1 &
 server=$!
 trap 'kill $behind $server 2> /dev/null || true' EXIT
 ask() { timeout 30 curl --silent --fail --noproxy '' --proxy "http://127.0.0.1:$port" "http://127.0.0.1:$origin/$1"; }
