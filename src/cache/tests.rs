@@ -49,6 +49,42 @@ fn check() {
 /// Turns of a scene: each overflows arrays and empties them again.
 const COUNT: usize = if cfg!(miri) { 60 } else { 8_000 };
 
+/// Chunks above the classes that this thread's cache keeps.
+fn large_kept() -> usize {
+    let cache = thread::existing().expect("a cache");
+    // SAFETY: this thread's own cache.
+    unsafe { (*cache).large.all_held().0 }
+}
+
+/// As many sizes as there are places keep theirs whatever the turns they come in, and a size that comes
+/// once puts none out; who goes on to other sizes keeps nothing.
+#[test]
+fn large_sizes_that_come_back_keep_their_places() {
+    c::init();
+    let pair = |n: usize| routes::release(routes::allocate(n));
+    for places in 1..=4 {
+        thread::flush();
+        for round in 0..4 {
+            for size in 1..=places {
+                pair(size * 50_000);
+                pair(size * 50_000);
+            }
+            assert!(round == 0 || large_kept() == places, "of {places} sizes");
+        }
+    }
+    for once in 0..3 {
+        for size in 1..=4 {
+            pair(size * 50_000);
+        }
+        pair(300_000 + once * 10_000);
+        assert_eq!(large_kept(), 4, "after a size that came once");
+    }
+    for other in 0..8 {
+        pair(500_000 + other * 10_000);
+    }
+    assert_eq!(large_kept(), 0, "after eight others");
+}
+
 #[test]
 fn arrays_fill_and_empty_and_what_is_live_stays_as_it_is() {
     c::init();
