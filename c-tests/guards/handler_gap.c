@@ -4,57 +4,25 @@
  *   once   a handler that is to be called once
  *   other  another handler */
 #include "../check.h"
+#include "../kernel.h"
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <sys/syscall.h>
 
 static sigjmp_buf out;
 static volatile sig_atomic_t by;
 static void (*volatile meanwhile)(void);
 static struct sigaction before;
 
-/* Six arguments, as the kernel takes them. */
-static long ask(long number, const long *with)
-{
-    long answer;
-#if defined(__x86_64__)
-    register long fourth __asm__("r10") = with[3], fifth __asm__("r8") = with[4], sixth __asm__("r9") = with[5];
-    __asm__ volatile("syscall"
-                     : "=a"(answer)
-                     : "0"(number), "D"(with[0]), "S"(with[1]), "d"(with[2]), "r"(fourth), "r"(fifth), "r"(sixth)
-                     : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-    register long which __asm__("x8") = number, first __asm__("x0") = with[0], second __asm__("x1") = with[1],
-                  third __asm__("x2") = with[2], fourth __asm__("x3") = with[3], fifth __asm__("x4") = with[4],
-                  sixth __asm__("x5") = with[5];
-    __asm__ volatile("svc 0"
-                     : "+r"(first)
-                     : "r"(which), "r"(second), "r"(third), "r"(fourth), "r"(fifth), "r"(sixth)
-                     : "memory");
-    answer = first;
-#endif
-    return answer;
-}
-
 long syscall(long number, ...)
 {
     long with[6];
-    va_list list;
-    va_start(list, number);
-    for (int i = 0; i < 6; i++)
-        with[i] = va_arg(list, long);
-    va_end(list);
+    TAKE_ARGUMENTS(with, number);
     if (number == SYS_rt_sigaction && with[0] == SIGSEGV && with[1] != 0 && meanwhile != NULL) {
         void (*now)(void) = meanwhile;
         meanwhile = NULL;
         now();
     }
-    long answer = ask(number, with);
-    if (answer >= 0)
-        return answer;
-    errno = (int)-answer;
-    return -1;
+    return answer(kernel(number, with[0], with[1], with[2], with[3], with[4], with[5]));
 }
 
 static void first(int signal)

@@ -4,14 +4,13 @@
    mapped chunks: it stands in the mmap for a larger table until this one has
    waited a while. Built with -rdynamic: the syscall below is everybody's. */
 #include "check.h"
+#include "kernel.h"
 #include <dlfcn.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 enum { LARGE = 256 << 10, MOST = 5000, WAITS = 5, MARK = 77 };
 
@@ -19,51 +18,10 @@ static atomic_int held, released, waits;
 static __thread int fills, counts;
 static int refused;
 
-static long kernel(long nr, long a, long b, long c, long d, long e, long f)
-{
-#if defined(__x86_64__)
-    long out;
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(out)
-                     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return out;
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = nr;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-#endif
-}
-
-static long answer(long out)
-{
-    if (out < 0 && out > -4096) {
-        errno = (int)-out;
-        return -1;
-    }
-    return out;
-}
-
 long syscall(long nr, ...)
 {
     long a[6];
-    va_list list;
-    va_start(list, nr);
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg(list, long);
-    va_end(list);
+    TAKE_ARGUMENTS(a, nr);
     if (refused && nr == SYS_futex) {
         errno = ENOSYS;
         return -1;
