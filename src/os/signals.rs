@@ -87,15 +87,7 @@ cfg_if::cfg_if! {
 
 /// Calls `handler` on a signal that does nothing particular yet; false if somebody has it.
 pub(crate) fn on_signal(signal: c_int, handler: extern "C" fn(c_int)) -> bool {
-    let mut before = Action {
-        handler: libc::SIG_IGN,
-        ..Action::DEFAULT
-    };
-    let none: *const Action = ptr::null();
-    let (signal, size) = (c_long::from(signal), SET);
-    // SAFETY: asks alone; a place for the answer.
-    let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut before, size) };
-    if got != 0 || before.handler != libc::SIG_DFL {
+    if action_of(signal).is_none_or(|now| now.handler != libc::SIG_DFL) {
         return false;
     }
     let (restorer, flag) = restorer();
@@ -105,7 +97,7 @@ pub(crate) fn on_signal(signal: c_int, handler: extern "C" fn(c_int)) -> bool {
         restorer,
         mask: 0,
     };
-    set(signal, &action)
+    change(c_long::from(signal), &raw const action).is_some()
 }
 
 /// What a fault calls.
@@ -158,7 +150,8 @@ const TURNS: usize = 8;
 /// What a signal does, or did before it does this.
 fn change(signal: c_long, to: *const Action) -> Option<Action> {
     let mut before = Action::DEFAULT;
-    // SAFETY: the kernel's structure, or none; a place for the answer.
+    // SAFETY: the kernel's structure, or none; a place for the answer. A handler of Cairn's lives as long
+    // as the library, which is never unloaded, and does what may be done in one.
     let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, to, &raw mut before, SET) };
     (got == 0).then_some(before)
 }
@@ -170,12 +163,5 @@ pub(crate) fn action_of(signal: c_int) -> Option<Action> {
 
 /// The signal does what it does by itself.
 pub(crate) fn by_default(signal: c_int) {
-    set(c_long::from(signal), &Action::DEFAULT);
-}
-
-fn set(signal: c_long, action: &Action) -> bool {
-    let (action, nowhere): (*const Action, *mut Action) = (action, ptr::null_mut());
-    // SAFETY: the kernel's structure; the handler lives as long as the library, which is never
-    // unloaded, and does what may be done in one.
-    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action, nowhere, SET) == 0 }
+    change(c_long::from(signal), &Action::DEFAULT);
 }
