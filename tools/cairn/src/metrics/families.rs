@@ -277,12 +277,7 @@ pub(super) fn text(all: &[Summary]) -> String {
     }
     head(
         &mut out,
-        &Family {
-            name: "cairn_page_faults",
-            unit: "",
-            help: "Page faults of the process",
-            kind: "counter",
-        },
+        &counter("cairn_page_faults", "", "Page faults of the process"),
     );
     for s in all {
         for (kind, count) in [("minor", s.faults.0), ("major", s.faults.1)] {
