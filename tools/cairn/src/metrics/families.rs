@@ -291,3 +291,32 @@ pub(super) fn text(all: &[Summary]) -> String {
     out.push_str("# EOF\n");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Two Cairns in one process have an arena of the same number each.
+    #[test]
+    fn no_series_is_written_twice() {
+        let of = |library| OfArena {
+            library,
+            index: 3,
+            ..OfArena::default()
+        };
+        let text = text(&[Summary {
+            arenas: vec![of(0), of(1)],
+            ..Summary::default()
+        }]);
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let series: Vec<_> = samples
+            .filter_map(|line| Some(line.rsplit_once(' ')?.0))
+            .collect();
+        let once: BTreeSet<_> = series.iter().collect();
+        assert_eq!(once.len(), series.len(), "{text}");
+        let first = "cairn_purges_total{pid=\"0\",command=\"\",arena=\"3\"}";
+        let other = "cairn_purges_total{pid=\"0\",command=\"\",library=\"1\",arena=\"3\"}";
+        assert!(series.contains(&first) && series.contains(&other), "{text}");
+    }
+}
