@@ -23,6 +23,12 @@ STEP(drop_step) static void drop(char *p)
     __asm__ volatile("" ::: "memory");
 }
 
+/* Whatever byte is there, it changes. */
+static void turn(char *p, int i)
+{
+    p[i] = (char)~p[i];
+}
+
 int main(int count, char **arguments)
 {
     CHECK(count == 2);
@@ -37,17 +43,17 @@ int main(int count, char **arguments)
         drop(p);
         break;
     case 'o':
-        ((char *)opaque(p))[100] = 1;
+        turn(opaque(p), 100);
         drop(p);
         break;
     case 'r':
         p = resize(p, 90);
-        ((char *)opaque(p))[90] = 1;
+        turn(opaque(p), 90);
         drop(p);
         break;
     default:
         drop(p);
-        ((char *)opaque(p))[50] = 1;
+        turn(opaque(p), 50);
         malloc_trim(0);
     }
     return 0;

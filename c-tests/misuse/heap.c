@@ -50,7 +50,7 @@ int main(int argc, char **argv)
         destroy(heap);
     } else if (strcmp(what, "past-end") == 0) {
         /* In check mode: written past its end, and the heap ends. */
-        object[size] = 'x';
+        object[size] = (char)~object[size];
         destroy(heap);
     } else {
         CHECK(0, "(%s)", what);
