@@ -346,6 +346,9 @@ fn top_pad_is_128_kib_and_can_be_set() {
         &large,
         &[("GLIBC_TUNABLES", "glibc.malloc.top_pad=4194304")],
     );
+    for pad in ["60000000", "67108864", "1000000000"] {
+        holds("interface/top_pad_heaps.c", &[pad], &[]);
+    }
     // Without a pad it is what the object needs, in Cairn's regions of 64 KiB.
     holds(program, &["1", "131072", "-2", "0"], &[]);
 }

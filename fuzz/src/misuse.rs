@@ -45,6 +45,8 @@ struct Play {
     allowed: Allowed,
     /// Whether small objects go through a thread's cache, so that a second free is known as one.
     plain: bool,
+    /// Whether Cairn is in check mode.
+    checked: bool,
     /// Steps before the first misuse.
     quiet: usize,
 }
@@ -291,10 +293,11 @@ impl Play {
         }
         let i = s.source.below(s.dead.len());
         let object = s.dead[i];
-        // A mapping that is gone may be the allocator's own memory next, as anybody's.
+        // A mapping that is gone may be the allocator's own memory next, as anybody's. In check mode
+        // mappings begin as its own memory does: reserved, without access.
         let layout = system().layout;
-        if layout.reserved == layout.mapped && object.at > layout.mapped.0 && object.usable > 30_000
-        {
+        let alike = self.checked || layout.reserved == layout.mapped;
+        if alike && object.at > layout.reserved.0 && object.usable > 30_000 {
             return;
         }
         let at = match s.source.below(4) {
@@ -382,6 +385,7 @@ pub fn misuse(data: &[u8]) {
         scene: Scene::new(source),
         allowed: Allowed::Damage,
         plain: text.is_empty() && calm,
+        checked: text.starts_with("MALLOC_CHECK_"),
         quiet: EARLY,
     };
     play.scene.calm = calm;

@@ -106,8 +106,7 @@ impl Use {
 impl State {
     /// Makes top at least `size` bytes long.
     pub(super) fn grow(&mut self, size: usize, of: Use) -> bool {
-        let pad = settings::top_pad();
-        let done = self.grow_by(size, pad, of) || (pad != 0 && self.grow_by(size, 0, of));
+        let done = self.lengthen_top_for(size, of) || self.begin_heap(size);
         debug_assert!(!done || self.top.has_room(size));
         self.heaps.peak = self.heaps.peak.max(self.heaps.bytes);
         done
@@ -130,33 +129,49 @@ impl State {
 
     /// Makes top at least `size` bytes long where it is, without beginning another heap.
     pub(super) fn lengthen_top(&mut self, size: usize) -> bool {
-        let (pad, of) = (settings::top_pad(), Use::Sparse);
-        let done = self.lengthen_by(size, pad, of) || (pad != 0 && self.lengthen_by(size, 0, of));
+        let done = self.lengthen_top_for(size, Use::Sparse);
         self.heaps.peak = self.heaps.peak.max(self.heaps.bytes);
         done
     }
 
+    /// The same. What there may be beyond `size` is no reason for another heap.
+    fn lengthen_top_for(&mut self, size: usize, of: Use) -> bool {
+        let pad = settings::top_pad();
+        self.lengthen_by(size, pad, of) || (pad != 0 && self.lengthen_by(size, 0, of))
+    }
+
     fn lengthen_by(&mut self, size: usize, pad: usize, of: Use) -> bool {
-        let Some(wanted) = size.checked_add(pad) else {
+        // SAFETY: the newest heap of a locked arena (I10).
+        let Some(heap) = (unsafe { self.top.heap().as_ref() }) else {
             return false;
         };
-        let missing = wanted - self.top.size().min(wanted);
-        !self.top.heap().is_null()
+        // Of a reservation what is left, if it is less.
+        let left = if heap.is_break() {
+            usize::MAX
+        } else {
+            heap.limit - heap.end()
+        };
+        let Some(needed) = size.checked_sub(self.top.size()) else {
+            return true;
+        };
+        let Some(missing) = needed.checked_add(pad).map(|n| n.min(left)) else {
+            return false;
+        };
+        missing >= needed
             && ((of == Use::Dense && self.lengthen_huge(missing)) || self.lengthen(missing))
             && self.top.has_room(size)
     }
 
-    fn grow_by(&mut self, size: usize, pad: usize, of: Use) -> bool {
-        let Some(wanted) = size.checked_add(pad) else {
-            return false;
-        };
-        if self.lengthen_by(size, pad, of) {
-            return true;
-        }
+    /// Begins another heap whose top is at least `size` bytes long.
+    fn begin_heap(&mut self, size: usize) -> bool {
+        let pad = settings::top_pad();
         // SAFETY: `me` is set by every lock.
         let main =
             unsafe { (*self.me).index == 0 } && !self.heaps.break_lost && os::serves_malloc();
-        (main && self.new_break(wanted)) || self.new_reservation(size, pad)
+        (main && self.new_break(size, pad))
+            || (main && pad != 0 && self.new_break(size, 0))
+            || self.new_reservation(size, pad)
+            || (pad != 0 && self.new_reservation(size, 0))
     }
 
     /// Commits whole huge pages behind the top of a long heap, if that is enough.
@@ -234,15 +249,16 @@ impl State {
     }
 
     /// Begins a heap at the present break.
-    fn new_break(&mut self, wanted: usize) -> bool {
+    fn new_break(&mut self, size: usize, pad: usize) -> bool {
         let Some(brk) = os::sbrk(0) else {
             return false;
         };
         // One granule below the base is ours too: a wild pointer to the very base finds zeros
         // where its header would be, not a hole.
         let base = round_up(brk + ALIGN, REGION);
-        let Some(len) = wanted
-            .checked_add(ALIGN)
+        let Some(len) = size
+            .checked_add(pad)
+            .and_then(|n| n.checked_add(ALIGN))
             .and_then(|n| n.checked_next_multiple_of(REGION))
         else {
             return false;

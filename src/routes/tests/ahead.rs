@@ -106,7 +106,8 @@ fn the_stock_is_free_memory() -> bool {
             (0..100).for_each(|_| release(allocate(n)));
         }
     };
-    // Of the process's other threads there are the caches here.
+    // Of the process's other threads there are the caches here, and what is still to be done for them.
+    turns();
     cache::thread::flush_own();
     let others = held();
     turns();
