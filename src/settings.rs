@@ -35,8 +35,8 @@ pub(crate) fn begin_check(k: &Knobs) {
 /// Takes over all knobs.
 pub(crate) fn apply(k: &Knobs) {
     MMAP_THRESHOLD.store(k.mmap_threshold, Relaxed);
-    TRIM_THRESHOLD.store(k.trim_threshold, Relaxed);
-    // Beyond any address, so that an address plus the pad never wraps.
+    // Beyond any address, so that an address plus either never wraps.
+    TRIM_THRESHOLD.store(k.trim_threshold.min(1 << 47), Relaxed);
     TOP_PAD.store(k.top_pad.min(1 << 47), Relaxed);
     MMAP_MAX.store(k.mmap_max, Relaxed);
     FIXED.store(k.mmap_threshold_fixed, Relaxed);
@@ -73,6 +73,14 @@ pub(crate) fn trim_is_fixed() -> bool {
 /// Bytes asked for beyond need when a heap grows, and kept when top is trimmed.
 pub(crate) fn top_pad() -> usize {
     TOP_PAD.load(Relaxed)
+}
+/// Bytes of top that stay of a program that does not use them: what was set by hand, at least the pad.
+pub(crate) fn kept_of_top() -> usize {
+    if trim_is_fixed() {
+        trim_threshold().max(top_pad())
+    } else {
+        top_pad()
+    }
 }
 /// Most mapped chunks at a time.
 pub(crate) fn mmap_max() -> usize {

@@ -94,6 +94,14 @@ fn a_burst_of_threads_that_wait_goes_back() {
     }
 }
 
+#[test]
+fn what_lies_behind_much_that_stays_goes_too() {
+    let program = compile_c("robustness/past_top.c", &[]);
+    common::for_each_mode(|mode| {
+        assert_silent_success(&run(&program, &["quiet"], &with(mode, ON)));
+    });
+}
+
 /// What is watched for `MEMORY_PRESSURE_WATCH`, with a delay in which nothing would go.
 #[track_caller]
 fn hears_of_pressure_by(kind: &str) {

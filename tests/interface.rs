@@ -334,6 +334,16 @@ fn the_trim_threshold_decides_whether_top_is_given_back() {
     );
 }
 
+#[test]
+fn a_threshold_that_was_set_holds_in_a_thread_too() {
+    holds("interface/trim_threshold_of_a_thread.c", &[], &[]);
+}
+
+#[test]
+fn a_pad_stays_at_the_heap_s_end() {
+    holds("interface/pad_is_kept.c", &[], &[]);
+}
+
 /// Where the kernel refuses the pad glibc leaves the break.
 #[test]
 fn a_pad_that_does_not_fit_begins_no_other_heap() {

@@ -203,11 +203,30 @@ fn a_trim_gives_back_the_rest_of_a_huge_page_that_nobody_asked_for() {
     }
 }
 
+#[test]
+fn where_huge_pages_were_single_ones_can_be_had_again() {
+    holds("stale_huge", &[]);
+}
+
+#[test]
+fn a_trim_reaches_what_lies_behind_much_that_stays() {
+    holds("past_top", &["trim"]);
+}
+
 /// KiB that the kernel was advised to have in huge pages, at a peak and at the next one; `None` where
 /// it takes no such advice.
 fn advised(mode: common::Env<'_>, limit: &str) -> Option<[u64; 2]> {
+    advised_with(mode, limit, "131072")
+}
+
+/// The same with another `M_TOP_PAD`.
+fn advised_with(mode: common::Env<'_>, limit: &str, pad: &str) -> Option<[u64; 2]> {
     // No epoch ends: what goes is what a trim takes.
-    let env = [("CAIRN_LIMIT", limit), ("CAIRN_PURGE_DELAY", "4294967295")];
+    let env = [
+        ("CAIRN_LIMIT", limit),
+        ("CAIRN_PURGE_DELAY", "4294967295"),
+        ("MALLOC_TOP_PAD_", pad),
+    ];
     let output = common::run(program("huge_pages"), &[], &common::with(mode, &env));
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<u64> = text.split_whitespace().flat_map(str::parse).collect();
@@ -229,6 +248,16 @@ fn a_second_peak_has_as_many_huge_pages_as_the_first() {
     common::for_each_mode(|mode| {
         if let Some([first, second]) = advised(mode, FAR) {
             assert!(second >= first / 4 * 3, "{first} KiB, then {second}");
+        }
+    });
+}
+
+#[test]
+fn a_heap_that_grows_by_much_grows_by_huge_pages() {
+    common::for_each_mode(|mode| {
+        if let Some([usual, _]) = advised(mode, FAR) {
+            let [padded, _] = advised_with(mode, FAR, "8388608").expect("advice");
+            assert!(padded >= usual / 2, "{padded} KiB, and {usual}");
         }
     });
 }

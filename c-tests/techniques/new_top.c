@@ -6,7 +6,7 @@
    lies in front of it. */
 #include "attack.h"
 
-enum { LARGE = 120000, PAD = 128 << 10, RESERVED = 64 << 20, PAGE = 4096 };
+enum { LARGE = 120000, RESERVED = 64 << 20, PAGE = 4096 };
 
 /* Where the heap of `p` ends, and what it cannot grow beyond: the break when it
    is somebody else's, or a reservation's end. */
@@ -41,7 +41,7 @@ static unsigned char *exhaust(size_t n, unsigned char **end)
     bounds(last, end, &limit);
     for (;;) {
         unsigned char *top = behind(last);
-        if (limit - top < LARGE + PAD) {
+        if (limit - top < LARGE) {
             bounds(last, end, &limit);
             if (*end - top < LARGE)
                 return last;

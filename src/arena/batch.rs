@@ -213,6 +213,11 @@ mod tests {
         let batch = unsafe { &mut *arena.batch.get() };
         let (side, heap) = (batch.side.len, batch.heap.len);
         scripted::refuse_all(false);
+        // The kernel is asked for the same again.
+        for range in batch.heap.all() {
+            // SAFETY: regions of a heap have records.
+            range.each(|r, pages| unsafe { (*r).pages.begin(pages) });
+        }
         scripted::refuse_from(side as u64);
         side != 0 && heap != 0 && !batch.give_back() && batch.refused().count() == heap
     }

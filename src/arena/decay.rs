@@ -42,6 +42,15 @@ pub(super) struct Order {
     pub most: usize,
 }
 
+impl Order {
+    /// That all stays.
+    pub(super) const NOTHING: Self = Self {
+        ended: false,
+        keep: usize::MAX,
+        most: usize::MAX,
+    };
+}
+
 impl Decay {
     /// Before the first epoch.
     pub(super) const fn new() -> Self {
@@ -67,6 +76,11 @@ impl Decay {
     /// The kernel would not have what it was offered, or a look for that was in vain.
     pub(super) const fn refuse(&mut self) {
         self.refused = true;
+    }
+
+    /// Whether that was so in this epoch.
+    pub(super) const fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// What may go, with so many bytes idle and live; nothing where that is not worth a look.

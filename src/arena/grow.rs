@@ -171,26 +171,28 @@ impl State {
         (main && self.new_break(size, pad))
             || (main && pad != 0 && self.new_break(size, 0))
             || self.new_reservation(size, pad)
-            || (pad != 0 && self.new_reservation(size, 0))
     }
 
-    /// Commits whole huge pages behind the top of a long heap, if that is enough.
+    /// Commits whole huge pages behind the top of a long heap: one, or as many as that takes.
     fn lengthen_huge(&mut self, missing: usize) -> bool {
         // SAFETY: the newest heap of a locked arena (I10).
         let heap = unsafe { &mut *self.top.heap() };
         let end = heap.end();
         let from = round_up(end, HUGE_PAGE);
-        let step = from + HUGE_PAGE - end;
-        if end - heap.base < settings::huge_from()
-            || missing > step
-            || limit::is_near()
-            || !self.lengthen(step)
-        {
+        let Some(to) = end
+            .checked_add(missing)
+            .and_then(|to| to.max(from + HUGE_PAGE).checked_next_multiple_of(HUGE_PAGE))
+        else {
+            return false;
+        };
+        if end - heap.base < settings::huge_from() || limit::is_near() || !self.lengthen(to - end) {
             return false;
         }
         // SAFETY: memory just obtained for this heap.
-        unsafe { os::advise_huge(from, HUGE_PAGE, true) };
-        self.extents.set_plain(records::of(from), false);
+        unsafe { os::advise_huge(from, to - from, true) };
+        for first in (from..to).step_by(HUGE_PAGE) {
+            self.extents.set_plain(records::of(first), false);
+        }
         heap.set_huge(from);
         true
     }
@@ -284,14 +286,19 @@ impl State {
         else {
             return false;
         };
-        // The caller maps such a chunk directly. (A shorter reservation is for where addresses are scarce,
-        // not for a bound.)
         let first = need + round_up(pad, REGION);
-        if need > HEAP_RESERVE || !self.permits(first.min(HEAP_RESERVE)) {
+        // (A shorter reservation is for where addresses are scarce, not for a bound.)
+        let pad = if self.permits(first.min(HEAP_RESERVE)) {
+            pad
+        } else {
+            0
+        };
+        // The caller maps such a chunk directly.
+        if need > HEAP_RESERVE || (pad == 0 && !self.permits(need)) {
             return false;
         }
         if let Some(heap) = self.heaps.vacant.take(need) {
-            if self.begin_again(heap, need, pad) {
+            if self.begin_again(heap, need, pad) || (pad != 0 && self.begin_again(heap, need, 0)) {
                 return true;
             }
             // SAFETY: just taken off the list.
@@ -324,10 +331,12 @@ impl State {
         }
     }
 
-    /// Begins a heap in a reservation.
+    /// Begins a heap in a reservation, without the pad where the system refuses it.
     fn begin(&mut self, r: Reservation, need: usize, pad: usize) -> bool {
         let first = (need + round_up(pad, REGION)).min(r.len);
-        let done = r.commit(first) && self.open(r.base, r.base + first, r.base + r.len);
+        let mut commits =
+            |first: usize| r.commit(first) && self.open(r.base, r.base + first, r.base + r.len);
+        let done = commits(first) || (first != need && commits(need));
         if done {
             // SAFETY: the newest heap of a locked arena (I10).
             unsafe { (*self.top.heap()).set_reservation(r) };
@@ -377,8 +386,8 @@ impl State {
         };
         // SAFETY: the memory was just obtained for this heap.
         if !unsafe { records::enter(base, end, heap, self.word()) } {
-            // SAFETY: nobody else knows it.
-            unsafe { side::give(at, size_of::<Heap>()) };
+            // SAFETY: it is on no list. Records of regions that were entered before may name it.
+            unsafe { self.own.keep(heap) };
             return false;
         }
         self.close_top();

@@ -103,6 +103,10 @@ impl Heap {
     pub(crate) const fn may_be_huge(&self, p: usize) -> bool {
         self.huge != 0 && p >= self.huge && p - p % HUGE_PAGE + HUGE_PAGE <= self.end
     }
+    /// From where on what lies between `from` and its end was asked for in huge pages, if any was.
+    pub(super) fn huge_behind(&self, from: usize) -> Option<usize> {
+        (self.huge != 0 && self.huge < self.end).then(|| self.huge.max(from))
+    }
     /// It is in this reservation.
     pub(super) fn set_reservation(&mut self, r: Reservation) {
         let page = os::page();

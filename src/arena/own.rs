@@ -18,8 +18,8 @@ use core::sync::atomic::Ordering::Relaxed;
 pub(crate) struct Own {
     /// Bytes of heaps and mapped chunks together that it may have, 0 for any number.
     bound: usize,
-    /// Of heaps that ended: what is known of them, for the next ones, since it is never given back
-    /// (I11).
+    /// Of heaps that ended, or could not begin: what is known of them, for the next ones, since it
+    /// is never given back (I11).
     shells: *mut Heap,
 }
 
@@ -41,8 +41,8 @@ impl Own {
     }
 
     /// # Safety
-    /// A heap of this locked arena's that ended, and is on no list.
-    const unsafe fn keep(&mut self, heap: *mut Heap) {
+    /// A heap of this locked arena's that has no regions, and is on no list.
+    pub(super) const unsafe fn keep(&mut self, heap: *mut Heap) {
         // SAFETY: the caller's.
         unsafe { (*heap).older = self.shells };
         self.shells = heap;

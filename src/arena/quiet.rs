@@ -7,7 +7,7 @@
 
 use super::trim::{Limit, WORTH};
 use super::{Arena, State};
-use crate::{os, settings};
+use crate::settings;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Regions of waiting chunks that are merged, and slots that dissolve, under one lock: 4 MiB each.
@@ -62,11 +62,7 @@ impl Arena {
                 return false;
             }
         }
-        let top = if settings::trim_is_fixed() {
-            settings::trim_threshold()
-        } else {
-            settings::top_pad()
-        };
+        let top = settings::kept_of_top();
         let limit = Limit {
             age: 0,
             keep: 0,
@@ -83,11 +79,11 @@ impl Arena {
             if self.refusal.load(Relaxed) {
                 return false;
             }
-            let gone = state.give_some(limit, asked);
-            if gone == 0 {
+            let looked = state.give_some(limit, asked);
+            if looked.pages() == 0 {
                 break;
             }
-            left = left.saturating_sub(gone / os::page());
+            left = left.saturating_sub(looked.pages());
         }
         self.shrink(top);
         true

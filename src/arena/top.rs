@@ -115,6 +115,10 @@ impl Top {
             self.least = self.used();
         }
     }
+    /// All that was used of it is to go, but for what it `keeps`.
+    pub(super) const fn owe(&mut self, keeps: usize) {
+        self.owed = self.used().saturating_sub(keeps);
+    }
     /// So many of them go.
     pub(super) const fn pay(&mut self, bytes: usize) {
         self.owed = if bytes == 0 {
@@ -159,6 +163,11 @@ impl State {
                 let from = round_up(self.top.fresh(), os::page()).min(from);
                 // SAFETY: top's, that nobody has asked for, and the heap's no more, and nobody's.
                 unsafe { os::purge(from, end - from) };
+            }
+            if let Some(huge) = heap.huge_behind(from) {
+                // Who comes here next may want single pages.
+                // SAFETY: the heap's no more, and nobody's.
+                unsafe { os::advise_huge(huge, end - huge, false) };
             }
         }
         heap.set_end(from);
@@ -242,14 +251,14 @@ impl State {
         self.release(c, size);
     }
 
-    /// Bytes of top that stay when pages go: up to the threshold all do, whoever set it (glibc's
-    /// promise).
+    /// Bytes of top that stay when pages go: the pad, and up to the threshold all do, whoever set it
+    /// (glibc's promise).
     pub(super) fn top_keeps(&self) -> usize {
         let threshold = settings::trim_threshold();
-        if settings::trim_is_fixed() || self.top.used() <= threshold {
-            threshold
+        if self.top.used() <= threshold {
+            threshold.max(settings::top_pad())
         } else {
-            settings::top_pad()
+            settings::kept_of_top()
         }
     }
 

@@ -131,6 +131,10 @@ impl State {
                 }
             }
         }
+        if let Some(huge) = heap.huge_behind(base) {
+            // SAFETY: nothing is there.
+            unsafe { os::advise_huge(huge, end - huge, false) };
+        }
         // SAFETY: nothing is there, and no record is on a list.
         unsafe { region::leave(base, end) };
         self.heaps.leave(base, end);

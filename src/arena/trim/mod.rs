@@ -4,13 +4,15 @@
 //! A call gives back at most so much (`batch`), and asks the kernel without the
 //! arena's lock: no call grows with the heap, and nobody waits but who is handed those very pages.
 
+mod settle;
+
 use super::batch::{APART, Batch, Of, WHOLE};
 use super::records::{self, Record};
 use super::{Arena, Locked, State};
 use crate::config::{HUGE_PAGE, REGION, round_up};
+use crate::os;
 use crate::pages::PageSet;
 use crate::sync::Guard;
-use crate::{os, settings};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Regions that one call looks at.
@@ -35,6 +37,22 @@ pub(super) struct Limit {
     pub top: usize,
 }
 
+/// What came of a look at what is idle, bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Looked {
+    /// What went.
+    pub gone: usize,
+    /// What stays, and was put behind all others.
+    pub stays: usize,
+}
+
+impl Looked {
+    /// Pages that need not be looked at again.
+    pub(super) fn pages(self) -> usize {
+        (self.gone + self.stays) / os::page()
+    }
+}
+
 impl State {
     /// Bytes that could go, or that might once they are merged.
     pub(super) fn to_give(&self) -> usize {
@@ -43,82 +61,27 @@ impl State {
 }
 
 impl Locked<'_> {
-    /// After a slow operation: gives back what the program does not need, and the arena.
-    pub(crate) fn settle(mut self) {
-        let live = self.live();
-        let me = self.arena();
-        me.live.store(live, Relaxed);
-        me.idle
-            .store(self.heaps.bytes().saturating_sub(live), Relaxed);
-        // A threshold that was set by hand is obeyed at once.
-        if settings::trim_is_fixed() && self.top.used() > settings::trim_threshold() {
-            let _asked = me.purging.acquire();
-            self.trim_top(settings::top_pad());
-        }
-        let idle = self.extents.idle_bytes();
-        let asked = self.due(me, idle, live);
-        let left = self.heaps.take_many_left();
-        // Asked with the arena locked, as the sleeper looks at it.
-        let rings = settings::BELL.is_heard_asleep() && self.to_give() >= WORTH;
-        match asked {
-            Some((limit, asked)) => _ = self.give_some(limit, asked),
-            None => drop(self),
-        }
-        records::forget(left.0, left.1);
-        if rings {
-            settings::BELL.ring();
-        }
-    }
-
-    /// What is to go, and the right to ask the kernel for it, if anything is.
-    fn due<'a>(&mut self, me: &'a Arena, idle: usize, live: usize) -> Option<(Limit, Guard<'a>)> {
-        let order = self.decay.step(idle, live, os::now)?;
-        let limit = Limit {
-            age: if settings::purge_delay() == 0 { 0 } else { 2 },
-            keep: order.keep,
-            most: order.most,
-            top: self.top_keeps(),
-        };
-        self.top.watch(limit.top, order.ended);
-        if order.ended {
-            self.extents.advance();
-        } else if self.top.owed() == 0 && !self.is_due(limit) {
-            return None;
-        }
-        // Who waits for the kernel already does what there is to do.
-        let asked = me.purging.try_acquire()?;
-        if me.refusal.load(Relaxed) {
-            return None;
-        }
-        if order.ended || self.top.owed() != 0 {
-            self.shorten(limit.top);
-        }
-        if !self.heaps.many_left() {
-            self.vacate();
-        }
-        (self.top.owed() != 0 || self.is_due(limit)).then_some((limit, asked))
-    }
-
-    /// Gives a batch back, and the arena. Bytes that went.
-    pub(super) fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> usize {
+    /// Gives a batch back, and the arena.
+    pub(super) fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> Looked {
         let me = self.arena();
         // SAFETY: `purging` is held, which guards it.
         let batch = unsafe { &mut *me.batch.get() };
         batch.clear();
-        let gone = self.gather(limit, batch);
+        let mut looked = self.gather(limit, batch);
         drop(self);
         if batch.is_empty() {
-            return 0;
+            return looked;
         }
         me.counters.purges.add(1);
-        me.counters.purged.add(gone);
+        me.counters.purged.add(looked.gone);
         if batch.give_back() {
-            return gone;
+            return looked;
         }
         me.refusal.store(true, Relaxed);
         // Who has the arena may wait for the lock that is given back here, so it is asked for anew.
         drop(asked);
-        gone.saturating_sub(me.take_refused())
+        looked.gone = looked.gone.saturating_sub(me.take_refused());
+        looked
     }
 }
 
@@ -173,12 +136,12 @@ impl Arena {
             if self.refusal.load(Relaxed) {
                 break;
             }
-            let gone = state.give_some(limit, asked);
-            any |= gone != 0;
-            if gone == 0 {
+            let looked = state.give_some(limit, asked);
+            any |= looked.gone != 0;
+            if looked.pages() == 0 {
                 break;
             }
-            left = left.saturating_sub(gone / os::page());
+            left = left.saturating_sub(looked.pages());
         }
         self.shrink(pad) | any
     }
@@ -234,9 +197,10 @@ impl State {
         age >= limit.age || idle > limit.most
     }
 
-    /// Takes idle pages for a batch, those that nobody freed into for longest first. Bytes.
-    fn gather(&mut self, limit: Limit, batch: &mut Batch) -> usize {
+    /// Takes idle pages for a batch, those that nobody freed into for longest first.
+    fn gather(&mut self, limit: Limit, batch: &mut Batch) -> Looked {
         let before = self.extents.idle_bytes();
+        let mut stays = 0;
         self.take_end(limit, batch);
         for looks in 0..REGIONS_AT_ONCE {
             if !self.is_due(limit) || !batch.has_room() {
@@ -252,10 +216,15 @@ impl State {
             let goes =
                 unsafe { self.take_whole(r, limit, batch) || self.take_idle(r, limit, batch) };
             if !goes {
+                // SAFETY: as above.
+                stays += unsafe { (*r).pages.idle() }.len() * os::page();
                 self.extents.defer(r);
             }
         }
-        before - self.extents.idle_bytes()
+        Looked {
+            gone: before - self.extents.idle_bytes(),
+            stays,
+        }
     }
 
     /// Takes idle pages from the end of top, so that the heap can become shorter.
