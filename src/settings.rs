@@ -11,6 +11,7 @@ pub(crate) static TRIM_THRESHOLD: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static TOP_PAD: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static MMAP_MAX: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static FIXED: AtomicBool = AtomicBool::new(false);
+static TRIM_BY_HAND: AtomicBool = AtomicBool::new(false);
 pub(crate) static PERTURB: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static ARENA_MAX: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static PURGE_DELAY: AtomicUsize = AtomicUsize::new(0);
@@ -40,6 +41,7 @@ pub(crate) fn apply(k: &Knobs) {
     TOP_PAD.store(k.top_pad.min(1 << 47), Relaxed);
     MMAP_MAX.store(k.mmap_max, Relaxed);
     FIXED.store(k.mmap_threshold_fixed, Relaxed);
+    TRIM_BY_HAND.store(k.trim_by_hand, Relaxed);
     PERTURB.store(usize::from(k.perturb), Relaxed);
     ARENA_MAX.store(k.arena_max, Relaxed);
     CACHE_COUNT.store(k.tcache_count, Relaxed);
@@ -69,6 +71,10 @@ pub(crate) fn trim_threshold() -> usize {
 /// Whether the thresholds were set by hand.
 pub(crate) fn trim_is_fixed() -> bool {
     FIXED.load(Relaxed)
+}
+/// Whether the trim threshold itself was.
+pub(crate) fn trim_is_by_hand() -> bool {
+    TRIM_BY_HAND.load(Relaxed)
 }
 /// Bytes asked for beyond need when a heap grows, and kept when top is trimmed.
 pub(crate) fn top_pad() -> usize {

@@ -73,7 +73,7 @@ settings! {
     mmap_threshold(bytes: usize = 1 << 20) |k| { k.mmap_threshold = bytes; k.mmap_threshold_fixed = true; }
     /// Used and freed bytes at a heap's end up to which none go back. (`M_TRIM_THRESHOLD`; 128 KiB,
     /// rising by use, which setting it ends.)
-    trim_threshold(bytes: usize = 1 << 20) |k| { k.trim_threshold = bytes; k.mmap_threshold_fixed = true; }
+    trim_threshold(bytes: usize = 1 << 20) |k| { (k.trim_threshold, k.trim_by_hand) = (bytes, true); k.mmap_threshold_fixed = true; }
     /// Bytes asked of the system beyond the need, and kept by a trim. (`M_TOP_PAD`; 128 KiB. Setting
     /// it ends the rise of the thresholds.)
     top_pad(bytes: usize = 1 << 20) |k| { k.top_pad = bytes; k.mmap_threshold_fixed = true; }

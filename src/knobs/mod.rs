@@ -51,6 +51,8 @@ pub(crate) struct Knobs {
     pub mmap_threshold_fixed: bool,
     /// Bytes of free top from which memory goes back to the system.
     pub trim_threshold: usize,
+    /// That was set, itself: it is obeyed at once, in threads too.
+    pub trim_by_hand: bool,
     /// Bytes that are asked of the system beyond the need, and kept by a trim.
     pub top_pad: usize,
     /// Most mapped chunks at one time.
@@ -121,6 +123,7 @@ impl Knobs {
         mmap_threshold: 128 * 1024,
         mmap_threshold_fixed: false,
         trim_threshold: 128 * 1024,
+        trim_by_hand: false,
         top_pad: 128 * 1024,
         mmap_max: 65536,
         perturb: 0,
@@ -230,7 +233,7 @@ impl Knobs {
             Knob::Perturb => self.perturb = value as u8,
             Knob::MmapMax => self.mmap_max = size,
             Knob::MmapThreshold => self.mmap_threshold = size,
-            Knob::TrimThreshold => self.trim_threshold = size,
+            Knob::TrimThreshold => (self.trim_threshold, self.trim_by_hand) = (size, true),
             Knob::ArenaMax => self.arena_max = size,
             Knob::ArenaTest => self.arena_test = size,
             Knob::TcacheMax => self.tcache_max = size,

@@ -15,9 +15,10 @@ impl Locked<'_> {
         me.live.store(live, Relaxed);
         me.idle
             .store(self.heaps.bytes().saturating_sub(live), Relaxed);
-        // A threshold that was set by hand is obeyed at once: the break moves, of a reservation pages go.
+        // A threshold that was set by hand is obeyed at once: the break moves, and of a reservation pages go,
+        // if it is this one that was set. (Pages that go and come cost more than the break's bounds.)
         let exceeds = settings::trim_is_fixed() && self.top.used() > settings::kept_of_top();
-        let owes = exceeds && !self.trim_break(me);
+        let owes = exceeds && !self.trim_break(me) && settings::trim_is_by_hand();
         let idle = self.extents.idle_bytes();
         let asked = self.due(me, idle, live, owes);
         let left = self.heaps.take_many_left();

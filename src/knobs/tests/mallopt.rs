@@ -20,6 +20,7 @@ fn mallopt_takes_and_refuses_what_glibc_does() {
             1,
             Knobs {
                 trim_threshold: 4096,
+                trim_by_hand: true,
                 ..fixed
             },
         ),
@@ -29,6 +30,7 @@ fn mallopt_takes_and_refuses_what_glibc_does() {
             1,
             Knobs {
                 trim_threshold: usize::MAX,
+                trim_by_hand: true,
                 ..fixed
             },
         ),

@@ -104,6 +104,7 @@ fn each_variable_sets_its_knob() {
         read(&["MALLOC_TRIM_THRESHOLD_=-1"]),
         Knobs {
             trim_threshold: usize::MAX,
+            trim_by_hand: true,
             ..fixed
         }
     );
@@ -157,6 +158,7 @@ fn each_tunable_sets_its_knob() {
             "trim_threshold=1",
             Knobs {
                 trim_threshold: 1,
+                trim_by_hand: true,
                 ..fixed
             },
         ),
