@@ -7,7 +7,7 @@
 use std::{env, fs, path::Path};
 
 /// The sources, from `src/`, and what else is replaced in each.
-const SOURCES: [(&str, &[(&str, &str)]); 15] = [
+const SOURCES: [(&str, &[(&str, &str)]); 16] = [
     ("sync/bell.rs", &[]),
     (
         "sync/lock.rs",
@@ -60,7 +60,21 @@ const SOURCES: [(&str, &[(&str, &str)]); 15] = [
     ("arena/batch.rs", &[("crate::os", "super::os")]),
     (
         "arena/trim/mod.rs",
-        &[("crate::{os, settings}", "super::{os, settings}")],
+        &[
+            ("crate::os", "super::os"),
+            (
+                "mod settle;",
+                "mod settle { shipped!(\"arena_trim_settle.rs\"); }",
+            ),
+        ],
+    ),
+    (
+        "arena/trim/settle.rs",
+        &[
+            ("crate::arena::", "crate::purge::"),
+            ("crate::purge::decay::Order", "crate::purge::Order"),
+            ("crate::{os, settings}", "crate::purge::{os, settings}"),
+        ],
     ),
     (
         "arena/vacant.rs",

@@ -402,6 +402,16 @@ impl Decay {
         })
     }
     fn refuse(&mut self) {}
+    fn is_refused(&self) -> bool {
+        false
+    }
+}
+impl Order {
+    const NOTHING: Self = Self {
+        ended: false,
+        keep: usize::MAX,
+        most: usize::MAX,
+    };
 }
 
 /// Top is in another heap, and none of it idle.
@@ -419,6 +429,7 @@ impl Top {
     fn owed(&self) -> usize {
         0
     }
+    fn owe(&mut self, _: usize) {}
     fn pay(&mut self, _: usize) {}
     fn watch(&mut self, _: usize, _: bool) {}
     fn heap(&self) -> *mut Heap {
@@ -483,6 +494,9 @@ mod heap {
         }
         pub fn may_be_huge(&self, _: usize) -> bool {
             false
+        }
+        pub fn huge_behind(&self, _: usize) -> Option<usize> {
+            None
         }
     }
 }
@@ -566,7 +580,10 @@ mod settings {
     pub fn trim_is_fixed() -> bool {
         false
     }
-    pub fn trim_threshold() -> usize {
+    pub fn trim_is_by_hand() -> bool {
+        false
+    }
+    pub fn kept_of_top() -> usize {
         0
     }
     pub fn top_pad() -> usize {
