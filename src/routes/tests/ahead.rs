@@ -98,7 +98,6 @@ fn held() -> usize {
 
 /// What waits in the stock is free: figures know it, a trim takes it, and the end of sampling.
 fn the_stock_is_free_memory() -> bool {
-    sampled::start_profile(1 << 40);
     let turns = || {
         let some: Vec<_> = (0..500).map(|i| allocate(16 + i % 300)).collect();
         some.into_iter().for_each(release);
@@ -106,10 +105,12 @@ fn the_stock_is_free_memory() -> bool {
             (0..100).for_each(|_| release(allocate(n)));
         }
     };
-    // Of the process's other threads there are the caches here, and what is still to be done for them.
+    // Of the process's other threads there are the caches here. What is still to be done for them is
+    // done before there is a stock.
     turns();
     cache::thread::flush_own();
     let others = held();
+    sampled::start_profile(1 << 40);
     turns();
     cache::thread::flush_own();
     if held() != others || check_heap().is_err() {
