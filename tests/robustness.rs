@@ -216,17 +216,8 @@ fn a_trim_reaches_what_lies_behind_much_that_stays() {
 /// KiB that the kernel was advised to have in huge pages, at a peak and at the next one; `None` where
 /// it takes no such advice.
 fn advised(mode: common::Env<'_>, limit: &str) -> Option<[u64; 2]> {
-    advised_with(mode, limit, "131072")
-}
-
-/// The same with another `M_TOP_PAD`.
-fn advised_with(mode: common::Env<'_>, limit: &str, pad: &str) -> Option<[u64; 2]> {
     // No epoch ends: what goes is what a trim takes.
-    let env = [
-        ("CAIRN_LIMIT", limit),
-        ("CAIRN_PURGE_DELAY", "4294967295"),
-        ("MALLOC_TOP_PAD_", pad),
-    ];
+    let env = [("CAIRN_LIMIT", limit), ("CAIRN_PURGE_DELAY", "4294967295")];
     let output = common::run(program("huge_pages"), &[], &common::with(mode, &env));
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<u64> = text.split_whitespace().flat_map(str::parse).collect();
@@ -256,7 +247,8 @@ fn a_second_peak_has_as_many_huge_pages_as_the_first() {
 fn a_heap_that_grows_by_much_grows_by_huge_pages() {
     common::for_each_mode(|mode| {
         if let Some([usual, _]) = advised(mode, FAR) {
-            let [padded, _] = advised_with(mode, FAR, "8388608").expect("advice");
+            let pad = common::with(mode, &[("MALLOC_TOP_PAD_", "8388608")]);
+            let [padded, _] = advised(&pad, FAR).expect("advice");
             assert!(padded >= usual / 2, "{padded} KiB, and {usual}");
         }
     });
