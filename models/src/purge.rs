@@ -430,6 +430,9 @@ impl Top {
         0
     }
     fn owe(&mut self, _: usize) {}
+    fn is_at_break(&self) -> bool {
+        false
+    }
     fn pay(&mut self, _: usize) {}
     fn watch(&mut self, _: usize, _: bool) {}
     fn heap(&self) -> *mut Heap {

@@ -64,6 +64,11 @@ impl Top {
     pub(crate) const fn fresh(&self) -> usize {
         self.fresh
     }
+    /// Whether it ends where the break was set for it.
+    pub(super) fn is_at_break(&self) -> bool {
+        // SAFETY: an arena with top has a heap (I10).
+        self.at != 0 && unsafe { (*self.heap).is_break() }
+    }
     /// The newest heap, or null.
     pub(crate) const fn heap(&self) -> *mut Heap {
         self.heap
@@ -254,11 +259,11 @@ impl State {
     /// Bytes of top that stay when pages go: the pad, and up to the threshold all do, whoever set it
     /// (glibc's promise).
     pub(super) fn top_keeps(&self) -> usize {
-        let threshold = settings::trim_threshold();
+        let (keeps, threshold) = (settings::kept_of_top(), settings::trim_threshold());
         if self.top.used() <= threshold {
-            threshold.max(settings::top_pad())
+            keeps.max(threshold)
         } else {
-            settings::kept_of_top()
+            keeps
         }
     }
 
@@ -304,8 +309,7 @@ impl State {
         };
         let from = round_up(from, REGION);
         // SAFETY: the newest heap of a locked arena (I10).
-        let there = self.top.at != 0
-            && unsafe { (*self.top.heap).is_break() && from < (*self.top.heap).end() };
+        let there = self.top.is_at_break() && from < unsafe { (*self.top.heap).end() };
         let fresh = round_up(self.top.fresh, os::page());
         if !there || !self.give_end(from) {
             return false;

@@ -37,6 +37,9 @@ impl Locked<'_> {
     /// Trims top at once, if it lies at the break; whether it did. Where the kernel is being asked for
     /// pages it is for the next call to do.
     fn trim_break(&mut self, me: &Arena) -> bool {
+        if !self.top.is_at_break() {
+            return false;
+        }
         let asked = me.purging.try_acquire();
         asked.is_some() && self.trim_top(settings::top_pad())
     }
