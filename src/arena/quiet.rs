@@ -5,7 +5,7 @@
 //! merged, empty slots dissolve, and all idle pages go, a bounded part at a time, without the lock
 //! where the kernel is asked.
 
-use super::trim::{Limit, WORTH};
+use super::trim::WORTH;
 use super::{Arena, State};
 use crate::settings;
 use core::sync::atomic::Ordering::Relaxed;
@@ -63,27 +63,9 @@ impl Arena {
             }
         }
         let top = settings::kept_of_top();
-        let limit = Limit {
-            age: 0,
-            keep: 0,
-            most: 0,
-            top,
-        };
-        // Once around the queue: what stays is put behind what came meanwhile.
-        let mut left = self.lock().extents.idle();
-        while left != 0 {
-            let state = self.lock();
-            let Some(asked) = self.purging.try_acquire() else {
-                return false;
-            };
-            if self.refusal.load(Relaxed) {
-                return false;
-            }
-            let looked = state.give_some(limit, asked);
-            if looked.pages() == 0 {
-                break;
-            }
-            left = left.saturating_sub(looked.pages());
+        let (_, all) = self.give_idle(top, false);
+        if !all {
+            return false;
         }
         self.shrink(top);
         true

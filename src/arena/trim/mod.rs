@@ -26,29 +26,29 @@ pub(super) const WORTH: usize = 256 << 10;
 
 /// How much of what is idle goes.
 #[derive(Clone, Copy)]
-pub(super) struct Limit {
+struct Limit {
     /// What is at least so many epochs old goes down to `keep` bytes.
-    pub age: u32,
+    age: u32,
     /// See `age`.
-    pub keep: usize,
+    keep: usize,
     /// All of it goes down to `most` bytes.
-    pub most: usize,
+    most: usize,
     /// Bytes of top that stay.
-    pub top: usize,
+    top: usize,
 }
 
 /// What came of a look at what is idle, bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Looked {
+struct Looked {
     /// What went.
-    pub gone: usize,
+    gone: usize,
     /// What stays, and was put behind all others.
-    pub stays: usize,
+    stays: usize,
 }
 
 impl Looked {
     /// Pages that need not be looked at again.
-    pub(super) fn pages(self) -> usize {
+    fn pages(self) -> usize {
         (self.gone + self.stays) / os::page()
     }
 }
@@ -62,7 +62,7 @@ impl State {
 
 impl Locked<'_> {
     /// Gives a batch back, and the arena.
-    pub(super) fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> Looked {
+    fn give_some(mut self, limit: Limit, asked: Guard<'_>) -> Looked {
         let me = self.arena();
         // SAFETY: `purging` is held, which guards it.
         let batch = unsafe { &mut *me.batch.get() };
@@ -120,30 +120,42 @@ impl Arena {
         let asked = self.purging.acquire();
         state.sweep_all();
         state.dissolve_empty(0);
-        let mut any = state.drop_spare() | state.trim_top(pad);
-        // Once around the queue: what stays is put behind what came meanwhile.
-        let mut left = state.extents.idle();
+        let any = state.drop_spare() | state.trim_top(pad);
+        drop((state, asked));
+        let (gone, _) = self.give_idle(pad, true);
+        self.shrink(pad) | any | (gone != 0)
+    }
+
+    /// All that is idle goes, `pad` bytes of top excepted: once around the queue, where what stays is
+    /// put behind what came meanwhile. Bytes that went; and whether that was all, which it is not
+    /// where somebody else asks the kernel, unless that is to be awaited, or was refused.
+    pub(super) fn give_idle(&self, pad: usize, awaits: bool) -> (usize, bool) {
         let limit = Limit {
             age: 0,
             keep: 0,
             most: 0,
             top: pad,
         };
-        drop((state, asked));
+        let mut left = self.lock().extents.idle();
+        let mut gone = 0;
         while left != 0 {
             let state = self.lock();
-            let asked = self.purging.acquire();
-            if self.refusal.load(Relaxed) {
-                break;
-            }
+            let asked = if awaits {
+                Some(self.purging.acquire())
+            } else {
+                self.purging.try_acquire()
+            };
+            let Some(asked) = asked.filter(|_| !self.refusal.load(Relaxed)) else {
+                return (gone, false);
+            };
             let looked = state.give_some(limit, asked);
-            any |= looked.gone != 0;
             if looked.pages() == 0 {
                 break;
             }
+            gone += looked.gone;
             left = left.saturating_sub(looked.pages());
         }
-        self.shrink(pad) | any
+        (gone, true)
     }
 
     /// The heaps end where what is in use does, `pad` bytes of top excepted. Whether any became
