@@ -489,7 +489,7 @@ mod heap {
         pub fn end(&self) -> usize {
             self.end
         }
-        pub fn set_end(&mut self, end: usize) {
+        pub fn end_at(&mut self, end: usize) {
             self.end = end;
         }
         pub fn first(&self) -> usize {
@@ -497,9 +497,6 @@ mod heap {
         }
         pub fn may_be_huge(&self, _: usize) -> bool {
             false
-        }
-        pub fn huge_behind(&self, _: usize) -> Option<usize> {
-            None
         }
     }
 }

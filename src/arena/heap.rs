@@ -85,7 +85,7 @@ impl Heap {
     pub(super) const fn open(&self) -> usize {
         self.open
     }
-    /// It is longer or shorter now.
+    /// It is longer now.
     pub(super) fn set_end(&mut self, end: usize) {
         self.end = end;
         self.open = self.open.max(end);
@@ -103,9 +103,15 @@ impl Heap {
     pub(crate) const fn may_be_huge(&self, p: usize) -> bool {
         self.huge != 0 && p >= self.huge && p - p % HUGE_PAGE + HUGE_PAGE <= self.end
     }
-    /// From where on what lies between `from` and its end was asked for in huge pages, if any was.
-    pub(super) fn huge_behind(&self, from: usize) -> Option<usize> {
-        (self.huge != 0 && self.huge < self.end).then(|| self.huge.max(from))
+    /// It ends earlier. Of a reservation the addresses behind stay: who comes there next may want
+    /// single pages where this one had asked for huge ones.
+    pub(super) fn end_at(&mut self, end: usize) {
+        if !self.is_break() && self.huge != 0 {
+            let from = self.huge.max(end);
+            // SAFETY: the heap's no more, and nobody's.
+            unsafe { os::advise_huge(from, self.end.saturating_sub(from), false) };
+        }
+        self.set_end(end);
     }
     /// It is in this reservation.
     pub(super) fn set_reservation(&mut self, r: Reservation) {

@@ -153,7 +153,7 @@ impl State {
         records::forget(base, end);
         self.counters().shrunk.add(end - base);
         let (open, (from, to)) = (heap.open(), heap.mapped());
-        heap.set_end(base);
+        heap.end_at(base);
         // SAFETY: the reservation is this heap's, and nobody's any more.
         unsafe {
             if os::unmap(from, to - from) {

@@ -169,13 +169,8 @@ impl State {
                 // SAFETY: top's, that nobody has asked for, and the heap's no more, and nobody's.
                 unsafe { os::purge(from, end - from) };
             }
-            if let Some(huge) = heap.huge_behind(from) {
-                // Who comes here next may want single pages.
-                // SAFETY: the heap's no more, and nobody's.
-                unsafe { os::advise_huge(huge, end - huge, false) };
-            }
         }
-        heap.set_end(from);
+        heap.end_at(from);
         self.heaps.leave(from, end);
         self.counters().shrunk.add(len);
         true

@@ -131,15 +131,11 @@ impl State {
                 }
             }
         }
-        if let Some(huge) = heap.huge_behind(base) {
-            // SAFETY: nothing is there.
-            unsafe { os::advise_huge(huge, end - huge, false) };
-        }
         // SAFETY: nothing is there, and no record is on a list.
         unsafe { region::leave(base, end) };
         self.heaps.leave(base, end);
         self.counters().shrunk.add(end - base);
-        heap.set_end(base);
+        heap.end_at(base);
         // SAFETY: it is on no list, and this arena's.
         unsafe { self.heaps.vacant.put(heap) };
     }
