@@ -4,6 +4,7 @@
 use core::cell::Cell;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes that this process has mapped, the break left out.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
@@ -114,19 +115,27 @@ pub(crate) fn refuses() -> bool {
 
 /// Whether something is so in a process of its own, where no other test's threads are.
 pub(crate) fn holds_in_child(what: fn() -> bool) -> bool {
+    in_child(what) == Ok(true)
+}
+
+/// What `body` returned in a forked process, or the status with which that ended: a panic would end its
+/// thread alone, and the process well, and a panic whose message waits for a lock that another thread
+/// had would not end.
+pub(crate) fn in_child(body: impl FnOnce() -> bool) -> Result<bool, libc::c_int> {
     // SAFETY: the child calls only Cairn, which is ready for a fork at any time.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // A panic would end this thread alone, and the process well; one whose message waits for a
-        // lock that another thread had is ended.
-        // SAFETY: no precondition.
+        // SAFETY: ends a process that hangs.
         unsafe { libc::alarm(60) };
-        let holds = std::panic::catch_unwind(what).unwrap_or(false);
-        // SAFETY: leaves without the harness's farewell.
-        unsafe { libc::_exit(i32::from(!holds)) };
+        let code = catch_unwind(AssertUnwindSafe(body)).map_or(101, i32::from);
+        // SAFETY: leaves without the harness's farewell, which is its parent's.
+        unsafe { libc::_exit(code) };
     }
     let mut status = 0;
     // SAFETY: waits for the child just made.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    waited == pid && status == 0
+    match libc::WEXITSTATUS(status) {
+        code @ (0 | 1) if waited == pid && libc::WIFEXITED(status) => Ok(code == 1),
+        _ => Err(status),
+    }
 }

@@ -27,7 +27,6 @@ use crate::arena::seen::Role;
 use crate::os::scripted;
 use crate::{c, check_heap, os, walk};
 use scene::Scene;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::vec::Vec;
 use std::{env, format, println, string::String, thread};
@@ -207,27 +206,12 @@ fn play(scenario: fn(&mut Scene), init: bool, style: Style, n: u64) -> bool {
     refused != 0
 }
 
-/// Runs `body` in a forked process; what it returned.
+/// Runs `body` in a forked process; what it returned. (This process runs one test; its other thread only
+/// waits for it.)
 #[track_caller]
 fn forked(what: &str, body: impl FnOnce() -> bool) -> bool {
-    // SAFETY: this process runs one test; its other thread only waits for it.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        // SAFETY: ends a process that hangs.
-        unsafe { libc::alarm(60) };
-        let code = catch_unwind(AssertUnwindSafe(body)).map_or(101, i32::from);
-        // SAFETY: leaves without the harness's farewell, which is its parent's.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(pid > 0, "no fork");
-    let mut status = 0;
-    // SAFETY: waits for the child just made.
-    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-    assert!(
-        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) < 2,
-        "{what}: status {status:#x}"
-    );
-    libc::WEXITSTATUS(status) == 1
+    let ended = scripted::in_child(body);
+    ended.unwrap_or_else(|status| panic!("{what}: status {status:#x}"))
 }
 
 /// As [`play`], in this process's only thread and on the break, or in another thread, which has
