@@ -43,8 +43,7 @@ static unsigned char *exhaust(size_t n, unsigned char **end)
         unsigned char *top = behind(last);
         if (limit - top < LARGE) {
             bounds(last, end, &limit);
-            if (*end - top < LARGE)
-                return last;
+            return last;
         }
         last = take_raw(n);
         CHECK(last == top);
