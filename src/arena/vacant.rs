@@ -143,9 +143,11 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use crate::arena::grow::Use;
     use crate::cache::thread;
+    use crate::knobs::Knobs;
     use crate::os::scripted;
-    use crate::{check_heap, routes};
+    use crate::{c, check_heap, os, routes, settings};
     use std::vec::Vec;
 
     /// Heaps of this thread's arena.
@@ -192,5 +194,35 @@ mod tests {
     #[test]
     fn heaps_that_hold_nothing_are_begun_anew() {
         assert!(scripted::holds_in_child(heaps_come_back));
+    }
+
+    /// Nearly a whole reservation is asked for, with a pad that takes all of it and that the kernel
+    /// refuses. A shorter one would not do.
+    fn the_need_is_enough() -> bool {
+        const NEED: usize = 60 << 20;
+        // The heap that is there has no room for it.
+        (0..100).for_each(|_| assert!(!routes::allocate(100_000).is_null()));
+        settings::apply(&Knobs {
+            top_pad: 1 << 30,
+            ..Knobs::DEFAULT
+        });
+        let mut state = thread::arena().lock();
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let data = statm.split(' ').nth(5).and_then(|n| n.parse().ok());
+        let data = data.unwrap_or(0usize) * os::page();
+        let most = (data + NEED + (2 << 20)) as libc::rlim_t;
+        let limit = libc::rlimit {
+            rlim_cur: most,
+            rlim_max: most,
+        };
+        // SAFETY: the structure outlives the call, which only reads it.
+        let is_set = unsafe { libc::setrlimit(libc::RLIMIT_DATA, &raw const limit) } == 0;
+        data != 0 && is_set && state.grow(NEED, Use::Sparse)
+    }
+
+    #[test]
+    fn a_heap_begins_without_a_pad_that_is_refused() {
+        c::init();
+        assert!(scripted::holds_in_child(the_need_is_enough));
     }
 }
